@@ -1,0 +1,288 @@
+/**
+ * The immutable shape that the runtime reads. `src/control/compile.ts` makes it from a
+ * configuration; it is plain frozen data, so it can be posted to a worker, compared and printed.
+ * Names in it are qualified (`namespace/name`), references are indexes into its own arrays, and
+ * everything that depends only on the configuration is worked out already.
+ */
+export interface Snapshot {
+  /** Content hash (64 hex digits) over everything below and the module digests. */
+  readonly version: string;
+  readonly ports: readonly PortSpec[];
+  readonly rules: readonly RuleSpec[];
+  readonly clusters: readonly ClusterSpec[];
+  readonly modules: readonly ModuleSpec[];
+  readonly plugins: readonly PluginSpec[];
+  /** Each chain is a list of indexes into `plugins`, in request order. Chain 0 is empty. */
+  readonly chains: readonly (readonly number[])[];
+  readonly accessLog: AccessLogSpec;
+}
+
+/** Where an object was written, for messages: `policies/route.yaml:14:7`. */
+export type Position = string;
+
+/** One address and port that is bound. Several Gateway listeners may share it, told apart by hostname. */
+export interface PortSpec {
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: 'http' | 'https';
+  readonly listeners: readonly ListenerSpec[];
+  readonly limits: ListenerLimits;
+}
+
+export interface ListenerSpec {
+  /** `namespace/gateway/section`. */
+  readonly name: string;
+  /** Lower-case; `*.example.com` for a wildcard, empty for any. */
+  readonly hostname: string;
+  /** The chain for requests that match no route: Gateway and listener filters. */
+  readonly chain: number;
+  readonly certificates: readonly CertificateSpec[];
+  readonly minTlsVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Most specific hostname first: exact, then longer wildcards, then any. */
+  readonly virtualHosts: readonly VirtualHostSpec[];
+}
+
+export interface CertificateSpec {
+  /** PEM, leaf first. */
+  readonly chainPem: string;
+  /** PEM. Never printed: dumps replace it. */
+  readonly keyPem: string;
+  /** DNS names of the leaf, lower-case, wildcards as written. */
+  readonly names: readonly string[];
+}
+
+export interface VirtualHostSpec {
+  readonly hostname: string;
+  /** In order of precedence: the first entry that matches wins. */
+  readonly matches: readonly MatchSpec[];
+}
+
+/** All parts present must hold. */
+export interface MatchSpec {
+  readonly path: PathMatch | null;
+  readonly method: string | null;
+  readonly headers: readonly ValueMatch[];
+  readonly query: readonly ValueMatch[];
+  /** Index into `Snapshot.rules`. */
+  readonly rule: number;
+}
+
+export interface PathMatch {
+  readonly type: 'exact' | 'prefix' | 'regex';
+  readonly value: string;
+}
+
+/** Header names are lower-case; query names are case-sensitive. */
+export interface ValueMatch {
+  readonly name: string;
+  readonly type: 'exact' | 'regex';
+  readonly value: string;
+}
+
+/** What to do with a request that matched. */
+export interface RuleSpec {
+  /** `namespace/route#section`; the section is the rule's name or its index. */
+  readonly name: string;
+  /** `namespace/route`, the metrics label. */
+  readonly route: string;
+  readonly source: Position;
+  readonly chain: number;
+  readonly requestHeaders: HeaderModifier | null;
+  readonly responseHeaders: HeaderModifier | null;
+  readonly rewrite: RewriteSpec | null;
+  readonly redirect: RedirectSpec | null;
+  /** Not empty unless `redirect` is set or the rule has no usable backend (then 500). */
+  readonly backends: readonly BackendSpec[];
+  readonly timeouts: TimeoutSpec;
+  readonly retry: RetrySpec | null;
+  /** Protocols that Upgrade may name, lower-case. Default: websocket. */
+  readonly upgrades: readonly string[];
+}
+
+export interface BackendSpec {
+  /** Index into `Snapshot.clusters`; -1 where the reference did not resolve: its share answers 500. */
+  readonly cluster: number;
+  readonly weight: number;
+  readonly requestHeaders: HeaderModifier | null;
+  readonly responseHeaders: HeaderModifier | null;
+}
+
+/** Applied in this order: remove, set, add. Names keep the case they were written in. */
+export interface HeaderModifier {
+  readonly remove: readonly string[];
+  readonly set: readonly (readonly [name: string, value: string])[];
+  readonly add: readonly (readonly [name: string, value: string])[];
+}
+
+export interface RewriteSpec {
+  readonly hostname: string | null;
+  readonly path: PathRewrite | null;
+}
+
+export interface PathRewrite {
+  readonly type: 'full' | 'prefix';
+  readonly value: string;
+}
+
+export interface RedirectSpec {
+  readonly scheme: 'http' | 'https' | null;
+  readonly hostname: string | null;
+  readonly path: PathRewrite | null;
+  readonly port: number | null;
+  readonly status: number;
+}
+
+/** Milliseconds; 0 switches a limit off. */
+export interface TimeoutSpec {
+  /** From the request head to the end of the answer, all attempts included. */
+  readonly requestMs: number;
+  /** One attempt, from its start to the head of its answer. 0: the request's limit alone. */
+  readonly perTryMs: number;
+  /** No byte in either direction. */
+  readonly idleMs: number;
+}
+
+export interface RetrySpec {
+  /** Bit `1 << Failure` for each failure that may be retried (`src/runtime/retry.ts`). */
+  readonly on: number;
+  /** Statuses that count as `Failure.RetriableStatus`. */
+  readonly statuses: readonly number[];
+  /** In total, the first one included. */
+  readonly maxAttempts: number;
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+  readonly honorRetryAfter: boolean;
+  readonly budgetPercent: number;
+  readonly budgetMinPerSecond: number;
+  readonly budgetWindowMs: number;
+  readonly replayBytes: number;
+  readonly onlyIdempotent: boolean;
+  readonly avoidPreviousEndpoint: boolean;
+}
+
+export interface ClusterSpec {
+  /** `namespace/name`; for a core Service `namespace/name:port`. */
+  readonly name: string;
+  readonly source: Position;
+  readonly balance: 'round-robin' | 'least-request';
+  readonly endpoints: readonly EndpointSpec[];
+  /** Resolved by the runtime, again when its time to live is over; its addresses are added to `endpoints`. */
+  readonly dns: DnsSpec | null;
+  readonly tls: UpstreamTlsSpec | null;
+  readonly connectTimeoutMs: number;
+  readonly firstByteTimeoutMs: number;
+  /** An idle pooled connection is closed after this. */
+  readonly idleTimeoutMs: number;
+  readonly maxConnections: number;
+  readonly maxRequests: number;
+  readonly maxPending: number;
+}
+
+export interface EndpointSpec {
+  /** IP literal or host name. */
+  readonly address: string;
+  readonly port: number;
+  readonly weight: number;
+}
+
+export interface DnsSpec {
+  readonly name: string;
+  readonly port: number;
+  /** Milliseconds between look-ups. */
+  readonly refreshMs: number;
+}
+
+export interface UpstreamTlsSpec {
+  /** Name to ask for and to verify. */
+  readonly serverName: string;
+  /** PEM bundle; null: the system's. */
+  readonly caPem: string | null;
+  /** false only where the configuration says so in as many words. */
+  readonly verify: boolean;
+}
+
+export interface ModuleSpec {
+  /** `namespace/name`, or `builtin/headers`. */
+  readonly name: string;
+  /** sha256 of the bytes, 64 hex digits. */
+  readonly digest: string;
+  readonly source: Position;
+  /** Memory cap of one instance. */
+  readonly memoryBytes: number;
+}
+
+/** One filter of one chain: a module with one configuration. */
+export interface PluginSpec {
+  /** `namespace/chain#filter`. Unique in a snapshot. */
+  readonly name: string;
+  /** The metrics label. */
+  readonly filter: string;
+  readonly source: Position;
+  /** Index into `Snapshot.modules`. */
+  readonly module: number;
+  readonly rootId: string;
+  readonly vmId: string;
+  readonly vmConfiguration: string;
+  /** JSON text as the guest receives it; empty where none was written. */
+  readonly configuration: string;
+  /** What happens to a request whose filter trapped, or has no healthy instance. */
+  readonly onError: 'deny' | 'skip';
+  /** Largest body that a paused body callback may gather, per direction. */
+  readonly bodyBufferBytes: number;
+  /** Upstreams that callouts may name, as the author writes them, to indexes into `clusters`. */
+  readonly callouts: readonly (readonly [name: string, cluster: number])[];
+}
+
+export interface AccessLogSpec {
+  readonly mode: 'off' | 'json';
+  readonly path: 'stdout' | 'stderr';
+}
+
+/** Limits of the reader and its timers; defaults in security-requirements §5. */
+export interface ListenerLimits {
+  readonly headBytes: number;
+  readonly targetBytes: number;
+  readonly fieldBytes: number;
+  readonly fields: number;
+  readonly pipelined: number;
+  readonly requestsPerConnection: number;
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  readonly headTimeoutMs: number;
+  readonly tlsHandshakeTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly bodyMinBytesPerSecond: number;
+  readonly writeTimeoutMs: number;
+  /** Proxies in front whose X-Forwarded-* are believed, counted from the right. */
+  readonly trustedHops: number;
+  readonly underscores: 'reject' | 'drop' | 'allow';
+  readonly escapedSlashes: 'reject' | 'keep' | 'decode';
+  readonly backslash: 'reject' | 'decode';
+  readonly mergeSlashes: boolean;
+  /** Names to put before the answer's own `server` field; empty: pass the upstream's through. */
+  readonly serverName: string;
+}
+
+export const DEFAULT_LISTENER_LIMITS: ListenerLimits = Object.freeze({
+  headBytes: 60 * 1024,
+  targetBytes: 16 * 1024,
+  fieldBytes: 16 * 1024,
+  fields: 100,
+  pipelined: 16,
+  requestsPerConnection: 1000,
+  connections: 10_000,
+  connectionsPerAddress: 256,
+  headTimeoutMs: 10_000,
+  tlsHandshakeTimeoutMs: 10_000,
+  idleTimeoutMs: 60_000,
+  bodyTimeoutMs: 60_000,
+  bodyMinBytesPerSecond: 1024,
+  writeTimeoutMs: 60_000,
+  trustedHops: 0,
+  underscores: 'reject',
+  escapedSlashes: 'reject',
+  backslash: 'reject',
+  mergeSlashes: true,
+  serverName: '',
+});

@@ -1,0 +1,50 @@
+import type { BodyBuffer } from '../http/body.ts';
+import type { HeaderBlock } from '../http/headers.ts';
+import type { StreamContext } from './context.ts';
+
+/** What an attribute may be before it is encoded for a guest; `bigint` nanoseconds for times and durations. */
+export type AttributeValue =
+  | { readonly type: 'string'; readonly value: string }
+  | { readonly type: 'bytes'; readonly value: Uint8Array }
+  | { readonly type: 'int' | 'uint' | 'time' | 'duration'; readonly value: bigint }
+  | { readonly type: 'double'; readonly value: number }
+  | { readonly type: 'bool'; readonly value: boolean }
+  | { readonly type: 'map'; readonly value: ReadonlyArray<readonly [name: string, value: Uint8Array]> };
+
+/** A reply that a filter makes in place of the upstream's (`proxy_send_local_response`). */
+export interface LocalReply {
+  readonly status: number;
+  /** Shown as `response.code_details`; white space already replaced by `_`. */
+  readonly details: string;
+  readonly body: Uint8Array;
+  /** Names lower-case, checked; no pseudo-headers, no framing fields. */
+  readonly headers: ReadonlyArray<readonly [name: Uint8Array, value: Uint8Array]>;
+  /** 0 to 16, or -1 where none was given. */
+  readonly grpcStatus: number;
+}
+
+/**
+ * What a stream offers to host calls. The runtime's `Stream` and the test kit implement it; the
+ * Proxy-Wasm host knows streams by nothing else. Everything here is committed: the host stages
+ * the effects of a callback and calls these when the guest has returned without a trap.
+ */
+export interface StreamHost {
+  /** The map of `MapType` 0 to 3, or null where this phase does not have it. */
+  headerMap(type: number): HeaderBlock | null;
+  /** Whether the map's message has not been released yet. */
+  mayWriteMap(type: number): boolean;
+  /** The body (`BufferType` 0 or 1) that the running callback sees, or null where there is none now. */
+  body(type: number): BodyBuffer | null;
+  /** Path segments joined by one NUL, no trailing NUL. Undefined: not there. */
+  attribute(path: string): AttributeValue | undefined;
+  /** Stored for the life of the stream under the same path. */
+  setAttribute(path: string, value: Uint8Array): void;
+  clearRouteCache(): void;
+  /** `proxy_continue_stream`: 0 request, 1 answer. May come before the callback's own Pause. */
+  resume(type: number, context: StreamContext): void;
+  /** `proxy_close_stream`: resets the stream. */
+  close(type: number): void;
+  localReply(reply: LocalReply, context: StreamContext): void;
+  /** An asynchronous callback of this context trapped: apply its `onError` wherever it waits. */
+  contextFailed(context: StreamContext): void;
+}
