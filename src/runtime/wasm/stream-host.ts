@@ -33,8 +33,11 @@ export interface StreamHost {
   headerMap(type: number): HeaderBlock | null;
   /** Whether the map's message has not been released yet. */
   mayWriteMap(type: number): boolean;
-  /** The body (`BufferType` 0 or 1) that the running callback sees, or null where there is none now. */
-  body(type: number): BodyBuffer | null;
+  /**
+   * The body (`BufferType` 0 or 1) that `context` sees: in a body callback the bytes of that callback,
+   * while it is paused the bytes that it holds; null where there are none now.
+   */
+  body(type: number, context: StreamContext): BodyBuffer | null;
   /** Path segments joined by one NUL, no trailing NUL. Undefined: not there. */
   attribute(path: string): AttributeValue | undefined;
   /** Stored for the life of the stream under the same path. */
