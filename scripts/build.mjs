@@ -1,0 +1,39 @@
+// Builds what runs: bundles of the program and its workers (dependencies stay outside, in node_modules),
+// then the filters that ship with weir. Nothing here is needed to run the tests of single modules.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+// Each becomes a file of dist/: what a process or a thread is started with.
+const entries = {
+  main: 'src/main.ts',
+  worker: 'src/worker/main.ts',
+  'canary-thread': 'src/control/canary-thread.ts',
+};
+
+const present = Object.entries(entries).filter(([, file]) => existsSync(join(root, file)));
+if (present.length > 0) {
+  await build({
+    absWorkingDir: root,
+    entryPoints: Object.fromEntries(present),
+    outdir: 'dist',
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    sourcemap: true,
+    sourcesContent: false,
+    logLevel: 'warning',
+  });
+}
+
+const filters = join(root, 'scripts/build-filters.mjs');
+if (existsSync(filters)) {
+  const { status } = spawnSync(process.execPath, [filters], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}

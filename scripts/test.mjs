@@ -1,0 +1,55 @@
+// Runs the tests and ends with the one line that says how it went: `N passed, N failed` (and, where some
+// were, `, N skipped`). `--slow` runs the slow ones instead. Other arguments go to vitest.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const rest = process.argv.slice(2);
+const slow = rest.includes('--slow');
+const folder = mkdtempSync(join(tmpdir(), 'weir-results-'));
+const file = join(folder, 'results.json');
+
+const { status } = spawnSync(
+  process.execPath,
+  [
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--project',
+    slow ? 'slow' : 'default',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${file}`,
+    ...rest.filter((argument) => argument !== '--slow'),
+  ],
+  { cwd: root, stdio: 'inherit', env: { ...process.env, ...(slow ? { WEIR_SLOW: '1' } : {}) } },
+);
+
+const { passed, failed, skipped } = count(read(file), status);
+rmSync(folder, { recursive: true, force: true });
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exit(failed > 0 ? 1 : 0);
+
+function read(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+function count(results, exit) {
+  if (results === null) return { passed: 0, failed: 1, skipped: 0 };
+  const tests = results.testResults.flatMap((suite) => suite.assertionResults);
+  const of = (...states) => tests.filter((test) => states.includes(test.status)).length;
+  // A file that could not be loaded has no tests to fail, so it counts as one.
+  const broken = results.testResults.filter(
+    (suite) => suite.status === 'failed' && !suite.assertionResults.some((test) => test.status === 'failed'),
+  ).length;
+  let failedTests = of('failed') + broken;
+  // Unhandled errors and a run without tests show in the exit code alone.
+  if (exit !== 0 && failedTests === 0) failedTests = 1;
+  return { passed: of('passed'), failed: failedTests, skipped: of('skipped', 'pending', 'todo', 'disabled') };
+}
