@@ -57,8 +57,11 @@ function reduce(weights: readonly number[]): number[] {
   const sum = weights.reduce((total, weight) => total + weight, 0);
   const divisor = weights.reduce(greatestCommonDivisor, 0);
   if (sum === 0) return [];
-  if (Number.isInteger(divisor) && sum / divisor <= SCHEDULE_SLOTS) return weights.map((weight) => weight / divisor);
-  return weights.map((weight) => (weight === 0 ? 0 : Math.max(1, Math.round((weight * SCHEDULE_SLOTS) / sum))));
+  if (Number.isInteger(divisor) && sum / divisor <= SCHEDULE_SLOTS)
+    return weights.map((weight) => weight / divisor);
+  return weights.map((weight) =>
+    weight === 0 ? 0 : Math.max(1, Math.round((weight * SCHEDULE_SLOTS) / sum)),
+  );
 }
 
 function greatestCommonDivisor(a: number, b: number): number {
@@ -160,7 +163,8 @@ export class WeightedChoice {
     let sum = 0;
     this.#upTo = Float64Array.from(weights, (weight) => (sum += weight));
     this.#sum = sum;
-    this.#only = weights.filter((weight) => weight > 0).length === 1 ? weights.findIndex((weight) => weight > 0) : -1;
+    this.#only =
+      weights.filter((weight) => weight > 0).length === 1 ? weights.findIndex((weight) => weight > 0) : -1;
   }
 
   /** @returns index of the chosen item; -1 where no item has weight */

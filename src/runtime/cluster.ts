@@ -66,7 +66,12 @@ export class Cluster {
     this.#deps = deps;
     this.#random = deps.random ?? new Random();
     this.#leastRequest = spec.balance === 'least-request';
-    const names = spec.endpoints.map(({ address, port, weight }) => ({ name: address, port, weight, refreshMs: NAME_REFRESH_MS }));
+    const names = spec.endpoints.map(({ address, port, weight }) => ({
+      name: address,
+      port,
+      weight,
+      refreshMs: NAME_REFRESH_MS,
+    }));
     if (spec.dns !== null) names.push({ ...spec.dns, weight: 1 });
     for (const { name, port, weight, refreshMs } of names) {
       const scheduler = deps.scheduler ?? systemScheduler;
@@ -128,7 +133,7 @@ export class Cluster {
     for (const { watch } of this.#watches) watch.dispose();
     const left = this.endpoints;
     this.endpoints = [];
-    this.#ring: Uint32Array = new Uint32Array(0);
+    this.#ring = new Uint32Array(0);
     for (const endpoint of left) this.#giveUp(endpoint);
   }
 

@@ -67,7 +67,11 @@ export class Metrics implements MetricRegistry {
   constructor(maxSeries: number = DEFAULT_MAX_SERIES) {
     this.#maxSeries = maxSeries;
     this.#boundsAt[OVERFLOW_SLOT] = new Float64Array(0);
-    this.#refused = this.counter('weir_metric_series_refused_total', 'Series that were not made because there are too many.', {});
+    this.#refused = this.counter(
+      'weir_metric_series_refused_total',
+      'Series that were not made because there are too many.',
+      {},
+    );
   }
 
   counter(name: string, help: string, labels: Labels): number {
@@ -111,7 +115,13 @@ export class Metrics implements MetricRegistry {
   }
 
   /** For {@link MetricScope}: registers, and counts one more holder. Null beyond the bound on series. */
-  hold(type: MetricType, name: string, help: string, labels: Labels, bounds: readonly number[]): Series | null {
+  hold(
+    type: MetricType,
+    name: string,
+    help: string,
+    labels: Labels,
+    bounds: readonly number[],
+  ): Series | null {
     const family = this.#family(type, name, help, bounds);
     const key = keyOf(labels);
     let series = family.series.get(key);
@@ -160,7 +170,13 @@ export class Metrics implements MetricRegistry {
   #family(type: MetricType, name: string, help: string, bounds: readonly number[]): Family {
     const known = this.#families.get(name);
     if (known === undefined) {
-      const family = { name, help, type, bounds: Float64Array.from(bounds), series: new Map<string, Series>() };
+      const family = {
+        name,
+        help,
+        type,
+        bounds: Float64Array.from(bounds),
+        series: new Map<string, Series>(),
+      };
       this.#families.set(name, family);
       return family;
     }
@@ -224,7 +240,10 @@ export class MetricScope implements MetricRegistry {
 
 /** Adds up what the workers report: every value of series with the same name and labels is summed. */
 export function mergeFamilies(dumps: readonly (readonly MetricFamily[])[]): MetricFamily[] {
-  const merged = new Map<string, { family: MetricFamily; series: Map<string, { labels: Labels; values: number[] }> }>();
+  const merged = new Map<
+    string,
+    { family: MetricFamily; series: Map<string, { labels: Labels; values: number[] }> }
+  >();
   for (const family of dumps.flat()) {
     let into = merged.get(family.name);
     if (into === undefined) {

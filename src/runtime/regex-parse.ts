@@ -88,7 +88,10 @@ class PatternReader {
         throw this.#fault('"{" begins a repetition; write "\\{" for the character', start);
     }
     if (codePoint < 0x80) return this.#literal(codePoint);
-    return { type: 'sequence', of: [...Buffer.from(char, 'utf8')].map((byte) => set((other) => other === byte)) };
+    return {
+      type: 'sequence',
+      of: [...Buffer.from(char, 'utf8')].map((byte) => set((other) => other === byte)),
+    };
   }
 
   #group(): Node {
@@ -112,8 +115,10 @@ class PatternReader {
 
   #groupFault(): PatternError {
     const text = this.#text.slice(this.#at);
-    if (/^<?[=!]/.test(text)) return this.#fault('look-ahead and look-behind are not offered: they have no linear-time match');
-    if (/^[imsU-]+[):]/.test(text)) return this.#fault('of the flags only "(?i)" at the very beginning is offered');
+    if (/^<?[=!]/.test(text))
+      return this.#fault('look-ahead and look-behind are not offered: they have no linear-time match');
+    if (/^[imsU-]+[):]/.test(text))
+      return this.#fault('of the flags only "(?i)" at the very beginning is offered');
     return this.#fault('unknown kind of group');
   }
 
@@ -129,7 +134,8 @@ class PatternReader {
     if (of.type === 'begin' || of.type === 'end') throw this.#fault('nothing to repeat', start);
     // Whether the shortest or the longest is tried first makes no difference to whether all matches.
     this.#take('?');
-    if (/^[*+?{]/.test(this.#text.slice(this.#at, this.#at + 1))) throw this.#fault('a repetition of a repetition');
+    if (/^[*+?{]/.test(this.#text.slice(this.#at, this.#at + 1)))
+      throw this.#fault('a repetition of a repetition');
     return { type: 'repeat', of, min, max };
   }
 
@@ -141,7 +147,8 @@ class PatternReader {
     const min = Number(counts[1]);
     const max = counts[2] === '' ? min : counts[3] === '' ? Infinity : Number(counts[3]);
     if (max < min) throw this.#fault('the second count is smaller than the first');
-    if (min > MAX_REPEAT || (max !== Infinity && max > MAX_REPEAT)) throw this.#fault(`more than ${MAX_REPEAT} repetitions`);
+    if (min > MAX_REPEAT || (max !== Infinity && max > MAX_REPEAT))
+      throw this.#fault(`more than ${MAX_REPEAT} repetitions`);
     this.#at += counts[0].length;
     return [min, max];
   }
@@ -169,9 +176,11 @@ class PatternReader {
       this.#at += 2;
       return parseInt(hex[0], 16);
     }
-    if (/[1-9k]/.test(char)) throw this.#fault('back-references are not offered: they have no linear-time match', start);
+    if (/[1-9k]/.test(char))
+      throw this.#fault('back-references are not offered: they have no linear-time match', start);
     if (/[bB]/.test(char)) throw this.#fault('word boundaries are not offered', start);
-    if (/[A-Za-z0-9]/.test(char) || char.charCodeAt(0) >= 0x80) throw this.#fault(`unknown escape "\\${char}"`, start);
+    if (/[A-Za-z0-9]/.test(char) || char.charCodeAt(0) >= 0x80)
+      throw this.#fault(`unknown escape "\\${char}"`, start);
     return char.charCodeAt(0);
   }
 
@@ -191,7 +200,8 @@ class PatternReader {
       if (this.#sees('-') && this.#text[this.#at + 1] !== ']') {
         this.#at++;
         const end = this.#classItem();
-        if (typeof end !== 'number' || end < from) throw this.#fault('a range must go from a smaller character to a larger one');
+        if (typeof end !== 'number' || end < from)
+          throw this.#fault('a range must go from a smaller character to a larger one');
         to = end;
       }
       for (let byte = from; byte <= to; byte++) bytes[byte] = 1;
@@ -250,7 +260,8 @@ const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
 const isLetter = (byte: number): boolean => (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
 const isWord = (byte: number): boolean => isDigit(byte) || isLetter(byte) || byte === 0x5f;
 // As RE2: without the vertical tab.
-const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0c || byte === 0x0d;
+const isSpace = (byte: number): boolean =>
+  byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0c || byte === 0x0d;
 
 const SETS: Readonly<Record<string, Uint8Array>> = Object.assign(Object.create(null) as object, {
   d: flags(isDigit),

@@ -26,13 +26,17 @@ export class SystemResolver implements Resolver {
     // A name without a dot is never a DNS name of its own: hosts file or search domain.
     const local = !name.includes('.') || name === 'localhost' || name.endsWith('.localhost');
     if (!local) {
-      const records = (await this.#records(() => this.#dns.resolve4(name, { ttl: true }))) ??
+      const records =
+        (await this.#records(() => this.#dns.resolve4(name, { ttl: true }))) ??
         (await this.#records(() => this.#dns.resolve6(name, { ttl: true })));
       if (records !== null) return records;
     }
     const found = await dns.lookup(name, { all: true });
     const v4 = found.filter((entry) => entry.family === 4);
-    return resolution((v4.length > 0 ? v4 : found).map((entry) => entry.address), Infinity);
+    return resolution(
+      (v4.length > 0 ? v4 : found).map((entry) => entry.address),
+      Infinity,
+    );
   }
 
   async #records(ask: () => Promise<{ address: string; ttl: number }[]>): Promise<Resolution | null> {
@@ -40,7 +44,10 @@ export class SystemResolver implements Resolver {
       const records = await ask();
       if (records.length === 0) return null;
       const ttl = Math.min(...records.map((record) => record.ttl));
-      return resolution(records.map((record) => record.address), ttl * 1000);
+      return resolution(
+        records.map((record) => record.address),
+        ttl * 1000,
+      );
     } catch {
       // Every failure leads to the next source; the last one reports.
       return null;

@@ -20,8 +20,7 @@ export type Failure = (typeof Failure)[keyof typeof Failure];
 
 // In none of these has the upstream acted on the request, so that any method may go again. A connect
 // timeout is not among them: it races with the connection that completes and takes the queued request.
-const UNSENT =
-  (1 << Failure.ConnectRefused) | (1 << Failure.ConnectFailure) | (1 << Failure.RefusedStream);
+const UNSENT = (1 << Failure.ConnectRefused) | (1 << Failure.ConnectFailure) | (1 << Failure.RefusedStream);
 
 const CONNECT = (1 << Failure.ConnectRefused) | (1 << Failure.ConnectTimeout) | (1 << Failure.ConnectFailure);
 const RESET = (1 << Failure.ResetBeforeHeaders) | (1 << Failure.PerTryTimeout);
@@ -85,7 +84,12 @@ export class CompiledRetry implements RetryPolicy {
  * @param attempt attempts made so far, at least 1
  * @param replayable whether method and body allow the request to be sent again
  */
-export function mayRetry(policy: RetryPolicy, failure: Failure, attempt: number, replayable: boolean): boolean {
+export function mayRetry(
+  policy: RetryPolicy,
+  failure: Failure,
+  attempt: number,
+  replayable: boolean,
+): boolean {
   if (failure === Failure.ResetAfterHeaders) return false;
   if (attempt >= policy.maxAttempts) return false;
   // A connection that never came about carried no byte of the request, so any method may go again.

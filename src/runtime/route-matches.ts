@@ -63,7 +63,8 @@ export class CompiledMatch {
     const headers = this.headers;
     for (let i = 0; i < headers.length; i++) if (!headers[i]!.holds(block)) return false;
     const query = this.query;
-    for (let i = 0; i < query.length; i++) if (!query[i]!.holds(block.bytes, queryStart, queryEnd)) return false;
+    for (let i = 0; i < query.length; i++)
+      if (!query[i]!.holds(block.bytes, queryStart, queryEnd)) return false;
     return true;
   }
 }
@@ -88,7 +89,10 @@ export class CompiledVirtualHost {
     const indexes = matches.map((_, i) => i);
     const prefixes = indexes.filter((i) => matches[i]!.kind === PathKind.Prefix);
     this.#matches = matches;
-    this.#exact = new PathIndex(matches, indexes.filter((i) => matches[i]!.kind === PathKind.Exact));
+    this.#exact = new PathIndex(
+      matches,
+      indexes.filter((i) => matches[i]!.kind === PathKind.Exact),
+    );
     this.#prefix = new PathIndex(matches, prefixes);
     this.#others = Uint32Array.from(
       indexes.filter((i) => matches[i]!.kind === PathKind.Any || matches[i]!.kind === PathKind.Regex),
@@ -179,7 +183,10 @@ class PathIndex {
       if (list === undefined) byPath.set(path, [i]);
       else list.push(i);
     }
-    this.table = new ByteTable([...byPath.keys()].map((path) => Buffer.from(path, 'latin1')), hashForwards);
+    this.table = new ByteTable(
+      [...byPath.keys()].map((path) => Buffer.from(path, 'latin1')),
+      hashForwards,
+    );
     this.lists = [...byPath.values()].map((list) => Uint32Array.from(list));
   }
 }

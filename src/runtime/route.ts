@@ -51,11 +51,16 @@ export class Router {
    * @throws PatternError where a regular expression is not one for `LinearRegex`
    */
   constructor(port: PortSpec, rules: readonly RuleSpec[]) {
-    for (const match of port.listeners.flatMap((listener) => listener.virtualHosts).flatMap((host) => host.matches)) {
-      if (rules[match.rule] === undefined) throw new RangeError(`a match names rule ${match.rule} of ${rules.length}`);
+    for (const match of port.listeners
+      .flatMap((listener) => listener.virtualHosts)
+      .flatMap((host) => host.matches)) {
+      if (rules[match.rule] === undefined)
+        throw new RangeError(`a match names rule ${match.rule} of ${rules.length}`);
     }
     this.#listeners = new HostTable(port.listeners.map((listener) => listener.hostname));
-    this.#hosts = port.listeners.map(({ virtualHosts }) => new HostTable(virtualHosts.map((host) => host.hostname)));
+    this.#hosts = port.listeners.map(
+      ({ virtualHosts }) => new HostTable(virtualHosts.map((host) => host.hostname)),
+    );
     this.#virtualHosts = port.listeners.map(({ virtualHosts }) =>
       virtualHosts.map((host) => new CompiledVirtualHost(host.matches)),
     );

@@ -39,7 +39,12 @@ export class HeaderTest {
   }
 
   #matches(regex: LinearRegex, block: HeaderBlock, first: number, next: number): boolean {
-    let state = regex.feed(REGEX_START, block.bytes, block.spans[4 * first + 2]!, block.spans[4 * first + 3]!);
+    let state = regex.feed(
+      REGEX_START,
+      block.bytes,
+      block.spans[4 * first + 2]!,
+      block.spans[4 * first + 3]!,
+    );
     for (let i = next; i !== -1; i = block.indexOf(this.#name, i + 1)) {
       state = regex.feedByte(state, COMMA);
       state = regex.feed(state, block.bytes, block.spans[4 * i + 2]!, block.spans[4 * i + 3]!);
@@ -78,7 +83,7 @@ export class QueryTest {
 
   /** @param start just after the "?" */
   holds(bytes: Uint8Array, start: number, end: number): boolean {
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       let stop = at;
       let equals = -1;
       for (; stop < end && bytes[stop] !== AMPERSAND; stop++) {
@@ -122,7 +127,9 @@ function decodedAt(bytes: Uint8Array, i: number, end: number): number {
 
 // A "%" without two digits stands for itself.
 function isEscape(bytes: Uint8Array, i: number, end: number): boolean {
-  return bytes[i] === PERCENT && i + 2 < end && hexDigit(bytes[i + 1]!) !== -1 && hexDigit(bytes[i + 2]!) !== -1;
+  return (
+    bytes[i] === PERCENT && i + 2 < end && hexDigit(bytes[i + 1]!) !== -1 && hexDigit(bytes[i + 2]!) !== -1
+  );
 }
 
 function hexDigit(byte: number): number {
