@@ -144,7 +144,6 @@ export class ByteSource {
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// eslint-disable-next-line no-control-regex -- field values may hold HTAB and no other control character
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** The next head, or null when the other side ended between messages. */
