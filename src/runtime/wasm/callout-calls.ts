@@ -1,0 +1,107 @@
+import { HeaderBlock, MessageKind } from '../http/headers.ts';
+import { Edit, FieldKind, classifyName, fits, writeField } from './field-rules.ts';
+import { MapType, Status } from './abi.ts';
+import type { HostCalls } from './host-calls.ts';
+import { Interner } from './intern.ts';
+import { BODY_BYTES } from './limits.ts';
+import { holds } from './log-calls.ts';
+import { PairsReader, writeU32 } from './pairs.ts';
+import type { Vm } from './vm.ts';
+
+const names = new Interner('utf8');
+const pairs = new PairsReader();
+const HTTP = Buffer.from('http');
+const REQUIRED = [':method', ':path', ':authority'];
+const SCHEME = 3;
+
+/** HTTP calls to the upstreams that the plugin's configuration names. */
+export function calloutCalls(vm: Vm): HostCalls {
+  const { plugin } = vm;
+  const refuse = (why: string): Status => {
+    plugin.warnOnce(`proxy_http_call: ${why}`);
+    return Status.BadArgument;
+  };
+
+  return {
+    proxy_http_call(
+      upstream: number,
+      upstreamSize: number,
+      headers: number,
+      headersSize: number,
+      body: number,
+      bodySize: number,
+      trailers: number,
+      trailersSize: number,
+      timeoutMs: number,
+      outId: number,
+    ): Status {
+      const memory = vm.memory();
+      if (
+        !holds(memory, upstream, upstreamSize) ||
+        !holds(memory, headers, headersSize) ||
+        !holds(memory, body, bodySize) ||
+        !holds(memory, trailers, trailersSize) ||
+        !holds(memory, outId, 4)
+      ) {
+        return Status.InvalidMemoryAccess;
+      }
+      writeU32(memory, outId >>> 0, 0);
+      const name = names.text(memory, upstream >>> 0, (upstream >>> 0) + (upstreamSize >>> 0));
+      const cluster = plugin.cluster(name);
+      if (cluster < 0)
+        return refuse(`no upstream is named "${name}"; this filter may call: ${plugin.upstreams || 'none'}`);
+      if (timeoutMs < 0) return refuse('the time limit is negative');
+      if (bodySize >>> 0 > BODY_BYTES) return refuse(`a body has at most ${BODY_BYTES} bytes`);
+      const head = readBlock(memory, headers >>> 0, headersSize >>> 0, MapType.RequestHeaders);
+      if (head === null) return refuse('a header is not valid');
+      const missing = REQUIRED.find((_, i) => head.valueText(i) === '');
+      if (missing !== undefined) return refuse(`the header ${missing} is missing`);
+      if (head.valueText(SCHEME) === '') head.setValue(SCHEME, HTTP, 0, HTTP.length);
+      const end =
+        trailersSize === 0
+          ? null
+          : readBlock(memory, trailers >>> 0, trailersSize >>> 0, MapType.RequestTrailers);
+      if (trailersSize !== 0 && end === null) return refuse('a trailer is not valid');
+
+      const bytes = memory.slice(body >>> 0, (body >>> 0) + (bodySize >>> 0));
+      const id = vm.root.callouts.send(
+        vm.effective!,
+        cluster,
+        head,
+        bytes,
+        end !== null && end.count > 0 ? end : null,
+        timeoutMs,
+      );
+      if (id === 0) {
+        plugin.warnOnce(`proxy_http_call: the call to "${name}" was not sent`);
+        return Status.InternalFailure;
+      }
+      writeU32(memory, outId >>> 0, id);
+      return Status.Ok;
+    },
+
+    proxy_get_status(outCode: number, outData: number, outSize: number): Status {
+      const memory = vm.memory();
+      if (!holds(memory, outCode, 4) || !holds(memory, outData, 4) || !holds(memory, outSize, 4))
+        return Status.InvalidMemoryAccess;
+      const { statusCode, statusMessage } = vm.root.callouts;
+      writeU32(memory, outCode >>> 0, statusCode);
+      const message = Buffer.from(statusMessage);
+      return vm.give(message, 0, message.length, outData >>> 0, outSize >>> 0);
+    },
+  };
+}
+
+/** A map that the guest passes, with the same checks as one that it writes. Null where one fails. */
+function readBlock(memory: Uint8Array, start: number, size: number, map: number): HeaderBlock | null {
+  if (!pairs.read(memory, start, size)) return null;
+  const block = new HeaderBlock();
+  block.reset(map === MapType.RequestHeaders ? MessageKind.Request : MessageKind.Trailers);
+  const { spans, count } = pairs;
+  for (let i = 0; i < 4 * count; i += 4) {
+    const kind = classifyName(map, memory, spans[i]!, spans[i + 1]!);
+    if (kind === FieldKind.Invalid || !fits(kind, map, memory, spans[i + 2]!, spans[i + 3]!)) return null;
+    writeField(block, kind, Edit.Add, memory, spans[i + 2]!, spans[i + 3]!);
+  }
+  return block;
+}

@@ -1,0 +1,146 @@
+import { BodyAction, HeadersAction, TrailersAction, Wants } from './abi.ts';
+import { REPLIED, TRAPPED } from './outcome.ts';
+import type { Plugin } from './plugin.ts';
+import type { StreamHost } from './stream-host.ts';
+import type { GuestFunction, Vm } from './vm.ts';
+
+export { TRAPPED } from './outcome.ts';
+
+const PHASES =
+  Wants.RequestHeaders |
+  Wants.RequestBody |
+  Wants.RequestTrailers |
+  Wants.ResponseHeaders |
+  Wants.ResponseBody |
+  Wants.ResponseTrailers;
+
+/**
+ * One plugin's part in one stream. The guest learns of it with its first callback, so a stream that a
+ * filter never sees costs that filter nothing.
+ *
+ * Callbacks return the ABI's action for their phase, where values that the ABI does not know are read as
+ * its stop value, or `TRAPPED`: then the instance is gone and only `finish` may follow.
+ */
+export class StreamContext {
+  readonly plugin: Plugin;
+  vm!: Vm;
+  /** 0 until the guest knows of it. */
+  id = 0;
+  /** Null while the object waits to be used again. */
+  stream: StreamHost | null = null;
+  /** A trap was told to the stream, by a return value or by `contextFailed`. */
+  failed = false;
+  /** Callouts that it has under way. */
+  outstanding = 0;
+
+  constructor(plugin: Plugin) {
+    this.plugin = plugin;
+  }
+
+  begin(vm: Vm, stream: StreamHost): void {
+    this.vm = vm;
+    this.id = 0;
+    this.stream = stream;
+    this.failed = false;
+    this.outstanding = 0;
+  }
+
+  /** @param count fields in the head, pseudo-headers included */
+  onRequestHeaders(count: number, endOfStream: boolean): number {
+    const callback = this.vm.callbacks.requestHeaders;
+    if (callback === null) return HeadersAction.Continue;
+    return headersAction(this.#call(callback, 'proxy_on_request_headers', count, endOfStream ? 1 : 0));
+  }
+
+  /** @param size bytes that the guest can read now, those held by an earlier pause included */
+  onRequestBody(size: number, endOfStream: boolean): number {
+    const callback = this.vm.callbacks.requestBody;
+    if (callback === null) return BodyAction.Continue;
+    return bodyAction(this.#call(callback, 'proxy_on_request_body', size, endOfStream ? 1 : 0));
+  }
+
+  onRequestTrailers(count: number): number {
+    const callback = this.vm.callbacks.requestTrailers;
+    if (callback === null) return TrailersAction.Continue;
+    return trailersAction(this.#call(callback, 'proxy_on_request_trailers', count, 0));
+  }
+
+  onResponseHeaders(count: number, endOfStream: boolean): number {
+    const callback = this.vm.callbacks.responseHeaders;
+    if (callback === null) return HeadersAction.Continue;
+    return headersAction(this.#call(callback, 'proxy_on_response_headers', count, endOfStream ? 1 : 0));
+  }
+
+  onResponseBody(size: number, endOfStream: boolean): number {
+    const callback = this.vm.callbacks.responseBody;
+    if (callback === null) return BodyAction.Continue;
+    return bodyAction(this.#call(callback, 'proxy_on_response_body', size, endOfStream ? 1 : 0));
+  }
+
+  onResponseTrailers(count: number): number {
+    const callback = this.vm.callbacks.responseTrailers;
+    if (callback === null) return TrailersAction.Continue;
+    return trailersAction(this.#call(callback, 'proxy_on_response_trailers', count, 0));
+  }
+
+  /** The stream is over: done, log, delete, in this order. The object must not be used afterwards. */
+  finish(): void {
+    if (this.stream === null) return;
+    const vm = this.vm;
+    // A filter that only logs has no callback before this one; one with phases saw none of this stream.
+    const logsOnly = (this.plugin.wants & PHASES) === 0 && vm.callbacks.log !== null;
+    if (!vm.dead && (this.id !== 0 || (logsOnly && this.#create()))) this.#end(vm);
+    // Held until here, so that a trap at the end does not tell this stream of a failure.
+    this.stream = null;
+    if (this.id !== 0) vm.contexts.remove(this.id);
+    this.plugin.release(this);
+  }
+
+  #end(vm: Vm): void {
+    const { done, log, delete: remove } = vm.callbacks;
+    vm.readOnly = true;
+    if (done !== null) vm.call(this, done, 'proxy_on_done', 0, 0);
+    if (log !== null && !vm.dead) vm.call(this, log, 'proxy_on_log', 0, 0);
+    if (remove !== null && !vm.dead) vm.call(this, remove, 'proxy_on_delete', 0, 0);
+    vm.readOnly = false;
+  }
+
+  #call(callback: GuestFunction, name: string, b: number, c: number): number {
+    if ((this.vm.dead && !this.#rebind()) || (this.id === 0 && !this.#create())) {
+      this.failed = true;
+      return TRAPPED;
+    }
+    const vm = this.vm;
+    const result = vm.call(this, callback, name, b, c);
+    if (result === TRAPPED) this.failed = true;
+    return result;
+  }
+
+  #rebind(): boolean {
+    return this.id === 0 && this.plugin.rebind(this);
+  }
+
+  #create(): boolean {
+    const vm = this.vm;
+    this.id = vm.contexts.add(this);
+    const { contextCreate } = vm.callbacks;
+    return (
+      contextCreate === null ||
+      vm.call(this, contextCreate, 'proxy_on_context_create', vm.root.id, 0) !== TRAPPED
+    );
+  }
+}
+
+function headersAction(result: number): number {
+  if (result <= HeadersAction.StopAllIterationAndWatermark && result !== REPLIED) return result;
+  return HeadersAction.StopAllIterationAndWatermark;
+}
+
+function bodyAction(result: number): number {
+  if (result <= BodyAction.StopIterationNoBuffer && result !== REPLIED) return result;
+  return BodyAction.StopIterationNoBuffer;
+}
+
+function trailersAction(result: number): number {
+  return result === TrailersAction.Continue || result === TRAPPED ? result : TrailersAction.StopIteration;
+}

@@ -1,0 +1,210 @@
+import type { HeaderBlock } from '../http/headers.ts';
+import { MapType, Status } from './abi.ts';
+import {
+  Edit,
+  FieldKind,
+  classifyName,
+  fieldName,
+  fieldNameEnd,
+  fits,
+  isFull,
+  writeField,
+} from './field-rules.ts';
+import type { HostCalls } from './host-calls.ts';
+import { holds } from './log-calls.ts';
+import { PairsReader, pairsSize, writePairs, writeU32 } from './pairs.ts';
+import type { Vm } from './vm.ts';
+
+const AUTHORITY = 2;
+/** The empty map as a count of zero: all SDKs read it, where some trap on no bytes at all. */
+const NO_PAIRS = new Uint8Array(4);
+const pairs = new PairsReader();
+
+/** Header maps: request and response heads, their trailers, and a callout's answer. */
+export function headerCalls(vm: Vm): HostCalls {
+  const { emptyWhenMissing } = vm.plugin;
+
+  return {
+    /** Bytes of names and values. */
+    proxy_get_header_map_size(map: number, outSize: number): Status {
+      const memory = vm.memory();
+      if (!holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
+      const block = readable(vm, map);
+      if (block === null) return unavailable(vm, 'proxy_get_header_map_size', map);
+      writeU32(memory, outSize >>> 0, pairsSize(block) - 4 - 10 * block.count);
+      return Status.Ok;
+    },
+
+    proxy_get_header_map_pairs(map: number, outData: number, outSize: number): Status {
+      const memory = vm.memory();
+      if (!holds(memory, outData, 4) || !holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
+      if (map >>> 0 > MapType.HttpCallResponseTrailers) return Status.BadArgument;
+      const block = readable(vm, map);
+      if (block === null) return vm.give(NO_PAIRS, 0, 4, outData >>> 0, outSize >>> 0);
+      const size = pairsSize(block);
+      const at = vm.allocate(size);
+      if (at === 0) return Status.InvalidMemoryAccess;
+      const grown = vm.view();
+      writePairs(block, grown, at);
+      writeU32(grown, outData >>> 0, at);
+      writeU32(grown, outSize >>> 0, size);
+      return Status.Ok;
+    },
+
+    proxy_get_header_map_value(
+      map: number,
+      name: number,
+      nameSize: number,
+      outData: number,
+      outSize: number,
+    ): Status {
+      const memory = vm.memory();
+      if (!holds(memory, name, nameSize) || !holds(memory, outData, 4) || !holds(memory, outSize, 4)) {
+        return Status.InvalidMemoryAccess;
+      }
+      const block = readable(vm, map);
+      if (block === null) return unavailable(vm, 'proxy_get_header_map_value', map);
+      const start = name >>> 0;
+      const end = start + (nameSize >>> 0);
+      const field =
+        nameSize === 4 && map === MapType.RequestHeaders && isHost(memory, start)
+          ? AUTHORITY
+          : block.find(memory, start, end);
+      if (field < 0) {
+        if (!emptyWhenMissing) return Status.NotFound;
+        writeU32(memory, outData >>> 0, 0);
+        writeU32(memory, outSize >>> 0, 0);
+        return Status.Ok;
+      }
+      const { spans } = block;
+      return vm.give(block.bytes, spans[4 * field + 2]!, spans[4 * field + 3]!, outData >>> 0, outSize >>> 0);
+    },
+
+    proxy_add_header_map_value(
+      map: number,
+      name: number,
+      nameSize: number,
+      value: number,
+      valueSize: number,
+    ): Status {
+      return edit(vm, Edit.Add, map, name, nameSize, value, valueSize);
+    },
+
+    proxy_replace_header_map_value(
+      map: number,
+      name: number,
+      nameSize: number,
+      value: number,
+      valueSize: number,
+    ): Status {
+      return edit(vm, Edit.Replace, map, name, nameSize, value, valueSize);
+    },
+
+    /** Pseudo-headers stay: a message without them could not be sent on. */
+    proxy_remove_header_map_value(map: number, name: number, nameSize: number): Status {
+      const memory = vm.memory();
+      if (!holds(memory, name, nameSize)) return Status.InvalidMemoryAccess;
+      const block = writable(vm, map);
+      if (block === null) return unwritable(vm, 'proxy_remove_header_map_value', map);
+      const start = name >>> 0;
+      const kind = classifyName(map, memory, start, start + (nameSize >>> 0));
+      if (kind === FieldKind.Invalid || kind === FieldKind.Pseudo)
+        return refused(vm, 'proxy_remove_header_map_value', 'name');
+      vm.effects.touchBlock(block);
+      block.remove(fieldName, 0, fieldNameEnd());
+      return Status.Ok;
+    },
+
+    /** Replaces the whole map. Pseudo-headers that the list leaves out keep their values. */
+    proxy_set_header_map_pairs(map: number, data: number, size: number): Status {
+      const memory = vm.memory();
+      if (!holds(memory, data, size)) return Status.InvalidMemoryAccess;
+      const block = writable(vm, map);
+      if (block === null) return unwritable(vm, 'proxy_set_header_map_pairs', map);
+      if (!pairs.read(memory, data >>> 0, size >>> 0))
+        return refused(vm, 'proxy_set_header_map_pairs', 'list of pairs');
+      for (let i = 0; i < 4 * pairs.count; i += 4) {
+        const kind = classifyName(map, memory, pairs.spans[i]!, pairs.spans[i + 1]!);
+        if (kind === FieldKind.Invalid) return refused(vm, 'proxy_set_header_map_pairs', 'name');
+        if (!fits(kind, map, memory, pairs.spans[i + 2]!, pairs.spans[i + 3]!)) {
+          return refused(vm, 'proxy_set_header_map_pairs', 'value');
+        }
+      }
+      vm.effects.touchBlock(block);
+      while (block.count > block.pseudo) block.removeAt(block.count - 1);
+      for (let i = 0; i < 4 * pairs.count; i += 4) {
+        const kind = classifyName(map, memory, pairs.spans[i]!, pairs.spans[i + 1]!);
+        writeField(block, kind, Edit.Add, memory, pairs.spans[i + 2]!, pairs.spans[i + 3]!);
+      }
+      return Status.Ok;
+    },
+  };
+}
+
+/** The map as the effective context may read it. Callouts belong to the root, whatever context is effective. */
+function readable(vm: Vm, map: number): HeaderBlock | null {
+  if (map >>> 0 <= MapType.ResponseTrailers) return vm.stream === null ? null : vm.stream.headerMap(map);
+  if (map === MapType.HttpCallResponseHeaders) return vm.root.callouts.headers;
+  if (map === MapType.HttpCallResponseTrailers) return vm.root.callouts.trailers;
+  return null;
+}
+
+function writable(vm: Vm, map: number): HeaderBlock | null {
+  const { stream } = vm;
+  if (stream === null || map >>> 0 > MapType.ResponseTrailers || vm.readOnly || !stream.mayWriteMap(map))
+    return null;
+  return stream.headerMap(map);
+}
+
+function edit(
+  vm: Vm,
+  how: number,
+  map: number,
+  name: number,
+  nameSize: number,
+  value: number,
+  valueSize: number,
+): Status {
+  const memory = vm.memory();
+  if (!holds(memory, name, nameSize) || !holds(memory, value, valueSize)) return Status.InvalidMemoryAccess;
+  const call = how === Edit.Add ? 'proxy_add_header_map_value' : 'proxy_replace_header_map_value';
+  const block = writable(vm, map);
+  if (block === null) return unwritable(vm, call, map);
+  const nameStart = name >>> 0;
+  const kind = classifyName(map, memory, nameStart, nameStart + (nameSize >>> 0));
+  // A second value of a pseudo-header has no meaning.
+  if (kind === FieldKind.Invalid || (kind === FieldKind.Pseudo && how === Edit.Add))
+    return refused(vm, call, 'name');
+  const start = value >>> 0;
+  const end = start + (valueSize >>> 0);
+  if (!fits(kind, map, memory, start, end)) return refused(vm, call, 'value');
+  if (isFull(block, fieldNameEnd() + end - start)) return refused(vm, call, 'map: it has no room for this');
+  vm.effects.touchBlock(block);
+  writeField(block, kind, how, memory, start, end);
+  return Status.Ok;
+}
+
+/** HTTP/1.1's `host` is shown as `:authority`. */
+function isHost(memory: Uint8Array, at: number): boolean {
+  return (
+    (memory[at]! | 32) === 104 &&
+    (memory[at + 1]! | 32) === 111 &&
+    (memory[at + 2]! | 32) === 115 &&
+    (memory[at + 3]! | 32) === 116
+  );
+}
+
+function unavailable(vm: Vm, call: string, map: number): Status {
+  vm.plugin.warnOnce(`${call}: map ${map >>> 0} is not there in this phase`);
+  return Status.BadArgument;
+}
+
+function unwritable(vm: Vm, call: string, map: number): Status {
+  vm.plugin.warnOnce(`${call}: map ${map >>> 0} is not there, or was sent on already`);
+  return Status.BadArgument;
+}
+
+function refused(vm: Vm, call: string, what: string): Status {
+  vm.plugin.warnOnce(`${call}: refused the ${what}`);
+  return Status.BadArgument;
+}

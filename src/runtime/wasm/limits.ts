@@ -1,0 +1,64 @@
+/** Every number that bounds a guest, with its unit (docs/security.md, section 6). */
+
+export const KiB = 1024;
+export const MiB = 1024 * KiB;
+export const PAGE_BYTES = 64 * KiB;
+
+/** A module's file. */
+export const MODULE_BYTES = 8 * MiB;
+export const MODULE_FUNCTIONS = 50_000;
+export const MODULE_TABLE_ENTRIES = 10_000;
+export const FUNCTION_LOCALS = 1000;
+/** Memory of one instance where the module's declaration names no other. */
+export const INSTANCE_BYTES = 16 * MiB;
+
+/** Start function, `proxy_on_vm_start` and `proxy_on_configure` together. */
+export const START_MS = 1000;
+/** What a retired plugin that answered false to `proxy_on_done` has until it is deleted. */
+export const DONE_MS = 10_000;
+
+/** A serialised header map that a guest hands over. */
+export const PAIRS_BYTES = MiB;
+export const PAIRS_COUNT = 1024;
+/** A header map after a guest's edits: its arena with what the edits left behind, and its fields. */
+export const MAP_BYTES = MiB;
+export const MAP_FIELDS = 1024;
+export const FIELD_NAME_BYTES = 1024;
+export const FIELD_VALUE_BYTES = 64 * KiB;
+/** A body after a guest's edits. */
+export const BODY_BYTES = 16 * MiB;
+/** Effects other than edits that one callback may ask for. */
+export const EFFECTS = 4096;
+
+export const LOG_LINE_BYTES = KiB;
+export const LOG_LINES_PER_SECOND = 100;
+
+export const RANDOM_BYTES = 64 * KiB;
+export const PROPERTY_PATH_BYTES = KiB;
+export const PROPERTY_VALUE_BYTES = 64 * KiB;
+
+/** One namespace of shared data. */
+export const SHARED_BYTES = MiB;
+export const SHARED_KEYS = 1024;
+export const QUEUES = 64;
+/** One queue. */
+export const QUEUE_ITEMS = 1024;
+export const QUEUE_BYTES = MiB;
+
+/** Metrics that one plugin may define. */
+export const METRICS = 1000;
+export const METRIC_NAME_BYTES = 256;
+
+/** Callouts that one stream, or a root context for itself, may have under way. */
+export const CALLOUTS = 10;
+export const CALLOUT_MS = 5000;
+export const FOREIGN_NAME_BYTES = 128;
+export const FOREIGN_ARGUMENT_BYTES = MiB;
+/** Answers of foreign functions that one instance may be waiting for. */
+export const FOREIGN_PENDING = 65_536;
+
+/** After a trap: the first replacement comes at once, the next after `BACKOFF_MIN_MS`, then doubling. */
+export const BACKOFF_MIN_MS = 1000;
+export const BACKOFF_MAX_MS = 60_000;
+export const BREAKER_TRAPS = 5;
+export const BREAKER_WINDOW_MS = 60_000;

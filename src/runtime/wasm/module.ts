@@ -1,0 +1,186 @@
+import { ABI_VERSIONS, CALLBACKS, HOST_FUNCTIONS, type AbiVersion, type HostFunctionRow } from './abi.ts';
+import {
+  BinaryError,
+  ExternKind,
+  capMemory,
+  readShape,
+  type ImportEntry,
+  type ModuleShape,
+  type Signature,
+} from './binary.ts';
+import { INSTANCE_BYTES, MODULE_BYTES, MiB, PAGE_BYTES } from './limits.ts';
+
+/** Bounds that a configuration sets for one module; the others stand in `limits.ts`. */
+export interface ModuleLimits {
+  /** Linear memory of one instance. */
+  readonly memoryBytes?: number;
+}
+
+/** A function that the module imports, and what weir links there. */
+export interface ImportLink {
+  readonly module: string;
+  readonly name: string;
+  readonly signature: Signature;
+  /** Null where weir has no such function with this signature: a stub that says so is linked. */
+  readonly row: HostFunctionRow | null;
+}
+
+/** Checked code, ready to be instantiated any number of times. */
+export interface CompiledModule {
+  readonly code: WebAssembly.Module;
+  readonly abi: AbiVersion;
+  readonly links: readonly ImportLink[];
+  /** Names of the exported functions. */
+  readonly functions: ReadonlySet<string>;
+  /** Bits of `Wants` for the callbacks that it exports. */
+  readonly wants: number;
+  /** Exported name of the allocator. */
+  readonly allocator: 'proxy_on_memory_allocate' | 'malloc';
+  readonly memoryBytes: number;
+  /** What an author should know although the module loads; one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** A module that weir does not load. The message says what was found and what would be right. */
+export class ModuleError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ModuleError';
+  }
+}
+
+const WASI_MODULES = new Set(['wasi_snapshot_preview1', 'wasi_unstable']);
+const ROWS = new Map(HOST_FUNCTIONS.map((row) => [`${row.module}.${row.name}`, row]));
+
+/**
+ * Checks and compiles a module. The compiler works off this thread.
+ *
+ * @throws ModuleError
+ */
+export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}): Promise<CompiledModule> {
+  if (bytes.length > MODULE_BYTES) {
+    throw new ModuleError(`the module has ${bytes.length} bytes, at most ${MODULE_BYTES} are allowed`);
+  }
+  const memoryBytes = limits.memoryBytes ?? INSTANCE_BYTES;
+  const shape = shapeOf(bytes);
+  const abi = abiOf(shape);
+  checkMemory(shape, memoryBytes);
+  const links = shape.imports.map(link);
+  checkExports(shape);
+  const code = await compile(capMemory(bytes, shape, memoryBytes));
+
+  const functions = new Set<string>();
+  for (const [name, entry] of shape.exports) if (entry.kind === ExternKind.Function) functions.add(name);
+  let wants = 0;
+  for (const row of CALLBACKS) if (functions.has(row.name)) wants |= row.wants;
+  const allocator = functions.has('proxy_on_memory_allocate') ? 'proxy_on_memory_allocate' : 'malloc';
+  return { code, abi, links, functions, wants, allocator, memoryBytes, warnings: links.flatMap(warning) };
+}
+
+function shapeOf(bytes: Uint8Array): ModuleShape {
+  try {
+    return readShape(bytes);
+  } catch (error) {
+    if (error instanceof BinaryError) throw new ModuleError(error.message);
+    throw error;
+  }
+}
+
+async function compile(bytes: Uint8Array): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(bytes as Uint8Array<ArrayBuffer>);
+  } catch (error) {
+    throw new ModuleError(`the module is not valid: ${(error as Error).message}`);
+  }
+}
+
+/** The version is told by the name of an exported function that is never called. */
+function abiOf(shape: ModuleShape): AbiVersion {
+  for (const version of [...ABI_VERSIONS].reverse()) {
+    if (shape.exports.has(`proxy_abi_version_${version.replaceAll('.', '_')}`)) return version;
+  }
+  const names = [...shape.exports.keys()];
+  const found =
+    names.length === 0 ? 'nothing' : names.slice(0, 12).join(', ') + (names.length > 12 ? ', …' : '');
+  const other = names.find((name) => /^proxy_abi_(version|mosn|revision)/.test(name));
+  const hint =
+    other !== undefined
+      ? `${other} is not one that weir hosts`
+      : 'AssemblyScript: `export * from` the SDK in the entry file; Rust: crate-type = ["cdylib"]; ' +
+        'Go: -buildmode=c-shared; and check that no later tool strips exports';
+  throw new ModuleError(
+    `no proxy_abi_version_0_1_0, _0_2_0 or _0_2_1 is exported, so this is not a Proxy-Wasm filter (${hint}); exported: ${found}`,
+  );
+}
+
+function checkMemory(shape: ModuleShape, limitBytes: number): void {
+  const exported = shape.exports.get('memory');
+  const memory = shape.memories[0];
+  if (exported?.kind !== ExternKind.Memory || memory === undefined) {
+    throw new ModuleError('no memory is exported under the name "memory"');
+  }
+  if (shape.memories.length > 1) throw new ModuleError('more than one memory');
+  if (memory.shared || memory.wide) throw new ModuleError('shared and 64-bit memories are not supported');
+  if (memory.min * PAGE_BYTES > limitBytes) {
+    const needed = (memory.min * PAGE_BYTES) / MiB;
+    throw new ModuleError(
+      `the module starts with ${needed} MiB of memory, its limit is ${limitBytes / MiB} MiB`,
+    );
+  }
+}
+
+/** Lying exports are found here and not when a request meets them: calling one would throw in the host. */
+function checkExports(shape: ModuleShape): void {
+  const check = (name: string, params: string, least: number): boolean => {
+    const entry = shape.exports.get(name);
+    if (entry?.kind !== ExternKind.Function) return false;
+    const type = shape.functions[entry.index];
+    if (type === undefined) throw new ModuleError(`${name} is exported but not declared`);
+    const right = params.startsWith(type.params) && type.params.length >= least && /^i?$/.test(type.results);
+    if (!right)
+      throw new ModuleError(
+        `${name} has the signature ${print(type)}, expected ${print({ params, results: 'i' })}`,
+      );
+    return true;
+  };
+  for (const row of CALLBACKS) check(row.name, row.params, row.least);
+  for (const name of ['_initialize', '_start', '__main_void']) check(name, '', 0);
+  const allocators = ['proxy_on_memory_allocate', 'malloc'].filter((name) => check(name, 'i', 1));
+  if (allocators.length === 0) {
+    throw new ModuleError(
+      'neither proxy_on_memory_allocate nor malloc is exported: weir could hand nothing to this filter',
+    );
+  }
+}
+
+function link(entry: ImportEntry): ImportLink {
+  if (entry.signature === null) {
+    throw new ModuleError(
+      `"${entry.module}"."${entry.name}" is imported but is not a function; a filter brings its own memory`,
+    );
+  }
+  const module = WASI_MODULES.has(entry.module) ? 'wasi' : entry.module;
+  const row = ROWS.get(`${module}.${entry.name}`);
+  const { params, results } = entry.signature;
+  // A declaration without a result may drop the status: 0.1.0's specification and its SDKs differ there.
+  const fits = row !== undefined && row.params === params && (row.results === results || results === '');
+  return { module: entry.module, name: entry.name, signature: entry.signature, row: fits ? row : null };
+}
+
+function warning({ module, name, signature, row }: ImportLink): string[] {
+  if (row !== null) return [];
+  const known = ROWS.get(`${WASI_MODULES.has(module) ? 'wasi' : module}.${name}`);
+  return known === undefined
+    ? [`${module}.${name} is not a function of this host: calls answer Unimplemented`]
+    : [
+        `${module}.${name} is declared as ${print(signature)} and not ${print(known)}: calls answer Unimplemented`,
+      ];
+}
+
+const NAMES: Record<string, string> = { i: 'i32', I: 'i64', f: 'f32', F: 'f64', v: 'v128', r: 'ref' };
+
+/** `(i32, i64) -> i32`, for messages and docs/abi.md. */
+export function print({ params, results }: Signature): string {
+  const list = (types: string): string => [...types].map((type) => NAMES[type]).join(', ');
+  return results === '' ? `(${list(params)})` : `(${list(params)}) -> ${list(results)}`;
+}

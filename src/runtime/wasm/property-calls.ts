@@ -1,0 +1,79 @@
+import { Status } from './abi.ts';
+import { StreamContext } from './context.ts';
+import type { HostCalls } from './host-calls.ts';
+import { Interner } from './intern.ts';
+import { PROPERTY_PATH_BYTES, PROPERTY_VALUE_BYTES } from './limits.ts';
+import { holds } from './log-calls.ts';
+import { encodeAttribute, encodeNode } from './properties.ts';
+import type { AttributeValue } from './stream-host.ts';
+import type { Vm } from './vm.ts';
+
+const paths = new Interner('utf8');
+
+/** Properties: the host answers for plugin and node, the stream for all else. */
+export function propertyCalls(vm: Vm): HostCalls {
+  return {
+    proxy_get_property(path: number, pathSize: number, outData: number, outSize: number): Status {
+      const memory = vm.memory();
+      if (!holds(memory, path, pathSize) || !holds(memory, outData, 4) || !holds(memory, outSize, 4)) {
+        return Status.InvalidMemoryAccess;
+      }
+      const text = readPath(memory, path >>> 0, pathSize >>> 0);
+      if (text === '') return Status.NotFound;
+      const value = property(vm, text) ?? dotted(vm, text);
+      if (value === undefined) return Status.NotFound;
+      const bytes = encodeAttribute(value);
+      return vm.give(bytes, 0, bytes.length, outData >>> 0, outSize >>> 0);
+    },
+
+    /** Kept for the stream, under the path as it stands; what the host itself answers is not covered by it. */
+    proxy_set_property(path: number, pathSize: number, value: number, valueSize: number): Status {
+      const memory = vm.memory();
+      if (!holds(memory, path, pathSize) || !holds(memory, value, valueSize))
+        return Status.InvalidMemoryAccess;
+      if (!(vm.effective instanceof StreamContext)) return Status.NotFound;
+      const text = readPath(memory, path >>> 0, pathSize >>> 0);
+      if (text === '' || valueSize >>> 0 > PROPERTY_VALUE_BYTES) return Status.BadArgument;
+      const bytes = memory.slice(value >>> 0, (value >>> 0) + (valueSize >>> 0));
+      return vm.effects.setAttribute(vm.effective, text, bytes) ? Status.Ok : Status.InternalFailure;
+    },
+  };
+}
+
+/** One NUL at the end is left out: the helpers of the C++ SDK send it. */
+function readPath(memory: Uint8Array, start: number, size: number): string {
+  if (size !== 0 && memory[start + size - 1] === 0) size--;
+  return size > PROPERTY_PATH_BYTES ? '' : paths.text(memory, start, start + size);
+}
+
+function property(vm: Vm, path: string): AttributeValue | undefined {
+  const { plugin, stream } = vm;
+  if (path.startsWith('plugin_')) {
+    const { spec } = plugin;
+    if (path === 'plugin_name') return { type: 'string', value: spec.name };
+    if (path === 'plugin_root_id') return { type: 'string', value: spec.rootId };
+    if (path === 'plugin_vm_id') return { type: 'string', value: spec.vmId };
+  }
+  if (path.startsWith('node') || path.startsWith('xds\0node')) return node(vm, path.replace('xds\0', ''));
+  if (stream === null) return undefined;
+  const value = stream.attribute(path);
+  if (value !== undefined) return value;
+  const staged = vm.effects.attribute(stream, path);
+  return staged === null ? undefined : { type: 'bytes', value: staged };
+}
+
+function node(vm: Vm, path: string): AttributeValue | undefined {
+  const { id, cluster } = vm.plugin.host.node;
+  if (path === 'node\0id') return { type: 'string', value: id };
+  if (path === 'node\0cluster') return { type: 'string', value: cluster };
+  return path === 'node' ? { type: 'bytes', value: encodeNode(id, cluster) } : undefined;
+}
+
+/** Authors write `request.path` where the ABI has a NUL between the segments. */
+function dotted(vm: Vm, path: string): AttributeValue | undefined {
+  if (!path.includes('.') || path.includes('\0')) return undefined;
+  const value = property(vm, path.replaceAll('.', '\0'));
+  if (value !== undefined)
+    vm.plugin.warnOnce(`the property "${path}" should be asked for with NUL between its segments`);
+  return value;
+}

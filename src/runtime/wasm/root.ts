@@ -1,0 +1,114 @@
+import { Callouts } from './callouts.ts';
+import { DONE_MS } from './limits.ts';
+import type { Vm } from './vm.ts';
+
+/** A plugin's own context in one instance: what it owns between streams. */
+export class RootContext {
+  readonly vm: Vm;
+  readonly id: number;
+  /** A root context serves no stream; the field makes it alike a stream context. */
+  readonly stream = null;
+  readonly callouts: Callouts;
+  /** Callouts that it has under way for itself. */
+  outstanding = 0;
+  /** `proxy_on_vm_start` runs: 0.1.0 asks for its configuration without saying which. */
+  startingVm = false;
+  /** Arguments of the foreign callback that runs; null outside one. */
+  callData: Uint8Array | null = null;
+  /** `proxy_on_done` answered false, `proxy_done` is waited for. */
+  #pendingDone: (() => void) | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(vm: Vm) {
+    this.vm = vm;
+    this.id = vm.contexts.add(this);
+    this.callouts = new Callouts(this);
+  }
+
+  /**
+   * Context create, VM start and configure.
+   *
+   * @returns what the guest refused, or null where it is ready
+   */
+  start(vmConfigurationSize: number, configurationSize: number): string | null {
+    const { contextCreate, vmStart, configure } = this.vm.callbacks;
+    if (contextCreate !== null) this.vm.call(this, contextCreate, 'proxy_on_context_create', 0, 0);
+    this.startingVm = true;
+    const started = this.#accepts(vmStart, 'proxy_on_vm_start', vmConfigurationSize);
+    this.startingVm = false;
+    if (!started) return 'proxy_on_vm_start';
+    if (!this.#accepts(configure, 'proxy_on_configure', configurationSize)) return 'proxy_on_configure';
+    return null;
+  }
+
+  #accepts(callback: Vm['callbacks']['vmStart'], name: string, size: number): boolean {
+    return !this.vm.dead && (callback === null || this.vm.call(this, callback, name, size, 0) !== 0);
+  }
+
+  /** @param periodMs 0 stops the ticks; another period takes the place of the one before */
+  setTickPeriod(periodMs: number): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    const { tick } = this.vm.callbacks;
+    if (periodMs === 0 || tick === null) return;
+    // A longer delay than this would be taken for 1 ms.
+    this.#timer = setInterval(
+      () => this.vm.call(this, tick, 'proxy_on_tick', 0, 0),
+      Math.min(periodMs, 0x7fff_ffff),
+    );
+    this.#timer.unref();
+  }
+
+  /** Delivers the answer of a foreign function; nothing where the context is gone. */
+  onForeignFunction(contextId: number, functionId: number, data: Uint8Array): void {
+    const context = this.vm.contexts.get(contextId);
+    const { foreignFunction } = this.vm.callbacks;
+    if (this.vm.dead || context === null || foreignFunction === null) return;
+    this.callData = data;
+    this.vm.call(context, foreignFunction, 'proxy_on_foreign_function', functionId, data.length);
+    this.callData = null;
+  }
+
+  onQueueReady(queueId: number): void {
+    const { queueReady } = this.vm.callbacks;
+    if (this.vm.dead || queueReady === null) return;
+    this.vm.call(this, queueReady, 'proxy_on_queue_ready', queueId, 0);
+  }
+
+  /** Done, then delete, once no stream context is left. Resolves when the guest has been told. */
+  async end(): Promise<void> {
+    const { done, delete: remove } = this.vm.callbacks;
+    if (!this.vm.dead && done !== null && this.vm.call(this, done, 'proxy_on_done', 0, 0) === 0)
+      await this.#doneCalled();
+    this.dispose();
+    if (remove !== null && !this.vm.dead) this.vm.call(this, remove, 'proxy_on_delete', 0, 0);
+    this.vm.dead = true;
+  }
+
+  #doneCalled(): Promise<void> {
+    return new Promise((resolve) => {
+      const limit = setTimeout(resolve, DONE_MS);
+      limit.unref();
+      this.#pendingDone = () => {
+        clearTimeout(limit);
+        // The guest that says so is still on the stack.
+        setImmediate(resolve);
+      };
+    });
+  }
+
+  /** `proxy_done`: false where nothing waits for it. */
+  done(): boolean {
+    const pending = this.#pendingDone;
+    this.#pendingDone = null;
+    pending?.();
+    return pending !== null;
+  }
+
+  /** No callback comes after this, whatever is still under way. */
+  dispose(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    this.callouts.cancel();
+  }
+}

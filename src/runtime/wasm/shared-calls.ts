@@ -1,0 +1,106 @@
+import { Status } from './abi.ts';
+import type { HostCalls } from './host-calls.ts';
+import { Interner } from './intern.ts';
+import { SHARED_BYTES } from './limits.ts';
+import { holds } from './log-calls.ts';
+import { writeU32 } from './pairs.ts';
+import type { Vm } from './vm.ts';
+
+/** Byte by byte, so that no two keys become one. */
+const names = new Interner('latin1');
+
+/** Shared data and shared queues. They take effect at once: other instances see them within the callback. */
+export function sharedCalls(vm: Vm): HostCalls {
+  const { host, spec } = vm.plugin;
+  const read = (memory: Uint8Array, at: number, size: number): string =>
+    names.text(memory, at >>> 0, (at >>> 0) + (size >>> 0));
+
+  return {
+    proxy_get_shared_data(
+      key: number,
+      keySize: number,
+      outData: number,
+      outSize: number,
+      outCas: number,
+    ): Status {
+      const memory = vm.memory();
+      if (
+        !holds(memory, key, keySize) ||
+        !holds(memory, outData, 4) ||
+        !holds(memory, outSize, 4) ||
+        !holds(memory, outCas, 4)
+      ) {
+        return Status.InvalidMemoryAccess;
+      }
+      const found = host.shared.get(spec.vmId, read(memory, key, keySize));
+      if (found === undefined) return Status.NotFound;
+      const status = vm.give(found.value, 0, found.value.length, outData >>> 0, outSize >>> 0);
+      if (status === Status.Ok) writeU32(vm.view(), outCas >>> 0, found.cas);
+      return status;
+    },
+
+    proxy_set_shared_data(
+      key: number,
+      keySize: number,
+      value: number,
+      valueSize: number,
+      cas: number,
+    ): Status {
+      const memory = vm.memory();
+      if (!holds(memory, key, keySize) || !holds(memory, value, valueSize)) return Status.InvalidMemoryAccess;
+      if ((keySize >>> 0) + (valueSize >>> 0) > SHARED_BYTES) return full(vm, 'proxy_set_shared_data');
+      const bytes = memory.slice(value >>> 0, (value >>> 0) + (valueSize >>> 0));
+      const status = host.shared.set(spec.vmId, read(memory, key, keySize), bytes, cas >>> 0);
+      return status === Status.InternalFailure ? full(vm, 'proxy_set_shared_data') : status;
+    },
+
+    proxy_register_shared_queue(name: number, nameSize: number, outId: number): Status {
+      const memory = vm.memory();
+      if (!holds(memory, name, nameSize) || !holds(memory, outId, 4)) return Status.InvalidMemoryAccess;
+      const id = host.queues.register(spec.vmId, read(memory, name, nameSize), vm.root);
+      if (id === 0) return full(vm, 'proxy_register_shared_queue');
+      writeU32(memory, outId >>> 0, id);
+      return Status.Ok;
+    },
+
+    proxy_resolve_shared_queue(
+      vmId: number,
+      vmIdSize: number,
+      name: number,
+      nameSize: number,
+      outId: number,
+    ): Status {
+      const memory = vm.memory();
+      if (!holds(memory, vmId, vmIdSize) || !holds(memory, name, nameSize) || !holds(memory, outId, 4)) {
+        return Status.InvalidMemoryAccess;
+      }
+      const owner = vmIdSize === 0 ? spec.vmId : read(memory, vmId, vmIdSize);
+      const id = host.queues.resolve(owner, read(memory, name, nameSize));
+      if (id === 0) return Status.NotFound;
+      writeU32(memory, outId >>> 0, id);
+      return Status.Ok;
+    },
+
+    proxy_enqueue_shared_queue(id: number, data: number, size: number): Status {
+      const memory = vm.memory();
+      if (!holds(memory, data, size)) return Status.InvalidMemoryAccess;
+      if (!host.queues.has(id >>> 0)) return Status.NotFound;
+      const item = memory.slice(data >>> 0, (data >>> 0) + (size >>> 0));
+      return host.queues.enqueue(id >>> 0, item) ? Status.Ok : full(vm, 'proxy_enqueue_shared_queue');
+    },
+
+    proxy_dequeue_shared_queue(id: number, outData: number, outSize: number): Status {
+      const memory = vm.memory();
+      if (!holds(memory, outData, 4) || !holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
+      if (!host.queues.has(id >>> 0)) return Status.NotFound;
+      const item = host.queues.dequeue(id >>> 0);
+      if (item === undefined) return Status.Empty;
+      return vm.give(item, 0, item.length, outData >>> 0, outSize >>> 0);
+    },
+  };
+}
+
+function full(vm: Vm, call: string): Status {
+  vm.plugin.warnOnce(`${call}: there is no room left`);
+  return Status.InternalFailure;
+}

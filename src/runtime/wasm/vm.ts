@@ -1,0 +1,277 @@
+import { Status } from './abi.ts';
+import { ContextTable, type Context } from './context-table.ts';
+import { Effects } from './effects.ts';
+import { linkImports } from './host-calls.ts';
+import { REPLIED, TRAPPED } from './outcome.ts';
+import { writeU32 } from './pairs.ts';
+import type { Plugin } from './plugin.ts';
+import type { RootContext } from './root.ts';
+import type { StreamHost } from './stream-host.ts';
+
+/** What the guest is doing, which decides what it may call. */
+export const Stage = {
+  Idle: 0,
+  /** Start function: logs and WASI only. */
+  Start: 1,
+  /** The guest's allocator, called from within a host call: logs and WASI only. */
+  Allocate: 2,
+  Callback: 3,
+} as const;
+
+/** An exported function; arguments that it does not declare are dropped by the engine. */
+export type GuestFunction = (a: number, b?: number, c?: number, d?: number, e?: number) => number;
+
+/** The guest broke a rule of the ABI, or ended itself: handled as a trap. */
+export class GuestFault extends Error {
+  /** Exit code, where the guest called `proc_exit`; else -1. */
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode = -1) {
+    super(message);
+    this.name = 'GuestFault';
+    this.exitCode = exitCode;
+  }
+}
+
+/** Callbacks that the instance exports, null where it does not. */
+export interface Callbacks {
+  readonly contextCreate: GuestFunction | null;
+  readonly vmStart: GuestFunction | null;
+  readonly configure: GuestFunction | null;
+  readonly done: GuestFunction | null;
+  readonly log: GuestFunction | null;
+  readonly delete: GuestFunction | null;
+  readonly requestHeaders: GuestFunction | null;
+  readonly requestBody: GuestFunction | null;
+  readonly requestTrailers: GuestFunction | null;
+  readonly responseHeaders: GuestFunction | null;
+  readonly responseBody: GuestFunction | null;
+  readonly responseTrailers: GuestFunction | null;
+  readonly tick: GuestFunction | null;
+  readonly httpCallResponse: GuestFunction | null;
+  readonly queueReady: GuestFunction | null;
+  readonly foreignFunction: GuestFunction | null;
+}
+
+const NO_MEMORY = new Uint8Array(0);
+/** Longest run that a loop copies faster than `set(subarray())`. */
+const COPY_LOOP = 64;
+
+/**
+ * One instance of a module. Host calls are made once, with it, and find the running context in its
+ * fields. It is never entered while the guest is on the stack, and after a trap never again.
+ */
+export class Vm {
+  readonly plugin: Plugin;
+  readonly contexts = new ContextTable();
+  callbacks!: Callbacks;
+  root!: RootContext;
+
+  stage: number = Stage.Idle;
+  /** Whose callback runs. */
+  running: Context | null = null;
+  /** Whom host calls act on: the running context, or what `proxy_set_effective_context` named. */
+  effective: Context | null = null;
+  /** The effective context's stream; null for a root context. */
+  stream: StreamHost | null = null;
+  /** The running context's stream got a local reply in this call. */
+  replied = false;
+  /** The maps are shown, not changed: the stream is over. */
+  readOnly = false;
+  dead = false;
+  effects = new Effects();
+  /** What the guest wrote last at error level: the reason of most traps stands there. */
+  lastWords = '';
+  /** Why it is dead; empty while it is not. */
+  trapReason = '';
+  /** Contexts of streams that it serves, those included that the guest does not know yet. */
+  streams = 0;
+  startedAt = 0;
+  /** Foreign functions whose answer is still to come. */
+  readonly tickets = new Set<number>();
+
+  #spare: Effects | null = null;
+  #ticket = 0;
+  #fault: GuestFault | null = null;
+  #memory: WebAssembly.Memory | null = null;
+  #bytes: Uint8Array = NO_MEMORY;
+  #allocator!: GuestFunction;
+
+  constructor(plugin: Plugin) {
+    this.plugin = plugin;
+  }
+
+  /**
+   * Instantiates and runs the start function.
+   *
+   * @throws whatever the guest's start throws; the instance is of no use then
+   */
+  start(): void {
+    const { code, allocator } = this.plugin.module;
+    this.stage = Stage.Start;
+    const { exports } = new WebAssembly.Instance(code, linkImports(this));
+    this.#memory = exports.memory as WebAssembly.Memory;
+    const find = (name: string): GuestFunction | null => (exports[name] as GuestFunction | undefined) ?? null;
+    this.#allocator = find(allocator)!;
+    this.callbacks = callbacksOf(find);
+    if (find('_initialize') !== null) {
+      find('_initialize')!(0);
+      (find('main') ?? find('__main_void'))?.(0, 0);
+    } else {
+      this.#runCommand(find('_start'));
+    }
+    if (this.#fault !== null) throw this.#fault;
+    this.stage = Stage.Idle;
+  }
+
+  // A command ends by proc_exit; its exports are called afterwards all the same.
+  #runCommand(start: GuestFunction | null): void {
+    try {
+      start?.(0);
+    } catch (error) {
+      if (!(error instanceof GuestFault) || error.exitCode !== 0) throw error;
+      this.#fault = null;
+    }
+  }
+
+  /** A number for an answer that comes later. */
+  nextTicket(): number {
+    do this.#ticket = this.#ticket === 0x7fff_ffff ? 1 : this.#ticket + 1;
+    while (this.tickets.has(this.#ticket));
+    return this.#ticket;
+  }
+
+  get heapBytes(): number {
+    return this.#memory === null ? 0 : this.#memory.buffer.byteLength;
+  }
+
+  /** Guest memory as it is now. Growing it detaches the older view, whose length is then 0. */
+  view(): Uint8Array {
+    return this.#bytes.length !== 0 ? this.#bytes : this.#renew();
+  }
+
+  #renew(): Uint8Array {
+    if (this.#memory !== null) this.#bytes = new Uint8Array(this.#memory.buffer);
+    return this.#bytes;
+  }
+
+  /** Guest memory, for a host call that may not be made from start functions and allocators. */
+  memory(): Uint8Array {
+    if (this.stage !== Stage.Callback) this.forbid();
+    return this.#bytes.length !== 0 ? this.#bytes : this.#renew();
+  }
+
+  forbid(): void {
+    if (this.stage === Stage.Callback) return;
+    this.fail(
+      `a host call that needs a context, made from the ${this.stage === Stage.Start ? 'start function' : 'allocator'}`,
+    );
+  }
+
+  /** Unwinds the guest. What it asked for in this call is discarded, even where it catches the exception. */
+  fail(message: string, exitCode = -1): never {
+    this.#fault = new GuestFault(message, exitCode);
+    throw this.#fault;
+  }
+
+  /**
+   * Asks the guest for memory. Views taken earlier may be stale afterwards.
+   *
+   * @param size at least 1: the allocators of some SDKs trap on 0
+   * @returns 0 where the guest has none; a range outside its memory is a fault
+   */
+  allocate(size: number): number {
+    const stage = this.stage;
+    this.stage = Stage.Allocate;
+    const at = this.#allocator(size) >>> 0;
+    this.stage = stage;
+    if (at !== 0 && at + size > this.view().length)
+      this.fail('the allocator returned memory that does not exist');
+    return at;
+  }
+
+  /** Hands the guest a copy of bytes in a block of its own. The out pointers have been checked. */
+  give(source: Uint8Array, start: number, end: number, outData: number, outSize: number): Status {
+    const size = end - start;
+    let at = 0;
+    if (size !== 0) {
+      at = this.allocate(size);
+      if (at === 0) return Status.InvalidMemoryAccess;
+    }
+    const memory = this.view();
+    if (size <= COPY_LOOP) for (let i = 0; i < size; i++) memory[at + i] = source[start + i]!;
+    else memory.set(source.subarray(start, end), at);
+    writeU32(memory, outData, at);
+    writeU32(memory, outSize, size);
+    return Status.Ok;
+  }
+
+  /**
+   * Calls the guest for a context and keeps or discards what it asked for.
+   *
+   * @returns the guest's result as unsigned, or `TRAPPED`, or `REPLIED`
+   */
+  call(context: Context, callback: GuestFunction, name: string, b: number, c: number, d = 0, e = 0): number {
+    if (this.stage !== Stage.Idle) throw new Error(`${name}: the guest is on the stack already`);
+    this.stage = Stage.Callback;
+    this.running = context;
+    this.effective = context;
+    this.stream = context.stream;
+    this.replied = false;
+    let result: number;
+    try {
+      result = callback(context.id, b, c, d, e) >>> 0;
+    } catch (error) {
+      return this.#trap(error, name);
+    }
+    if (this.#fault !== null) return this.#trap(this.#fault, name);
+    const replied = this.replied;
+    this.stage = Stage.Idle;
+    this.running = null;
+    this.effective = null;
+    this.stream = null;
+    if (this.effects.commit()) this.#apply();
+    return replied ? REPLIED : result;
+  }
+
+  // A stream that is told may call this instance again, so the list being told is put aside.
+  #apply(): void {
+    const effects = this.effects;
+    this.effects = this.#spare ?? new Effects();
+    this.#spare = null;
+    effects.apply();
+    this.#spare = effects;
+  }
+
+  #trap(error: unknown, name: string): number {
+    this.effects.rollback();
+    this.stage = Stage.Idle;
+    this.running = null;
+    this.effective = null;
+    this.stream = null;
+    this.dead = true;
+    this.plugin.trapped(this, name, error);
+    return TRAPPED;
+  }
+}
+
+function callbacksOf(find: (name: string) => GuestFunction | null): Callbacks {
+  return {
+    contextCreate: find('proxy_on_context_create'),
+    vmStart: find('proxy_on_vm_start'),
+    configure: find('proxy_on_configure'),
+    done: find('proxy_on_done'),
+    log: find('proxy_on_log'),
+    delete: find('proxy_on_delete'),
+    requestHeaders: find('proxy_on_request_headers'),
+    requestBody: find('proxy_on_request_body'),
+    requestTrailers: find('proxy_on_request_trailers'),
+    responseHeaders: find('proxy_on_response_headers'),
+    responseBody: find('proxy_on_response_body'),
+    responseTrailers: find('proxy_on_response_trailers'),
+    tick: find('proxy_on_tick'),
+    httpCallResponse: find('proxy_on_http_call_response'),
+    queueReady: find('proxy_on_queue_ready'),
+    foreignFunction: find('proxy_on_foreign_function'),
+  };
+}

@@ -1,0 +1,31 @@
+/**
+ * The part of the WebAssembly JavaScript interface that weir uses. TypeScript describes it only together
+ * with the whole browser.
+ */
+declare namespace WebAssembly {
+  type ImportValue = (...values: never[]) => number | bigint | void;
+  type Imports = Record<string, Record<string, ImportValue>>;
+  type ExportValue = ((...values: number[]) => number) | Memory | object;
+
+  class Module {
+    constructor(bytes: Uint8Array);
+    static customSections(module: Module, name: string): ArrayBuffer[];
+  }
+
+  class Instance {
+    readonly exports: Record<string, ExportValue | undefined>;
+    constructor(module: Module, imports?: Imports);
+  }
+
+  class Memory {
+    readonly buffer: ArrayBuffer;
+    constructor(descriptor: { initial: number; maximum?: number });
+    grow(pages: number): number;
+  }
+
+  class RuntimeError extends Error {}
+  class CompileError extends Error {}
+  class LinkError extends Error {}
+
+  function compile(bytes: Uint8Array): Promise<Module>;
+}

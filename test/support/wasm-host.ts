@@ -1,0 +1,156 @@
+import type { HeaderBlock } from '../../src/runtime/http/headers.ts';
+import type { Decision, Ledger, Limit } from '../../src/runtime/ledger.ts';
+import type { PluginSpec } from '../../src/runtime/snapshot.ts';
+import { MetricType } from '../../src/runtime/wasm/abi.ts';
+import type { CalloutSink, CalloutTransport } from '../../src/runtime/wasm/callouts.ts';
+import { compileModule, type CompiledModule, type ModuleLimits } from '../../src/runtime/wasm/module.ts';
+import type { PluginMetrics } from '../../src/runtime/wasm/plugin-metrics.ts';
+import { WasmHost, type Plugin, type WasmHostDeps } from '../../src/runtime/wasm/plugin.ts';
+import { LocalSharedStore } from '../../src/runtime/wasm/shared.ts';
+
+export interface LogLine {
+  readonly level: number;
+  readonly plugin: string;
+  readonly message: string;
+}
+
+export const PLUGIN: PluginSpec = {
+  name: 'test/chain#filter',
+  filter: 'filter',
+  source: 'test.yaml:1:1',
+  module: 0,
+  rootId: 'root',
+  vmId: 'vm',
+  vmConfiguration: '',
+  configuration: '',
+  onError: 'deny',
+  bodyBufferBytes: 1024 * 1024,
+  callouts: [['auth', 7]],
+};
+
+/** A callout that waits for the test to answer it. */
+export interface SentCallout {
+  readonly token: number;
+  readonly cluster: number;
+  readonly head: [string, string][];
+  readonly body: string;
+  readonly trailers: [string, string][] | null;
+  readonly timeoutMs: number;
+  readonly sink: CalloutSink;
+}
+
+export class ManualCallouts implements CalloutTransport {
+  readonly sent: SentCallout[] = [];
+  readonly cancelled: number[] = [];
+  /** The next calls are not sent. */
+  refuses = false;
+
+  httpCall(
+    cluster: number,
+    head: HeaderBlock,
+    body: Uint8Array,
+    trailers: HeaderBlock | null,
+    timeoutMs: number,
+    sink: CalloutSink,
+  ): number {
+    if (this.refuses) return 0;
+    const token = 1000 + this.sent.length;
+    const text = Buffer.from(body).toString();
+    this.sent.push({
+      token,
+      cluster,
+      head: head.entries(),
+      body: text,
+      trailers: trailers?.entries() ?? null,
+      timeoutMs,
+      sink,
+    });
+    return token;
+  }
+
+  cancel(token: number): void {
+    this.cancelled.push(token);
+  }
+}
+
+export class RecordedMetrics implements PluginMetrics {
+  readonly names: string[] = [];
+  readonly values: number[] = [];
+  readonly observations: number[][] = [];
+
+  define(plugin: PluginSpec, type: MetricType, name: string): number {
+    const key = `${plugin.name}/${['counter', 'gauge', 'histogram'][type]!}/${name}`;
+    const known = this.names.indexOf(key);
+    if (known >= 0) return known;
+    this.values.push(0);
+    this.observations.push([]);
+    return this.names.push(key) - 1;
+  }
+
+  add(slot: number, delta: number): void {
+    this.values[slot] = Math.max(0, this.values[slot]! + delta);
+  }
+
+  set(slot: number, value: number): void {
+    this.values[slot] = value;
+  }
+
+  observe(slot: number, value: number): void {
+    this.observations[slot]!.push(value);
+  }
+
+  get(slot: number): number {
+    return this.values[slot]!;
+  }
+}
+
+/** Answers what the test says, at once or when the test lets it. */
+export class ManualLedger implements Ledger {
+  readonly taken: { key: string; cost: number; limit: Limit; done: (decision: Decision) => void }[] = [];
+  decision: Decision | null = { allowed: true, remaining: 9, limit: 10, resetMs: 500, retryAfterMs: 0 };
+
+  take(key: string, cost: number, limit: Limit, done: (decision: Decision) => void): Decision | null {
+    this.taken.push({ key, cost, limit, done });
+    return this.decision;
+  }
+}
+
+/** A host whose surroundings are the test's: log lines, clock, callouts, metrics, ledger. */
+export class TestHost {
+  readonly lines: LogLine[] = [];
+  readonly callouts = new ManualCallouts();
+  readonly metrics = new RecordedMetrics();
+  readonly shared = new LocalSharedStore();
+  readonly ledger = new ManualLedger();
+  readonly host: WasmHost;
+  now = 1_700_000_000_000;
+
+  constructor(deps: Partial<WasmHostDeps> = {}) {
+    this.host = new WasmHost({
+      log: (level, plugin, message) => void this.lines.push({ level, plugin, message }),
+      callouts: this.callouts,
+      shared: this.shared,
+      metrics: this.metrics,
+      ledger: this.ledger,
+      now: () => this.now,
+      node: { id: 'node-1', cluster: 'edge' },
+      workerId: 3,
+      logLevel: 0,
+      ...deps,
+    });
+  }
+
+  /** Compiles where bytes are given. */
+  async start(
+    code: Uint8Array | CompiledModule,
+    spec: Partial<PluginSpec> = {},
+    limits: ModuleLimits = {},
+  ): Promise<Plugin> {
+    const module = code instanceof Uint8Array ? await compileModule(code, limits) : code;
+    return this.host.startPlugin(module, { ...PLUGIN, ...spec });
+  }
+
+  get messages(): string[] {
+    return this.lines.map(({ message }) => message);
+  }
+}
