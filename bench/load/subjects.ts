@@ -165,7 +165,8 @@ function startNginx(context: StartContext, name: string, cores: string, http: re
       '  tcp_nopush on;',
       '  open_file_cache max=16;',
       '  keepalive_timeout 600s;',
-      '  keepalive_requests 1000000000;',
+      // The proxies close a client's connection after 1000 requests, as weir does; the upstream never does.
+      `  keepalive_requests ${name === 'upstream' ? 1_000_000_000 : 1000};`,
       ...['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
         (kind) => `  ${kind}_temp_path ${prefix}/${kind};`,
       ),
