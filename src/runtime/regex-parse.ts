@@ -123,7 +123,6 @@ class PatternReader {
   }
 
   #quantified(of: Node): Node {
-    const start = this.#at;
     let min = 0;
     let max = Infinity;
     if (this.#take('*')) min = 0;
@@ -131,7 +130,6 @@ class PatternReader {
     else if (this.#take('?')) max = 1;
     else if (this.#sees('{')) [min, max] = this.#counts();
     else return of;
-    if (of.type === 'begin' || of.type === 'end') throw this.#fault('nothing to repeat', start);
     // Whether the shortest or the longest is tried first makes no difference to whether all matches.
     this.#take('?');
     if (/^[*+?{]/.test(this.#text.slice(this.#at, this.#at + 1)))

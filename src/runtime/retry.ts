@@ -136,7 +136,8 @@ export function parseRetryAfter(text: string, wallMs: number): number {
   if (/^[0-9]{1,9}$/.test(text)) return Number(text) * 1000;
   // Only the three date forms of RFC 9110 begin with the day's name; Date.parse takes far more.
   if (!/^(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?,? /.test(text)) return -1;
-  const at = Date.parse(text);
+  // The old asctime form says no zone; it is GMT like the others.
+  const at = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`);
   return Number.isNaN(at) ? -1 : Math.max(0, at - wallMs);
 }
 

@@ -153,7 +153,10 @@ describe('Cluster', () => {
   });
 
   test('an address given twice is one endpoint', () => {
-    const cluster = new Cluster({ ...SPEC, endpoints: [SPEC.endpoints[0]!, SPEC.endpoints[0]!] }, new World().deps);
+    const cluster = new Cluster(
+      { ...SPEC, endpoints: [SPEC.endpoints[0]!, SPEC.endpoints[0]!] },
+      new World().deps,
+    );
     expect(texts(cluster)).toEqual(['127.0.0.1:9001']);
   });
 });
@@ -163,7 +166,10 @@ describe('ClusterSet', () => {
     const world = new World();
     const set = new ClusterSet(world.deps);
     const first = set.acquire([SPEC]);
-    const second = set.acquire([{ ...SPEC, source: 'moved.yaml:9:9' }, { ...SPEC, name: 'shop/other' }]);
+    const second = set.acquire([
+      { ...SPEC, source: 'moved.yaml:9:9' },
+      { ...SPEC, name: 'shop/other' },
+    ]);
     expect(second[0]).toBe(first[0]);
     set.release(first);
     expect(world.gone).toEqual([]);

@@ -30,9 +30,12 @@ describe('mayRetry', () => {
     [Failure.RetriableStatus, 1, true, false, 'the policy does not list it'],
     [Failure.PerTryTimeout, 1, true, false, 'the policy does not list it'],
     [Failure.ResetAfterHeaders, 1, true, false, 'the client has seen the headers'],
-  ] as const)('failure %i at attempt %i, replayable %s: %s (%s)', (failure, attempt, replayable, expected) => {
-    expect(mayRetry(policy, failure, attempt, replayable)).toBe(expected);
-  });
+  ] as const)(
+    'failure %i at attempt %i, replayable %s: %s (%s)',
+    (failure, attempt, replayable, expected, _because) => {
+      expect(mayRetry(policy, failure, attempt, replayable)).toBe(expected);
+    },
+  );
 
   test('a response that has begun is never followed by another attempt, whatever the policy lists', () => {
     expect(mayRetry({ on: ~0, maxAttempts: 9 }, Failure.ResetAfterHeaders, 1, true)).toBe(false);
@@ -170,8 +173,8 @@ describe('CompiledRetry', () => {
       onlyIdempotent: true,
       avoidPreviousEndpoint: true,
     });
-    expect([200, 501, 502, 503, 504, 999, 5000].filter((status) => compiled.isRetriableStatus(status))).toEqual([
-      502, 503,
-    ]);
+    expect(
+      [200, 501, 502, 503, 504, 999, 5000].filter((status) => compiled.isRetriableStatus(status)),
+    ).toEqual([502, 503]);
   });
 });

@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { LinearRegex, REGEX_START, regexFault } from '../../src/runtime/regex.ts';
+
+const matches = (pattern: string, text: string): boolean => {
+  const bytes = Buffer.from(text, 'utf8');
+  return new LinearRegex(pattern).matches(bytes, 0, bytes.length);
+};
+
+describe('LinearRegex', () => {
+  test.each([
+    // pattern, matching, not matching
+    ['', [''], ['a']],
+    ['abc', ['abc'], ['ab', 'abcd', 'xabc', 'ABC']],
+    ['/v[0-9]+/.*', ['/v1/', '/v12/a/b'], ['/v/', '/v1', 'x/v1/']],
+    ['a|bc|', ['a', 'bc', ''], ['b', 'abc']],
+    ['(?:a|b)*c', ['c', 'ababc'], ['ab', 'abcc']],
+    ['^/a$', ['/a'], ['/a/', ' /a']],
+    ['(^a|b)c', ['ac', 'bc'], ['abc']],
+    ['a^b', [], ['ab', 'a^b']],
+    ['a$|ab', ['a', 'ab'], ['abb']],
+    ['a{2}', ['aa'], ['a', 'aaa']],
+    ['a{2,}', ['aa', 'aaaaa'], ['a']],
+    ['a{1,3}', ['a', 'aaa'], ['', 'aaaa']],
+    ['a{0}', [''], ['a']],
+    ['(ab){2,3}?c', ['ababc', 'abababc'], ['abc']],
+    ['[a-c_-]+', ['a_-c'], ['d', '']],
+    ['[^/]+', ['abc', 'é'], ['a/b', '']],
+    ['\\d\\w\\s', ['1a ', '9_\t'], ['aa ', '1-x']],
+    ['\\D\\W\\S', ['a-x'], ['1-x', 'aax']],
+    ['[\\d.]+', ['1.2'], ['1a']],
+    ['\\.\\*\\/\\-', ['.*/-'], ['a*/-']],
+    ['\\x41\\t', ['A\t'], ['x41\t']],
+    ['(?i)/aBc[x-z]', ['/AbCY', '/abcx'], ['/abca']],
+    ['(?P<id>\\d+)(?<x>a)', ['12a'], ['a']],
+    ['é+', ['é', 'éé'], ['e', 'Ã']],
+    ['.', ['a', '\t'], ['', '\n', 'ab']],
+    ['((a*)*)*b', ['b', 'aab'], ['a']],
+    ['\\Aab\\z', ['ab'], ['abc']],
+  ] as const)('%s', (pattern, yes, no) => {
+    for (const text of yes) expect([text, matches(pattern, text)]).toEqual([text, true]);
+    for (const text of no) expect([text, matches(pattern, text)]).toEqual([text, false]);
+  });
+
+  test.each([
+    ['(a)\\1', 'back-references are not offered: they have no linear-time match at offset 3'],
+    ['\\k<a>', 'back-references are not offered: they have no linear-time match at offset 0'],
+    ['(?=a)b', 'look-ahead and look-behind are not offered: they have no linear-time match at offset 2'],
+    ['(?<!a)b', 'look-ahead and look-behind are not offered: they have no linear-time match at offset 2'],
+    ['(?#a)', 'unknown kind of group at offset 2'],
+    ['(?i:a)', 'of the flags only "(?i)" at the very beginning is offered at offset 2'],
+    ['a(?i)b', 'of the flags only "(?i)" at the very beginning is offered at offset 3'],
+    ['/users/{id}', '"{" begins a repetition like {2} or {2,5}; write "\\{" for the character at offset 7'],
+    ['a{2,1}', 'the second count is smaller than the first at offset 1'],
+    ['a{9999}', 'more than 1000 repetitions at offset 1'],
+    ['(a{1000}){1000}', 'the pattern needs more than 2000 steps: use smaller repetitions at offset 0'],
+    ['a**', 'a repetition of a repetition at offset 2'],
+    ['*a', 'nothing to repeat before "*" at offset 0'],
+    ['a)', '")" without "(" at offset 1'],
+    ['(a', '")" is missing at offset 2'],
+    ['[a', '"]" is missing at offset 0'],
+    ['[z-a]', 'a range must go from a smaller character to a larger one at offset 4'],
+    ['[é]', 'a class takes ASCII characters only at offset 1'],
+    ['[[:alpha:]]', 'named classes are not offered at offset 1'],
+    ['[]', 'an empty class; write "\\]" for the character at offset 1'],
+    ['\\p{L}', 'unknown escape "\\p" at offset 0'],
+    ['\\bword', 'word boundaries are not offered at offset 0'],
+    ['a\\', '"\\" at the end at offset 1'],
+    ['\\xZZ', '"\\x" takes two hexadecimal digits at offset 0'],
+    ['('.repeat(200), 'more than 100 groups inside each other at offset 101'],
+  ])('refuses %s', (pattern, fault) => {
+    expect(regexFault(pattern)).toBe(fault);
+  });
+
+  test.each(['/v1/.*', '(a+)+', '[\\w-]+', '(?i)x'])('has no fault with %s', (pattern) => {
+    expect(regexFault(pattern)).toBe(null);
+  });
+
+  test('agrees with the engine of JavaScript on random patterns and texts', () => {
+    const letter = fc.constantFrom('a', 'b', 'c', '/');
+    const { pattern } = fc.letrec<{ pattern: string; atom: string; repeated: string; row: string }>(
+      (tie) => ({
+        atom: fc.oneof(
+          { depthSize: 'small' },
+          letter,
+          fc.constantFrom('.', '[ab]', '[^a/]', '\\w', '\\d', '^', '$'),
+          tie('pattern').map((inner) => `(${inner})`),
+        ),
+        repeated: fc
+          .tuple(tie('atom'), fc.constantFrom('', '', '', '*', '+', '?', '{2}', '{1,2}', '{0,}', '*?'))
+          .map(([atom, quantifier]) => (atom === '^' || atom === '$' ? atom : atom + quantifier)),
+        row: fc.array(tie('repeated'), { maxLength: 4 }).map((items) => items.join('')),
+        pattern: fc.array(tie('row'), { minLength: 1, maxLength: 3 }).map((rows) => rows.join('|')),
+      }),
+    );
+    const text = fc
+      .array(fc.constantFrom('a', 'b', 'c', '/', '1'), { maxLength: 8 })
+      .map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(pattern, fc.array(text, { minLength: 1, maxLength: 10 }), (source, texts) => {
+        const regex = new LinearRegex(source);
+        const other = new RegExp(`^(?:${source})$`);
+        for (const given of texts) {
+          const bytes = Buffer.from(given);
+          expect([source, given, regex.matches(bytes, 0, bytes.length)]).toEqual([
+            source,
+            given,
+            other.test(given),
+          ]);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('stays right when there are more states than it keeps', () => {
+    // The state must remember the last 11 letters: 2048 states.
+    const source = '(a|b)*a(a|b){10}';
+    const regex = new LinearRegex(source);
+    const other = new RegExp(`^(?:${source})$`);
+    let seed = 1;
+    for (let i = 0; i < 300; i++) {
+      const text = Array.from({ length: 40 }, () =>
+        (seed = (seed * 48_271) % 2_147_483_647) & 64 ? 'a' : 'b',
+      ).join('');
+      const bytes = Buffer.from(text);
+      expect(regex.matches(bytes, 0, bytes.length)).toBe(other.test(text));
+    }
+  });
+
+  test('can be fed in pieces', () => {
+    const regex = new LinearRegex('ab,cd');
+    let state = regex.feed(REGEX_START, Buffer.from('xab'), 1, 3);
+    state = regex.feedByte(state, 0x2c);
+    expect(regex.accepts(state)).toBe(false);
+    expect(regex.accepts(regex.feed(state, Buffer.from('cd'), 0, 2))).toBe(true);
+  });
+
+  test.each(['(a+)+b', '(a|a)*b', '.*a.*a.*a.*a.*b', '(a{0,20}){0,20}b'])(
+    'a text of 16 KiB that makes a backtracking engine hang takes no time with %s',
+    (pattern) => {
+      const regex = new LinearRegex(pattern);
+      const bytes = Buffer.alloc(16 * 1024, 'a');
+      const started = performance.now();
+      expect(regex.matches(bytes, 0, bytes.length)).toBe(false);
+      expect(performance.now() - started).toBeLessThan(1000);
+    },
+  );
+});
