@@ -74,8 +74,8 @@ export function wasiCalls(vm: Vm): HostCalls {
     clock_res_get: (clock: number, out: number): number => time(clock, out, [1, 1]),
     random_get(buffer: number, size: number): number {
       const memory = vm.view();
-      if (size >>> 0 > RANDOM_BYTES) return Errno.Inval;
       if (!holds(memory, buffer, size)) return Errno.Fault;
+      if (size >>> 0 > RANDOM_BYTES) return Errno.Inval;
       randomFillSync(memory, buffer >>> 0, size >>> 0);
       return Errno.Success;
     },
