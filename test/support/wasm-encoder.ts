@@ -5,6 +5,7 @@
 export class ModuleEncoder {
   readonly #types: string[] = [];
   readonly #imports: number[][] = [];
+  readonly #importedMemories: number[][] = [];
   readonly #functions: { type: number; locals: number; code: number[] }[] = [];
   readonly #exports: number[][] = [];
   readonly #globals: number[][] = [];
@@ -18,6 +19,11 @@ export class ModuleEncoder {
     if (this.#functions.length > 0) throw new Error('imports come before functions');
     this.#imports.push([...text(module), ...text(name), 0, ...u32(this.#type(params, results))]);
     return this.#imports.length - 1;
+  }
+
+  importMemory(module: string, name: string, min: number): this {
+    this.#importedMemories.push([...text(module), ...text(name), 2, 0, ...u32(min)]);
+    return this;
   }
 
   /** A function without `end`; `locals` i32 locals follow its parameters. */
@@ -70,7 +76,7 @@ export class ModuleEncoder {
     return Uint8Array.from([
       ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
       ...section(1, vector(types)),
-      ...section(2, vector(this.#imports)),
+      ...section(2, vector([...this.#imports, ...this.#importedMemories])),
       ...section(3, vector(declared)),
       ...(this.#memory === null ? [] : section(5, vector([this.#memory]))),
       ...section(6, vector(this.#globals)),

@@ -1,7 +1,15 @@
 import type { StreamContext } from '../../src/runtime/wasm/context.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import type { PluginSpec } from '../../src/runtime/snapshot.ts';
-import { given, guest, outWord, results, type GuestOptions, type Script, type Scripts } from './wasm-guest.ts';
+import {
+  given,
+  guest,
+  outWord,
+  results,
+  type GuestOptions,
+  type Script,
+  type Scripts,
+} from './wasm-guest.ts';
 import { TestHost } from './wasm-host.ts';
 import { ArrayStream } from './wasm-stream.ts';
 

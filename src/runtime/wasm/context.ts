@@ -47,38 +47,38 @@ export class StreamContext {
 
   /** @param count fields in the head, pseudo-headers included */
   onRequestHeaders(count: number, endOfStream: boolean): number {
-    const callback = this.vm.callbacks.requestHeaders;
+    const callback = this.#liveVm().callbacks.requestHeaders;
     if (callback === null) return HeadersAction.Continue;
     return headersAction(this.#call(callback, 'proxy_on_request_headers', count, endOfStream ? 1 : 0));
   }
 
   /** @param size bytes that the guest can read now, those held by an earlier pause included */
   onRequestBody(size: number, endOfStream: boolean): number {
-    const callback = this.vm.callbacks.requestBody;
+    const callback = this.#liveVm().callbacks.requestBody;
     if (callback === null) return BodyAction.Continue;
     return bodyAction(this.#call(callback, 'proxy_on_request_body', size, endOfStream ? 1 : 0));
   }
 
   onRequestTrailers(count: number): number {
-    const callback = this.vm.callbacks.requestTrailers;
+    const callback = this.#liveVm().callbacks.requestTrailers;
     if (callback === null) return TrailersAction.Continue;
     return trailersAction(this.#call(callback, 'proxy_on_request_trailers', count, 0));
   }
 
   onResponseHeaders(count: number, endOfStream: boolean): number {
-    const callback = this.vm.callbacks.responseHeaders;
+    const callback = this.#liveVm().callbacks.responseHeaders;
     if (callback === null) return HeadersAction.Continue;
     return headersAction(this.#call(callback, 'proxy_on_response_headers', count, endOfStream ? 1 : 0));
   }
 
   onResponseBody(size: number, endOfStream: boolean): number {
-    const callback = this.vm.callbacks.responseBody;
+    const callback = this.#liveVm().callbacks.responseBody;
     if (callback === null) return BodyAction.Continue;
     return bodyAction(this.#call(callback, 'proxy_on_response_body', size, endOfStream ? 1 : 0));
   }
 
   onResponseTrailers(count: number): number {
-    const callback = this.vm.callbacks.responseTrailers;
+    const callback = this.#liveVm().callbacks.responseTrailers;
     if (callback === null) return TrailersAction.Continue;
     return trailersAction(this.#call(callback, 'proxy_on_response_trailers', count, 0));
   }
@@ -86,7 +86,7 @@ export class StreamContext {
   /** The stream is over: done, log, delete, in this order. The object must not be used afterwards. */
   finish(): void {
     if (this.stream === null) return;
-    const vm = this.vm;
+    const vm = this.#liveVm();
     // A filter that only logs has no callback before this one; one with phases saw none of this stream.
     const logsOnly = (this.plugin.wants & PHASES) === 0 && vm.callbacks.log !== null;
     if (!vm.dead && (this.id !== 0 || (logsOnly && this.#create()))) this.#end(vm);
@@ -105,19 +105,21 @@ export class StreamContext {
     vm.readOnly = false;
   }
 
+  /** A context that its guest does not know yet leaves an instance that trapped. */
+  #liveVm(): Vm {
+    if (this.vm.dead && this.id === 0) this.plugin.rebind(this);
+    return this.vm;
+  }
+
   #call(callback: GuestFunction, name: string, b: number, c: number): number {
-    if ((this.vm.dead && !this.#rebind()) || (this.id === 0 && !this.#create())) {
+    const vm = this.vm;
+    if (vm.dead || (this.id === 0 && !this.#create())) {
       this.failed = true;
       return TRAPPED;
     }
-    const vm = this.vm;
     const result = vm.call(this, callback, name, b, c);
     if (result === TRAPPED) this.failed = true;
     return result;
-  }
-
-  #rebind(): boolean {
-    return this.id === 0 && this.plugin.rebind(this);
   }
 
   #create(): boolean {

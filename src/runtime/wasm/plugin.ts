@@ -72,6 +72,8 @@ export class PluginStartError extends Error {
 export type PluginHealth = 'healthy' | 'recovering' | 'tripped';
 
 const FRAMES = 3;
+/** A guest's line of a stack: its name where the module has a name section, its number and offset else. */
+const FRAME = /at (?:(.+) \()?wasm:\/\/.*(wasm-function\[\d+\]:0x[0-9a-f]+)/;
 
 /** A module with one configuration, and its instances in this worker. */
 export class Plugin {
@@ -139,13 +141,12 @@ export class Plugin {
   }
 
   /** Moves a context that its guest does not know yet away from an instance that trapped. */
-  rebind(context: StreamContext): boolean {
+  rebind(context: StreamContext): void {
     const vm = this.#pick();
-    if (vm === null) return false;
+    if (vm === null) return;
     context.vm.streams--;
     vm.streams++;
     context.vm = vm;
-    return true;
   }
 
   /** Takes back a context whose stream is over. */
@@ -280,16 +281,11 @@ function tellStreams(vm: Vm): void {
 /** What happened, and the guest functions on top of the stack. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const frames = (error.stack ?? '')
-    .split('\n')
-    .filter((line) => line.includes('wasm'))
-    .slice(0, FRAMES)
-    .map((line) =>
-      line
-        .trim()
-        .replace(/^at /, '')
-        .replace(/ \(.*$/, ''),
-    );
+  const frames: string[] = [];
+  for (const line of (error.stack ?? '').split('\n')) {
+    const frame = FRAME.exec(line);
+    if (frame !== null && frames.length < FRAMES) frames.push(frame[1] ?? frame[2]!);
+  }
   return frames.length === 0 ? error.message : `${error.message} in ${frames.join(' < ')}`;
 }
 

@@ -6,7 +6,10 @@ import { ArrayStream } from '../../support/wasm-stream.ts';
 const pairs = (...fields: [string, string][]): Uint8Array => {
   const sizes = fields.flatMap(([name, value]) => [name.length, value.length]);
   const head = new Uint8Array(Uint32Array.from([fields.length, ...sizes]).buffer);
-  return Buffer.concat([head, Buffer.from(fields.map(([name, value]) => `${name}\0${value}\0`).join(''), 'latin1')]);
+  return Buffer.concat([
+    head,
+    Buffer.from(fields.map(([name, value]) => `${name}\0${value}\0`).join(''), 'latin1'),
+  ]);
 };
 
 const streamWith = (...fields: [string, string][]): ArrayStream => {

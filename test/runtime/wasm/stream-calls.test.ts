@@ -32,7 +32,8 @@ describe('a local reply', () => {
   });
 
   test('the callback stops the stream even where it says Continue', async () => {
-    const reply = (s: Script): Script => s.call('proxy_send_local_response', 403, NONE, NONE, NONE, -1).return(0);
+    const reply = (s: Script): Script =>
+      s.call('proxy_send_local_response', 403, NONE, NONE, NONE, -1).return(0);
     const run = await runScript(reply, {
       scripts: { proxy_on_request_body: reply, proxy_on_request_trailers: reply },
     });
@@ -124,15 +125,16 @@ describe('resuming and resetting', () => {
     [4, Status.BadArgument],
     [0xffff_ffff, Status.BadArgument],
   ])('stream type %i answers %i', async (type, expected) => {
-    const run = await runScript((s) => s.call('proxy_continue_stream', type).call('proxy_close_stream', type));
+    const run = await runScript((s) =>
+      s.call('proxy_continue_stream', type).call('proxy_close_stream', type),
+    );
     expect(run.results(2)).toEqual([expected, expected]);
     expect(run.stream.resumed).toEqual([]);
   });
 
   test('0.1.0 has its own names', async () => {
     const run = await runScript(
-      (s) =>
-        s.call('proxy_continue_request').call('proxy_continue_response').call('proxy_clear_route_cache'),
+      (s) => s.call('proxy_continue_request').call('proxy_continue_response').call('proxy_clear_route_cache'),
       { abi: '0.1.0' },
     );
     expect(run.stream.resumed).toEqual([0, 1]);
