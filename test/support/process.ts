@@ -31,11 +31,12 @@ process.on('exit', () => {
   for (const pid of groups) killGroup(pid);
 });
 
-function killGroup(pid: number): void {
+/** Whether there was anybody left to kill. */
+function killGroup(pid: number): boolean {
   try {
-    process.kill(-pid, 'SIGKILL');
+    return process.kill(-pid, 'SIGKILL');
   } catch {
-    // It has gone already.
+    return false;
   }
 }
 
@@ -74,8 +75,15 @@ export class Program {
         this.stderr += `${fault.message}\n`;
         this.#ended({ code: 127, signal: null }, resolve);
       });
-      // `exit`, not `close`: a grandchild may hold the pipes open for longer.
-      this.child.once('exit', (code, signal) => setImmediate(() => this.#ended({ code, signal }, resolve)));
+      // `close` comes when its output is complete; a grandchild that holds the pipes open must not put that off.
+      this.child.once('exit', (code, signal) => {
+        const exit = { code, signal };
+        const late = setTimeout(() => this.#ended(exit, resolve), 200);
+        this.child.once('close', () => {
+          clearTimeout(late);
+          this.#ended(exit, resolve);
+        });
+      });
     });
     atEnd(() => this.kill());
   }
@@ -155,6 +163,9 @@ export class Program {
     killGroup(this.child.pid);
     await this.exited;
     groups.delete(this.child.pid);
+    // The others of its group die a moment later, and their ports with them. Bounded, since one that nobody
+    // reaps stays listed for ever.
+    for (let i = 0; i < 50 && killGroup(this.child.pid); i++) await sleep(4);
   }
 
   #ended(exit: Exit, resolve: (exit: Exit) => void): void {

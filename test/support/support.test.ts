@@ -152,7 +152,10 @@ test('free ports are different and free', async () => {
 
 describe('programs', () => {
   test('are waited for and stopped', async () => {
-    const script = `console.log('up'); process.on('SIGTERM', () => { console.error('{"level":30}'); process.exit(3); }); setInterval(() => 0, 1e6);`;
+    const script = `
+      process.on('SIGTERM', () => { console.error('{"level":30}'); process.exit(3); });
+      setInterval(() => 0, 1e6);
+      console.log('up');`;
     const program = new Program(process.execPath, ['-e', script]);
     await program.waitFor(/^up$/m);
     expect(await program.stop()).toEqual({ code: 3, signal: null });
