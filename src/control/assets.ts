@@ -1,0 +1,25 @@
+import type { CertificateSpec } from '../runtime/snapshot.ts';
+import type { FilterSchema } from './filter-schema.ts';
+
+/** A filter that ships with weir. */
+export interface BuiltinFilter {
+  /** sha256 of its module. */
+  readonly digest: string;
+  /** Checks its configuration; null where it came without a schema. */
+  readonly schema: FilterSchema | null;
+}
+
+/**
+ * What a configuration needs from outside of its own text, read before it is compiled. What could
+ * not be read is absent, and has been reported by whoever tried.
+ */
+export interface Assets {
+  /** sha256 of the bytes, by `namespace/name` of the Module. */
+  readonly modules: ReadonlyMap<string, string>;
+  /** By the name that `use` has. */
+  readonly builtins: ReadonlyMap<string, BuiltinFilter>;
+  /** By `Secret/namespace/name` or `Certificate/namespace/name`. */
+  readonly certificates: ReadonlyMap<string, CertificateSpec>;
+  /** PEM bundles to verify with, by `namespace/name` of the Upstream. */
+  readonly authorities: ReadonlyMap<string, string>;
+}

@@ -1,0 +1,144 @@
+import type { Config, UsableObject } from './config.ts';
+import { intersectHostnames } from './hostname.ts';
+import { nearest } from './nearest.ts';
+import type { LabelSelector, ListenerConfig } from './schema/gateway.ts';
+import { GATEWAY_GROUP } from './schema/reference.ts';
+
+type Gateway = UsableObject<'Gateway'>;
+type Route = UsableObject<'HTTPRoute'>;
+
+/** A listener of a Gateway with the routes that it serves. */
+export interface BoundListener {
+  readonly gateway: Gateway;
+  readonly config: ListenerConfig;
+  /** Index in the Gateway. */
+  readonly index: number;
+  /** `namespace/gateway/section`. */
+  readonly name: string;
+  /** Each route with the hostnames that it has here, empty for any. */
+  readonly routes: Map<Route, Set<string>>;
+}
+
+/** All listeners, with the routes attached as the Gateway API says. Reports routes that attach nowhere. */
+export function attachRoutes(config: Config): BoundListener[] {
+  const listeners: BoundListener[] = [];
+  for (const gateway of config.all('Gateway')) {
+    for (const [index, listener] of gateway.value.spec.listeners.entries()) {
+      const name = `${gateway.namespace}/${gateway.name}/${listener.name}`;
+      listeners.push({ gateway, config: listener, index, name, routes: new Map() });
+    }
+  }
+  for (const route of config.all('HTTPRoute')) {
+    for (let i = 0; i < route.value.spec.parentRefs.length; i++) attachToParent(config, listeners, route, i);
+  }
+  return listeners;
+}
+
+function attachToParent(
+  config: Config,
+  listeners: readonly BoundListener[],
+  route: Route,
+  index: number,
+): void {
+  const parent = route.value.spec.parentRefs[index]!;
+  const path = ['spec', 'parentRefs', index];
+  if (parent.group !== GATEWAY_GROUP || parent.kind !== 'Gateway') {
+    const later = (parent.group === '' && parent.kind === 'Service') || parent.kind === 'ListenerSet';
+    const message = `parentRef kind ${parent.kind} ${later ? 'is not supported yet' : 'cannot be the parent of a route'}`;
+    config.report(route, later ? 'WEIR1045' : 'WEIR2110', [...path, 'kind'], message);
+    return;
+  }
+  const namespace = parent.namespace ?? route.namespace;
+  const gateway = config.find('Gateway', namespace, parent.name);
+  if (gateway === undefined) {
+    config.reportMissing(route, 'WEIR2102', [...path, 'name'], 'parentRef', {
+      kind: 'Gateway',
+      namespace,
+      name: parent.name,
+    });
+    return;
+  }
+  if (gateway.value === null) return;
+  const all = listeners.filter((listener) => listener.gateway === gateway);
+  const called = `Gateway ${namespace}/${parent.name}`;
+  const named = all.filter(
+    (listener) => parent.sectionName === undefined || listener.config.name === parent.sectionName,
+  );
+  if (named.length === 0) {
+    const names = all.map((listener) => listener.config.name);
+    const close = nearest(parent.sectionName!, names);
+    config.report(
+      route,
+      'WEIR2102',
+      [...path, 'sectionName'],
+      `${called} has no listener "${parent.sectionName}"`,
+      {
+        hint: close === null ? undefined : `did you mean "${close}"?`,
+        notes: [`listeners: ${names.join(', ')}`],
+      },
+    );
+    return;
+  }
+  const selected = named.filter(
+    (listener) => parent.port === undefined || listener.config.port === parent.port,
+  );
+  if (selected.length === 0) {
+    const which =
+      parent.sectionName === undefined ? 'no listener' : `listener "${parent.sectionName}" is not`;
+    config.report(route, 'WEIR2102', [...path, 'port'], `${called}: ${which} on port ${parent.port}`, {
+      notes: [`ports: ${[...new Set(named.map((listener) => listener.config.port))].join(', ')}`],
+    });
+    return;
+  }
+  const allowed = selected.filter((listener) => allowsRoute(config, listener, route));
+  let attached = false;
+  for (const listener of allowed) {
+    const hostnames = sharedHostnames(listener.config.hostname ?? '', route.value.spec.hostnames);
+    if (hostnames.length === 0) continue;
+    attached = true;
+    const known = listener.routes.get(route) ?? new Set();
+    listener.routes.set(route, known);
+    for (const hostname of hostnames) known.add(hostname);
+  }
+  if (attached) return;
+  const names = selected.map((listener) => `"${listener.config.name}"`).join(', ');
+  const why =
+    allowed.length === 0
+      ? `allowedRoutes of listener ${names} of ${called} does not admit HTTPRoutes of namespace ${route.namespace}`
+      : `no hostname of the route is one of listener ${names} of ${called}`;
+  config.report(route, 'WEIR2109', path, `parentRef attaches to nothing: ${why}`, {
+    related: [selected[0]!.gateway.document.place(['spec', 'listeners', selected[0]!.index])],
+  });
+}
+
+function sharedHostnames(listener: string, route: readonly string[]): string[] {
+  const wanted = route.length === 0 ? [''] : route;
+  const shared = wanted.map((hostname) => intersectHostnames(listener, hostname));
+  return [...new Set(shared.filter((hostname) => hostname !== null))];
+}
+
+function allowsRoute(config: Config, listener: BoundListener, route: Route): boolean {
+  const { namespaces, kinds } = listener.config.allowedRoutes;
+  if (kinds !== undefined && !kinds.some((kind) => kind.group === GATEWAY_GROUP && kind.kind === 'HTTPRoute'))
+    return false;
+  if (namespaces.from === 'All') return true;
+  if (namespaces.from === 'Same') return route.namespace === listener.gateway.namespace;
+  if (namespaces.selector === undefined) return false;
+  const object = config.all('Namespace').find((namespace) => namespace.name === route.namespace);
+  const labels = { 'kubernetes.io/metadata.name': route.namespace, ...object?.value.metadata.labels };
+  return selects(namespaces.selector, labels);
+}
+
+function selects(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
+  const value = (key: string) => (Object.hasOwn(labels, key) ? labels[key] : undefined);
+  return (
+    Object.entries(selector.matchLabels).every(([key, wanted]) => value(key) === wanted) &&
+    selector.matchExpressions.every(({ key, operator, values }) => {
+      const found = value(key);
+      if (operator === 'Exists') return found !== undefined;
+      if (operator === 'DoesNotExist') return found === undefined;
+      const listed = found !== undefined && values.includes(found);
+      return operator === 'In' ? listed : !listed;
+    })
+  );
+}

@@ -1,0 +1,105 @@
+import type { Config, UsableObject } from './config.ts';
+import { nearest } from './nearest.ts';
+import { GATEWAY_GROUP } from './schema/reference.ts';
+import type { ConfigObject } from './validate.ts';
+
+export type PolicyKind = 'FilterChain' | 'TrafficPolicy' | 'ListenerPolicy';
+
+/** A policy at one of its targets. */
+export interface Attached<K extends PolicyKind> {
+  readonly policy: UsableObject<K>;
+  /** Which of its targetRefs. */
+  readonly index: number;
+}
+
+/** The place that a policy attaches to, as one text: `Gateway shop/edge#https`. */
+export function scopeKey(
+  kind: 'Gateway' | 'HTTPRoute',
+  namespace: string,
+  name: string,
+  section?: string,
+): string {
+  return `${kind} ${namespace}/${name}${section === undefined ? '' : `#${section}`}`;
+}
+
+/** The name that a rule has for sectionName, logs and metrics. */
+export function ruleSection(rule: { readonly name?: string | undefined }, index: number): string {
+  return rule.name ?? String(index);
+}
+
+/**
+ * Where the policies of one kind hold. Targets that are not declared are reported as WEIR2103.
+ */
+export class Attachments<K extends PolicyKind> {
+  readonly #byScope = new Map<string, Attached<K>[]>();
+
+  constructor(config: Config, kind: K) {
+    for (const policy of config.all(kind)) {
+      const targets = policy.value.spec.targetRefs as readonly Target[];
+      for (const [index, target] of targets.entries()) {
+        if (!exists(config, policy, target, index)) continue;
+        const key = scopeKey(target.kind as 'Gateway', policy.namespace, target.name, target.sectionName);
+        const list = this.#byScope.get(key) ?? [];
+        this.#byScope.set(key, list);
+        if (list.every((other) => other.policy !== policy)) list.push({ policy, index });
+      }
+    }
+  }
+
+  at(scope: string): readonly Attached<K>[] {
+    return this.#byScope.get(scope) ?? [];
+  }
+
+  scopes(): Iterable<[scope: string, attached: readonly Attached<K>[]]> {
+    return this.#byScope;
+  }
+}
+
+interface Target {
+  readonly group?: string | undefined;
+  readonly kind: string;
+  readonly name: string;
+  readonly sectionName?: string | undefined;
+}
+
+function exists(config: Config, policy: ConfigObject, target: Target, index: number): boolean {
+  const path = ['spec', 'targetRefs', index];
+  if (target.kind !== 'Gateway' && target.kind !== 'HTTPRoute') return false;
+  if (target.group !== undefined && target.group !== GATEWAY_GROUP) {
+    config.report(
+      policy,
+      'WEIR2110',
+      [...path, 'group'],
+      `${target.kind} is in the group ${GATEWAY_GROUP}, not "${target.group}"`,
+    );
+    return false;
+  }
+  const found = config.find(target.kind, policy.namespace, target.name);
+  if (found === undefined) {
+    const wanted = { kind: target.kind, namespace: policy.namespace, name: target.name } as const;
+    config.reportMissing(policy, 'WEIR2103', [...path, 'name'], 'targetRef', wanted);
+    return false;
+  }
+  if (target.sectionName === undefined || found.value === null) return true;
+  const sections = sectionsOf(found as UsableObject<'Gateway'> | UsableObject<'HTTPRoute'>);
+  if (sections.includes(target.sectionName)) return true;
+  const noun = target.kind === 'Gateway' ? 'listener' : 'rule';
+  const close = nearest(target.sectionName, sections);
+  config.report(
+    policy,
+    'WEIR2103',
+    [...path, 'sectionName'],
+    `${target.kind} ${target.name} has no ${noun} "${target.sectionName}"`,
+    {
+      hint: close === null ? undefined : `did you mean "${close}"?`,
+      notes: [`${noun}s: ${sections.join(', ')}`],
+    },
+  );
+  return false;
+}
+
+function sectionsOf(object: UsableObject<'Gateway'> | UsableObject<'HTTPRoute'>): string[] {
+  return object.kind === 'Gateway'
+    ? object.value.spec.listeners.map((listener) => listener.name)
+    : object.value.spec.rules.map(ruleSection);
+}

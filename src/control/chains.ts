@@ -1,0 +1,240 @@
+import type { ModuleSpec, PluginSpec } from '../runtime/snapshot.ts';
+import type { Assets } from './assets.ts';
+import { Attachments, type Attached } from './attachments.ts';
+import type { ClusterTable } from './clusters.ts';
+import type { Config, UsableObject } from './config.ts';
+import { suggest } from './nearest.ts';
+import type { FilterConfig } from './schema/filter-chain.ts';
+import { valueAt } from './validate.ts';
+
+type Chain = UsableObject<'FilterChain'>;
+
+/** One filter in the chain of a scope; `plugin` is OFF where it is switched off, MISSING where it cannot be had. */
+interface Link {
+  readonly chain: Chain;
+  readonly filter: string;
+  readonly plugin: number;
+}
+
+const BUILTIN_MEMORY_BYTES = 16 * 1024 * 1024;
+const OFF = -1;
+const MISSING = -2;
+
+/** What {@link ChainTable.effective} returns for a chain with a filter that cannot be had. */
+export const UNUSABLE = -1;
+
+/** Modules, plugins and effective chains of a snapshot. */
+export class ChainTable {
+  readonly modules: ModuleSpec[] = [];
+  readonly plugins: PluginSpec[] = [];
+  readonly chains: number[][] = [[]];
+  readonly attachments: Attachments<'FilterChain'>;
+  /** Chains that run somewhere. */
+  readonly used = new Set<Chain>();
+  readonly #config: Config;
+  readonly #assets: Assets;
+  readonly #clusters: ClusterTable;
+  readonly #links = new Map<Chain, readonly Link[]>();
+  readonly #moduleIndexes = new Map<string, number>();
+  readonly #chainIndexes = new Map<string, number>([['', 0]]);
+
+  constructor(config: Config, assets: Assets, clusters: ClusterTable) {
+    this.#config = config;
+    this.#assets = assets;
+    this.#clusters = clusters;
+    this.attachments = new Attachments(config, 'FilterChain');
+    for (const chain of config.all('FilterChain')) this.#checkFilters(chain);
+    for (const [scope, attached] of this.attachments.scopes()) this.#checkOrder(scope, attached);
+  }
+
+  /**
+   * The chain of a request (merge rule 1): all attached chains, outer scope first.
+   *
+   * @param scopes the chains of each scope, from Gateway to rule. A chain that is attached at
+   *   several of them runs once, at the outermost.
+   * @returns index into {@link chains}; UNUSABLE where a filter is missing, which has been
+   *   reported: the requests must be refused, since the filter could be the one that protects them
+   */
+  effective(scopes: readonly (readonly Chain[])[]): number {
+    let links: Link[] = [];
+    for (const scope of scopes) {
+      if (scope.some((chain) => !chain.value.spec.inherit)) {
+        links = links.filter((link) => link.chain.value.spec.enforced || scope.includes(link.chain));
+      }
+      for (const chain of scope) {
+        if (links.some((link) => link.chain === chain)) continue;
+        this.used.add(chain);
+        links.splice(this.#placeOf(chain, links), 0, ...this.#linksOf(chain));
+      }
+    }
+    if (links.some((link) => link.plugin === MISSING)) return UNUSABLE;
+    return this.#intern(links.filter((link) => link.plugin !== OFF).map((link) => link.plugin));
+  }
+
+  #placeOf(chain: Chain, links: readonly Link[]): number {
+    const { placement } = chain.value.spec;
+    if (placement === undefined) return links.length;
+    const anchor = placement.before ?? placement.after!;
+    const at = links.findIndex((link) => link.filter === anchor);
+    if (at >= 0) return placement.before === undefined ? at + 1 : at;
+    const side = placement.before === undefined ? 'after' : 'before';
+    const known = links.map((link) => link.filter);
+    this.#config.report(
+      chain,
+      'WEIR2005',
+      ['spec', 'placement', side],
+      `no filter "${anchor}" runs in the chains outside of FilterChain ${chain.name}`,
+      {
+        hint: suggest(anchor, known),
+        notes: known.length > 0 ? [`filters there: ${known.join(', ')}`] : [],
+      },
+    );
+    return links.length;
+  }
+
+  #linksOf(chain: Chain): readonly Link[] {
+    let links = this.#links.get(chain);
+    if (links === undefined) {
+      links = chain.value.spec.filters.map((filter, i) => ({
+        chain,
+        filter: filter.name,
+        plugin: filter.mode === 'Off' ? OFF : this.#plugin(chain, filter, i),
+      }));
+      this.#links.set(chain, links);
+    }
+    return links;
+  }
+
+  #plugin(chain: Chain, filter: FilterConfig, index: number): number {
+    const module = this.#module(chain, filter.use);
+    if (module === null) return MISSING;
+    const callouts = filter.callouts.map((callout, i) => {
+      const cluster = this.#clusters.resolve(chain, ['spec', 'filters', index, 'callouts', i], callout);
+      return [callout.as ?? callout.name, cluster] as const;
+    });
+    const spec: PluginSpec = {
+      name: `${chain.namespace}/${chain.name}#${filter.name}`,
+      filter: filter.name,
+      source: chain.document.position(['spec', 'filters', index]),
+      module,
+      rootId: filter.rootId,
+      // Shared data belongs to a namespace, so that one tenant cannot read that of another.
+      vmId: chain.namespace,
+      vmConfiguration: '',
+      configuration: configurationText(filter.config),
+      onError: filter.onError === 'Deny' ? 'deny' : 'skip',
+      bodyBufferBytes: filter.body.buffer,
+      callouts: callouts.filter(([, cluster]) => cluster >= 0),
+    };
+    return this.plugins.push(spec) - 1;
+  }
+
+  /** The index of the module; null where it could not be read, which has been reported. */
+  #module(chain: Chain, use: string): number | null {
+    const own = /^module\/(.*)$/.exec(use)?.[1];
+    const name = own === undefined ? `builtin/${use}` : `${chain.namespace}/${own}`;
+    const existing = this.#moduleIndexes.get(name);
+    if (existing !== undefined) return existing;
+    const digest =
+      own === undefined ? this.#assets.builtins.get(use)?.digest : this.#assets.modules.get(name);
+    if (digest === undefined) return null;
+    const object = own === undefined ? undefined : this.#config.find('Module', chain.namespace, own);
+    const spec: ModuleSpec = {
+      name,
+      digest,
+      source: object?.document.position() ?? name,
+      memoryBytes: object?.value?.spec.limits.memory ?? BUILTIN_MEMORY_BYTES,
+    };
+    this.#moduleIndexes.set(name, this.modules.length);
+    return this.modules.push(spec) - 1;
+  }
+
+  #intern(plugins: readonly number[]): number {
+    const key = plugins.join(',');
+    const existing = this.#chainIndexes.get(key);
+    if (existing !== undefined) return existing;
+    this.#chainIndexes.set(key, this.chains.length);
+    return this.chains.push([...plugins]) - 1;
+  }
+
+  /** References and configurations, whether or not the chain is in use. */
+  #checkFilters(chain: Chain): void {
+    for (const [i, filter] of chain.value.spec.filters.entries()) {
+      const path = ['spec', 'filters', i];
+      const own = /^module\/(.*)$/.exec(filter.use)?.[1];
+      if (own !== undefined) {
+        if (this.#config.find('Module', chain.namespace, own) === undefined) {
+          const wanted = { kind: 'Module', namespace: chain.namespace, name: own } as const;
+          this.#config.reportMissing(chain, 'WEIR2105', [...path, 'use'], `filter "${filter.name}":`, wanted);
+        }
+        continue;
+      }
+      const builtin = this.#assets.builtins.get(filter.use);
+      if (builtin === undefined) {
+        const known = [...this.#assets.builtins.keys()];
+        const modules = this.#config.names('Module', chain.namespace).map((name) => `module/${name}`);
+        this.#config.report(
+          chain,
+          'WEIR1205',
+          [...path, 'use'],
+          `filter "${filter.name}": no built-in filter is named "${filter.use}"`,
+          {
+            hint: modules.includes(`module/${filter.use}`)
+              ? `did you mean "module/${filter.use}"?`
+              : suggest(filter.use, [...known, ...modules]),
+            notes: [`built-in filters: ${known.join(', ')}`],
+          },
+        );
+        continue;
+      }
+      for (const fault of builtin.schema?.check(filter.config ?? {}) ?? []) {
+        const at = [...path, 'config', ...fault.path];
+        const there = valueAt(chain.document.value, at) !== undefined || filter.config !== undefined;
+        this.#config.report(
+          chain,
+          'WEIR1207',
+          there ? at : [...path, 'use'],
+          `filter "${filter.name}": ${fault.message}`,
+          {
+            key: fault.key,
+            hint: fault.hint,
+            notes: [`rule comes from the schema of the built-in filter "${filter.use}"`],
+          },
+        );
+      }
+    }
+  }
+
+  /** Two chains on one target must say which comes first (merge rule 3). */
+  #checkOrder(scope: string, attached: readonly Attached<'FilterChain'>[]): void {
+    const places = new Map<string, Attached<'FilterChain'>>();
+    for (const entry of attached) {
+      const { spec } = entry.policy.value;
+      const place = JSON.stringify(spec.placement ?? null);
+      const other = places.get(place);
+      if (other === undefined) {
+        places.set(place, entry);
+        if (!spec.inherit && scope.startsWith('Gateway ')) {
+          this.#config.report(
+            entry.policy,
+            'WEIR1046',
+            ['spec', 'inherit'],
+            'inherit: false has a meaning on routes and rules only',
+          );
+        }
+        continue;
+      }
+      const message = `FilterChains ${other.policy.name} and ${entry.policy.name} both attach to ${scope}, and nothing says which runs first`;
+      this.#config.report(entry.policy, 'WEIR2003', ['spec', 'targetRefs', entry.index], message, {
+        notes: ['merge rule 3: join them, move one to an inner scope, or give one a placement'],
+        related: [other.policy.document.place(['spec', 'targetRefs', other.index])],
+      });
+    }
+  }
+}
+
+/** What the guest receives: a plain string as it is, anything else as JSON, nothing as nothing. */
+function configurationText(config: unknown): string {
+  if (config === undefined || config === null) return '';
+  return typeof config === 'string' ? config : JSON.stringify(config);
+}

@@ -1,0 +1,59 @@
+import type { AccessLogSpec, Snapshot } from '../runtime/snapshot.ts';
+import type { Assets } from './assets.ts';
+import { attachRoutes } from './attach.ts';
+import { ChainTable } from './chains.ts';
+import { ClusterTable } from './clusters.ts';
+import type { Config } from './config.ts';
+import { compilePorts } from './listeners.ts';
+import { flatten, mergeScopes } from './merge.ts';
+import { RuleTable } from './rules.ts';
+import { TrafficTable } from './traffic.ts';
+import { snapshotVersion } from './version.ts';
+
+/**
+ * Turns validated objects into the snapshot that the runtime reads. Pure: same input, same
+ * output, no clock, no I/O; never throws.
+ *
+ * Faults are added to `config.diagnostics`. There is a snapshot even then: what a fault concerns
+ * is left out of it or answers 500, never served with less protection than was asked for. Whether
+ * it may be used is the caller's decision.
+ */
+export function compileSnapshot(config: Config, assets: Assets): Snapshot {
+  const clusters = new ClusterTable(config, assets);
+  const chains = new ChainTable(config, assets, clusters);
+  const traffic = new TrafficTable(config);
+  const rules = new RuleTable(config, clusters, chains, traffic);
+  const listeners = attachRoutes(config);
+  const ports = compilePorts(config, assets, listeners, rules, chains);
+  for (const route of config.all('HTTPRoute')) {
+    if (!listeners.some((listener) => listener.routes.has(route))) rules.check(route);
+  }
+  const content: Omit<Snapshot, 'version'> = {
+    ports,
+    rules: rules.specs,
+    clusters: clusters.specs,
+    modules: chains.modules,
+    plugins: chains.plugins,
+    chains: chains.chains,
+    accessLog: compileAccessLog(config),
+  };
+  return deepFreeze({ version: snapshotVersion(content), ...content });
+}
+
+function compileAccessLog(config: Config): AccessLogSpec {
+  const layers = config.all('Telemetry').map((telemetry) => ({
+    settings: flatten(telemetry, ['spec', 'accessLog'], telemetry.value.spec.accessLog ?? {}),
+    enforced: [],
+  }));
+  const merged = mergeScopes(config, [{ what: 'all requests', layers }]);
+  return {
+    mode: merged.get('mode')?.value === 'Off' ? 'off' : 'json',
+    path: merged.get('path')?.value === 'stderr' ? 'stderr' : 'stdout',
+  };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}

@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { packageRoot } from '../package-root.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
+import { loadAuthorities, loadCertificates } from './certificates.ts';
+import { compileSnapshot } from './compile.ts';
+import { Config } from './config.ts';
+import { formatPlace, hasErrors, sortDiagnostics, type Diagnostic } from './diagnostic.ts';
+import type { ConfigDocument } from './document.ts';
+import { FileReader, fileFault, listFiles } from './files.ts';
+import { loadBuiltins, loadModules, type Code } from './modules.ts';
+import { parseText } from './parse.ts';
+
+export interface LoadOptions {
+  /** Folder of the filters that ship with weir. Default: `dist/filters` of the package. */
+  readonly filters?: string;
+  /** Milliseconds since 1970, to warn of certificates outside their period. Default: the clock. */
+  readonly now?: number;
+}
+
+/** A configuration that was read, checked and compiled. */
+export interface Loaded {
+  /** null where any diagnostic is an error. */
+  readonly snapshot: Snapshot | null;
+  /** Bytes of the modules that the snapshot names, by digest. */
+  readonly code: ReadonlyMap<string, Uint8Array>;
+  /** By file and place. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Every file that the result depends on, for watching: also modules, certificates, and files that were missing. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Reads files, and folders with all `*.yaml` and `*.yml` below them, as one configuration.
+ *
+ * Whatever is wrong with them is in `diagnostics`, all of it in one run; the promise is rejected
+ * only where the installation itself is broken.
+ */
+export async function loadConfiguration(
+  paths: readonly string[],
+  options: LoadOptions = {},
+): Promise<Loaded> {
+  const reader = new FileReader();
+  const { files, diagnostics } = await listFiles(paths);
+  const documents: ConfigDocument[] = [];
+  for (const file of files) {
+    const read = await reader.text(file);
+    if (typeof read === 'string') {
+      diagnostics.push(fileFault(file, read));
+      continue;
+    }
+    const parsed = parseText(file, read.text);
+    diagnostics.push(...parsed.diagnostics);
+    documents.push(...parsed.documents);
+  }
+  return loadDocuments(documents, reader, diagnostics, options);
+}
+
+/** The same for objects that are there already. Relative paths in them are taken from `document.file`. */
+export async function loadDocuments(
+  documents: readonly ConfigDocument[],
+  reader: FileReader,
+  before: readonly Diagnostic[] = [],
+  options: LoadOptions = {},
+): Promise<Loaded> {
+  const config = new Config(documents);
+  const code: Code = new Map();
+  const filters = options.filters ?? join(packageRoot(), 'dist', 'filters');
+  const assets = {
+    builtins: await loadBuiltins(filters, reader, code),
+    modules: await loadModules(config, reader, code),
+    certificates: await loadCertificates(config, reader, options.now ?? Date.now()),
+    authorities: await loadAuthorities(config, reader),
+  };
+  const snapshot = compileSnapshot(config, assets);
+  const diagnostics = sortDiagnostics(unique([...before, ...config.diagnostics]));
+  const used = new Set(snapshot.modules.map((module) => module.digest));
+  return {
+    snapshot: hasErrors(diagnostics) ? null : snapshot,
+    code: new Map([...code].filter(([digest]) => used.has(digest))),
+    diagnostics,
+    files: [...reader.seen],
+  };
+}
+
+/** A fault is found once for each listener that a route is attached to. */
+function unique(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Map<string, Diagnostic>();
+  for (const diagnostic of diagnostics) {
+    const key = `${diagnostic.code} ${formatPlace(diagnostic)} ${diagnostic.message}`;
+    if (!seen.has(key)) seen.set(key, diagnostic);
+  }
+  return [...seen.values()];
+}

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BuiltinFilter } from './assets.ts';
+import type { Config } from './config.ts';
+import { resolveBeside, type FileReader } from './files.ts';
+import { FilterSchema } from './filter-schema.ts';
+
+const MAX_MODULE_BYTES = 8 * 1024 * 1024;
+const WASM_HEADER = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
+/** Bytes of modules by their sha256. */
+export type Code = Map<string, Uint8Array>;
+
+export function digestOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/**
+ * Reads the bytes of every Module and checks what can be checked without compiling them.
+ *
+ * @returns digests by `namespace/name`; faults are reported in `config`
+ */
+export async function loadModules(
+  config: Config,
+  reader: FileReader,
+  code: Code,
+): Promise<Map<string, string>> {
+  const digests = new Map<string, string>();
+  for (const module of config.all('Module')) {
+    const { source, sha256 } = module.value.spec;
+    const path = ['spec', 'source', 'file'];
+    const file = resolveBeside(module.document.file, source.file!);
+    const bytes = await reader.bytes(file, MAX_MODULE_BYTES);
+    if (typeof bytes === 'string') {
+      config.report(module, 'WEIR1201', path, `module file ${file} ${bytes}`);
+      continue;
+    }
+    const digest = digestOf(bytes);
+    if (sha256 !== undefined && sha256 !== digest) {
+      const message = `sha256 of ${file} is not the one that was pinned`;
+      config.report(module, 'WEIR1202', ['spec', 'sha256'], message, { notes: [`the file has ${digest}`] });
+      continue;
+    }
+    if (!bytes.subarray(0, 8).equals(WASM_HEADER)) {
+      config.report(module, 'WEIR1203', path, `${file} is not a WebAssembly module`);
+      continue;
+    }
+    code.set(digest, bytes);
+    digests.set(`${module.namespace}/${module.name}`, digest);
+  }
+  return digests;
+}
+
+/**
+ * The filters that ship with weir: `<name>.wasm` in the folder, with `<name>.schema.json` beside
+ * it. None where the folder does not exist, as before the first build.
+ */
+export async function loadBuiltins(
+  folder: string,
+  reader: FileReader,
+  code: Code,
+): Promise<Map<string, BuiltinFilter>> {
+  const builtins = new Map<string, BuiltinFilter>();
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((file) => file.endsWith('.wasm')).sort()) {
+    const bytes = await reader.bytes(join(folder, name), MAX_MODULE_BYTES);
+    if (typeof bytes === 'string') continue;
+    const filter = name.slice(0, -'.wasm'.length);
+    const digest = digestOf(bytes);
+    code.set(digest, bytes);
+    builtins.set(filter, {
+      digest,
+      schema: await loadSchema(join(folder, `${filter}.schema.json`), names, reader),
+    });
+  }
+  return builtins;
+}
+
+async function loadSchema(
+  file: string,
+  names: readonly string[],
+  reader: FileReader,
+): Promise<FilterSchema | null> {
+  if (!names.some((name) => file.endsWith(`/${name}`))) return null;
+  const read = await reader.text(file);
+  // A schema of weir's own that does not load is a fault of the build, not of a configuration.
+  if (typeof read === 'string') throw new Error(`${file} ${read}`);
+  return new FilterSchema(JSON.parse(read.text) as object);
+}

@@ -1,0 +1,240 @@
+import * as z from 'zod';
+import { DEFAULT_LISTENER_LIMITS } from '../../runtime/snapshot.ts';
+import { object } from './meta.ts';
+import { targetRef } from './reference.ts';
+import { duration, integer, notYet, oneOf, refuse, size } from './scalar.ts';
+
+const VERSIONS = ['policy.weir/v1alpha1'] as const;
+const HOUR = 3_600_000;
+const MiB = 1024 * 1024;
+
+export const RETRY_WORDS = [
+  '5xx',
+  'gateway-error',
+  'reset',
+  'connect-failure',
+  'refused-stream',
+  'retriable-4xx',
+] as const;
+
+/** Fields that `enforced` may list, each a path under `spec`. */
+export const TRAFFIC_FIELDS = [
+  'timeouts.request',
+  'timeouts.perTry',
+  'timeouts.idle',
+  'retry.on',
+  'retry.attempts',
+  'retry.backoff.base',
+  'retry.backoff.max',
+  'retry.honorRetryAfter',
+  'retry.budget.percent',
+  'retry.budget.minPerSecond',
+  'retry.budget.window',
+  'retry.replayBodyUpTo',
+  'retry.onlyIdempotent',
+  'retry.avoidPreviousHost',
+] as const;
+export type TrafficField = (typeof TRAFFIC_FIELDS)[number];
+
+const retry = () =>
+  z.strictObject({
+    on: z
+      .array(z.union([z.enum(RETRY_WORDS), integer(400, 599)]))
+      .max(32)
+      .optional()
+      .describe(`When: ${RETRY_WORDS.join(', ')}, or a status. Default: connect-failure, reset.`),
+    attempts: integer(1, 10)
+      .optional()
+      .describe('In total, the first one included; 1 switches retries off. Default: 2.'),
+    backoff: z
+      .strictObject({
+        base: duration(0, 60_000)
+          .optional()
+          .describe('Before the second attempt; doubles with each further one. Default: 25ms.'),
+        max: duration(0, 60_000).optional().describe('Longest wait. Default: 250ms.'),
+        jitter: oneOf(['full', 'none'], ['full']).optional().describe('full: a random part of the wait.'),
+        honorRetryAfter: z.boolean().optional().describe('Alias of retry.honorRetryAfter.'),
+      })
+      .optional(),
+    honorRetryAfter: z
+      .boolean()
+      .optional()
+      .describe('Wait as long as the upstream asks, up to backoff.max. Default: true.'),
+    budget: z
+      .strictObject({
+        percent: z
+          .number()
+          .min(0)
+          .max(100)
+          .optional()
+          .describe('Retries may add this share to the requests. Default: 20.'),
+        minPerSecond: z
+          .number()
+          .min(0)
+          .max(100_000)
+          .optional()
+          .describe('Retries that are always allowed. Default: 5.'),
+        window: duration(1000, 60_000).optional().describe('Over which the share is taken. Default: 10s.'),
+      })
+      .optional(),
+    replayBodyUpTo: size(0, 16 * MiB)
+      .optional()
+      .describe('Requests with a larger body are not retried. Default: 64Ki.'),
+    onlyIdempotent: z
+      .boolean()
+      .optional()
+      .describe('Only methods that may be sent twice, unless the upstream cannot have acted. Default: true.'),
+    avoidPreviousHost: z.boolean().optional().describe('Prefer another endpoint. Default: true.'),
+    hedge: notYet('A second attempt in parallel.'),
+  });
+
+export const trafficPolicySpec = z
+  .strictObject({
+    targetRefs: z
+      .array(targetRef(['Gateway', 'HTTPRoute', 'Upstream']))
+      .min(1)
+      .max(64)
+      .describe('A Gateway, a listener, a route or a rule.'),
+    timeouts: z
+      .strictObject({
+        request: duration()
+          .optional()
+          .describe('Whole request, all attempts included. 0s: no limit. Default: 5m.'),
+        perTry: duration()
+          .optional()
+          .describe('One attempt, until the head of its answer. Default: no limit of its own.'),
+        idle: duration().optional().describe('No byte in either direction. 0s: no limit. Default: 5m.'),
+        connect: notYet('Time to connect.', 'use timeouts.connect of the Upstream'),
+      })
+      .optional(),
+    retry: retry().optional().describe('Present: failed attempts are retried.'),
+    enforced: z
+      .array(z.enum([...TRAFFIC_FIELDS, 'timeouts', 'retry']))
+      .default([])
+      .describe('Fields that policies of inner scopes must not change.'),
+    mirror: notYet('Options for mirrored requests.'),
+    sessionPersistence: notYet('Keeps a client on one endpoint.'),
+    fault: notYet('Injected faults.'),
+  })
+  .superRefine((spec, ctx) => {
+    for (const [i, target] of spec.targetRefs.entries()) {
+      if (target.kind === 'Upstream')
+        refuse(ctx, 'WEIR1045', '"Upstream" as a target is not supported yet', ['targetRefs', i, 'kind']);
+    }
+  });
+
+export const trafficPolicy = object(VERSIONS, 'TrafficPolicy', trafficPolicySpec).describe(
+  'Timeouts and retries. Policies of inner scopes win, field by field.',
+);
+
+const limit = DEFAULT_LISTENER_LIMITS;
+
+export const listenerPolicySpec = z.strictObject({
+  targetRefs: z
+    .array(targetRef(['Gateway']))
+    .min(1)
+    .max(64)
+    .describe('A Gateway, or one listener of it by sectionName.'),
+  limits: z
+    .strictObject({
+      head: size(1024, MiB).optional().describe('Request line and all fields; 431 beyond. Default: 60Ki.'),
+      target: size(64, MiB).optional().describe('Request target; 414 beyond. Default: 16Ki.'),
+      field: size(64, MiB).optional().describe('One field; 431 beyond. Default: 16Ki.'),
+      fields: integer(1, 1000).optional().describe(`Number of fields; 431 beyond. Default: ${limit.fields}.`),
+      pipelined: integer(1, 1000)
+        .optional()
+        .describe(`Requests read ahead on a connection. Default: ${limit.pipelined}.`),
+      requestsPerConnection: integer(0, 1_000_000_000)
+        .optional()
+        .describe(`Then the connection is closed; 0: no limit. Default: ${limit.requestsPerConnection}.`),
+      connections: integer(1, 1_000_000).optional().describe(`Per worker. Default: ${limit.connections}.`),
+      connectionsPerAddress: integer(0, 1_000_000)
+        .optional()
+        .describe(`From one address, per worker; 0: no limit. Default: ${limit.connectionsPerAddress}.`),
+      bodyRate: size(0, 1024 * MiB)
+        .optional()
+        .describe('Bytes a second that a body must bring after 30 s; 0: no limit. Default: 1Ki.'),
+    })
+    .optional(),
+  timeouts: z
+    .strictObject({
+      head: duration(100, HOUR)
+        .optional()
+        .describe('From its first byte to its last; 408 beyond. Default: 10s.'),
+      tlsHandshake: duration(100, HOUR).optional().describe('Default: 10s.'),
+      idle: duration(100, 24 * HOUR)
+        .optional()
+        .describe('Between requests on a connection. Default: 1m.'),
+      body: duration(100, 24 * HOUR)
+        .optional()
+        .describe('Without a byte of the body. Default: 1m.'),
+      write: duration(100, 24 * HOUR)
+        .optional()
+        .describe('Without progress of a client that reads. Default: 1m.'),
+    })
+    .optional(),
+  trustedHops: integer(0, 16)
+    .optional()
+    .describe(
+      'Proxies in front whose X-Forwarded-* fields are believed, counted from the right. Default: 0, none.',
+    ),
+  path: z
+    .strictObject({
+      escapedSlashes: z
+        .enum(['Reject', 'Keep', 'Decode'])
+        .optional()
+        .describe('%2F and %5C in paths. Default: Reject.'),
+      backslash: z
+        .enum(['Reject', 'Decode'])
+        .optional()
+        .describe('A backslash in paths: 400, or read as a slash. Default: Reject.'),
+      mergeSlashes: z.boolean().optional().describe('// counts as /. Default: true.'),
+    })
+    .optional(),
+  headers: z
+    .strictObject({
+      underscores: z
+        .enum(['Reject', 'Drop', 'Allow'])
+        .optional()
+        .describe('Field names with "_". Default: Reject.'),
+      server: z
+        .string()
+        .regex(/^[!-~]*$/)
+        .max(256)
+        .optional()
+        .describe('Replaces the Server field of answers. Default: that of the upstream.'),
+    })
+    .optional(),
+  tls: z
+    .strictObject({
+      minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).optional().describe('Default: TLSv1.2.'),
+    })
+    .optional(),
+  proxyProtocol: notYet('PROXY protocol of load balancers.'),
+  http2: notYet('HTTP/2 settings.'),
+});
+
+export const listenerPolicy = object(VERSIONS, 'ListenerPolicy', listenerPolicySpec).describe(
+  'Limits and times of connections from clients.',
+);
+
+export const telemetrySpec = z.strictObject({
+  targetRefs: notYet('Where it holds.', 'it holds everywhere'),
+  accessLog: z
+    .strictObject({
+      mode: z.enum(['Off', 'Json']).optional().describe('Json: one line a request. Default: Json.'),
+      path: z.enum(['stdout', 'stderr']).optional().describe('Default: stdout.'),
+      format: notYet('Fields of the line.'),
+    })
+    .optional(),
+  metrics: notYet('Labels of metrics.'),
+  tracing: notYet('Traces.'),
+});
+
+export const telemetry = object(VERSIONS, 'Telemetry', telemetrySpec).describe(
+  'What weir reports about requests.',
+);
+
+export type TrafficPolicySpec = z.output<typeof trafficPolicySpec>;
+export type ListenerPolicySpec = z.output<typeof listenerPolicySpec>;
+export type TelemetrySpec = z.output<typeof telemetrySpec>;

@@ -1,0 +1,43 @@
+import * as z from 'zod';
+import { group, kind, namespaceName, objectName, port, sectionName } from './scalar.ts';
+
+export const GATEWAY_GROUP = 'gateway.networking.k8s.io';
+export const POLICY_GROUP = 'policy.weir';
+
+/** Gateway API ParentReference. */
+export const parentRef = () =>
+  z.strictObject({
+    group: group().default(GATEWAY_GROUP),
+    kind: kind().default('Gateway'),
+    namespace: namespaceName().optional().describe('Default: the namespace of the route.'),
+    name: objectName().describe('The Gateway.'),
+    sectionName: sectionName().optional().describe('One listener of it; all that fit where left out.'),
+    port: port().optional().describe('Only listeners on this port.'),
+  });
+
+/** Gateway API SecretObjectReference. */
+export const certificateRef = () =>
+  z.strictObject({
+    group: group().default('').describe('"" for a Secret, policy.weir for a Certificate.'),
+    kind: kind().default('Secret').describe('Secret (type kubernetes.io/tls) or Certificate.'),
+    namespace: namespaceName()
+      .optional()
+      .describe('Default: that of the Gateway. Another one needs a ReferenceGrant.'),
+    name: objectName(),
+  });
+
+/** What a policy of weir attaches to; always in its own namespace. */
+export const targetRef = <const K extends readonly [string, ...string[]]>(kinds: K) =>
+  z.strictObject({
+    group: group().optional().describe('Follows from the kind.'),
+    kind: z.enum(kinds),
+    name: objectName(),
+    sectionName: sectionName()
+      .optional()
+      .describe(
+        'A listener of the Gateway or a rule of the route; rules without name are called by their index.',
+      ),
+  });
+
+/** A reference inside the namespace, for example to a Secret with a bundle of authorities. */
+export const localRef = () => z.strictObject({ name: objectName() });

@@ -1,0 +1,174 @@
+import * as z from 'zod';
+import { object } from './meta.ts';
+import { localRef } from './reference.ts';
+import { address, duration, integer, notYet, port, preciseHostname, refuse, size } from './scalar.ts';
+
+const VERSIONS = ['policy.weir/v1alpha1'] as const;
+
+const staticEndpoint = () =>
+  z.strictObject({
+    address: address().describe('IP address or DNS name.'),
+    port: port(),
+    weight: integer(1, 1000).default(1).describe('Share of the requests, relative to the other endpoints.'),
+  });
+
+const endpoints = () =>
+  z
+    .strictObject({
+      static: z.array(staticEndpoint()).min(1).max(1000).optional().describe('Endpoints written out.'),
+      dns: z
+        .strictObject({
+          name: address().describe('Every address that it resolves to is an endpoint.'),
+          port: port(),
+          refresh: duration(1000, 3_600_000).default(30_000).describe('Time between look-ups.'),
+          type: notYet('Kind of DNS record.', 'A and AAAA are asked'),
+        })
+        .optional()
+        .describe('Endpoints from DNS; with `static` too, both together.'),
+      srv: notYet('Endpoints from SRV records.'),
+      file: notYet('Endpoints from a file.'),
+    })
+    .superRefine((value, ctx) => {
+      if (value.static === undefined && value.dns === undefined) {
+        refuse(ctx, 'WEIR1041', 'endpoints needs static or dns');
+      }
+    });
+
+const upstreamTls = () =>
+  z.strictObject({
+    serverName: preciseHostname()
+      .optional()
+      .describe('The name to ask for and to verify. Default: the name of dns endpoints.'),
+    ca: z
+      .strictObject({
+        file: z.string().min(1).optional().describe('PEM bundle, relative to this YAML file.'),
+        secret: localRef().optional().describe('A Secret with ca.crt.'),
+        configMap: localRef().optional().describe('A ConfigMap with ca.crt.'),
+      })
+      .superRefine((ca, ctx) => {
+        const given = [ca.file, ca.secret, ca.configMap].filter((source) => source !== undefined);
+        if (given.length !== 1) refuse(ctx, 'WEIR1046', 'ca needs exactly one of file, secret, configMap');
+      })
+      .optional()
+      .describe('Authorities to trust. Default: those of the system.'),
+    insecureSkipVerify: z
+      .boolean()
+      .default(false)
+      .describe('true: accepts any certificate, so anyone on the way can read and change the traffic.'),
+  });
+
+export const upstreamSpec = z
+  .strictObject({
+    endpoints: endpoints(),
+    protocol: z
+      .enum(['http/1.1', 'h2', 'h2c'])
+      .superRefine((value, ctx) => {
+        if (value !== 'http/1.1')
+          refuse(ctx, 'WEIR1045', `"${value}" is not supported yet; supported: http/1.1`);
+      })
+      .default('http/1.1'),
+    loadBalancer: z
+      .strictObject({
+        type: z.enum(['RoundRobin', 'LeastRequest']).default('RoundRobin'),
+        slowStart: notYet('Brings new endpoints up slowly.'),
+      })
+      .prefault({}),
+    limits: z
+      .strictObject({
+        connections: integer(1, 1_000_000).default(1024).describe('Open connections, per worker.'),
+        pending: integer(0, 1_000_000)
+          .default(1024)
+          .describe('Requests that wait for a connection, per worker.'),
+        requests: integer(1, 1_000_000).default(1024).describe('Requests in flight, per worker.'),
+      })
+      .prefault({}),
+    timeouts: z
+      .strictObject({
+        connect: duration(1, 600_000).default(2000).describe('TCP and TLS, together.'),
+        firstByte: duration(0, 3_600_000)
+          .default(60_000)
+          .describe('From the request to the head of the answer. 0s: no limit.'),
+        idle: duration(1, 3_600_000)
+          .default(30_000)
+          .describe(
+            'An unused connection is closed after this; keep it below the keep-alive time of the upstream.',
+          ),
+      })
+      .prefault({}),
+    tls: upstreamTls().optional().describe('Present: connections use TLS.'),
+    health: notYet('Active and passive health checks.'),
+    outlier: notYet('Ejects endpoints that fail.'),
+    breaker: notYet('Opens when too much fails.'),
+    pool: notYet('Settings of the connection pool.', 'use limits and timeouts.idle'),
+  })
+  .superRefine((spec, ctx) => {
+    if (spec.tls === undefined || spec.tls.insecureSkipVerify) return;
+    if (spec.tls.serverName === undefined && spec.endpoints.dns === undefined) {
+      refuse(
+        ctx,
+        'WEIR1041',
+        'tls.serverName is needed where endpoints are static, so that the certificate can be verified',
+        ['tls'],
+      );
+    }
+  });
+
+export const upstream = object(VERSIONS, 'Upstream', upstreamSpec).describe(
+  'A named set of endpoints with one way to balance, limit and reach them.',
+);
+
+export const moduleSpec = z.strictObject({
+  source: z
+    .strictObject({
+      file: z.string().min(1).optional().describe('The .wasm file, relative to this YAML file.'),
+      http: notYet('Downloads the module.'),
+      oci: notYet('Pulls the module from a registry.'),
+    })
+    .superRefine((source, ctx) => {
+      if (source.file === undefined) refuse(ctx, 'WEIR1041', 'source needs file');
+    }),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, { error: 'must be 64 lower-case hex digits' })
+    .optional()
+    .describe('Refuses other bytes than these.'),
+  limits: z
+    .strictObject({
+      memory: size(64 * 1024, 256 * 1024 * 1024)
+        .default(16 * 1024 * 1024)
+        .describe('Linear memory of one instance.'),
+      cpuPerCall: notYet('CPU time of one callback.'),
+      hostCallsPerRequest: notYet('Host calls in one request.'),
+      fuel: notYet('Metered instructions.'),
+    })
+    .prefault({}),
+  abi: notYet('Pins the ABI version.', 'it is read from the module'),
+  signedBy: notYet('Keys that must have signed the module.', 'use sha256'),
+  signature: notYet('Where the signature is.', 'use sha256'),
+  capabilities: notYet('What the module may do.', 'grant upstreams with `callouts` of the filter'),
+  instances: notYet('How many instances there are.', 'there is one for each filter and worker'),
+  onTrap: notYet('What follows a trap.', 'the instance is replaced; see onError of the filter'),
+  schema: notYet('JSON Schema of the configuration.'),
+});
+
+export const wasmModule = object(VERSIONS, 'Module', moduleSpec).describe(
+  'WebAssembly code for filters, used as `module/<name>`.',
+);
+
+export const certificate = object(
+  VERSIONS,
+  'Certificate',
+  z.strictObject({
+    certificate: z
+      .strictObject({ file: z.string().min(1) })
+      .describe('PEM, that of the server first, relative to this YAML file.'),
+    privateKey: z
+      .strictObject({ file: z.string().min(1) })
+      .describe('PEM, not encrypted. Refused where every user of the machine can read it.'),
+  }),
+).describe(
+  'A certificate and its key in files, for certificateRefs {group: policy.weir, kind: Certificate}.',
+);
+
+export type UpstreamSpec = z.output<typeof upstreamSpec>;
+export type ModuleConfig = z.output<typeof moduleSpec>;

@@ -1,0 +1,361 @@
+/** Who caused it. The access log, the metrics and the retry policy all split by this. */
+export type ErrorSource = 'downstream' | 'upstream' | 'filter' | 'config' | 'internal';
+
+/** What one code stands for. `weir explain WEIRnnnn` prints it and docs/errors.md lists it. */
+export interface ErrorEntry {
+  readonly title: string;
+  readonly source: ErrorSource;
+  /** Why weir refuses it or warns about it. */
+  readonly explanation: string;
+  /** What to do. */
+  readonly fix: string;
+}
+
+/**
+ * Every code weir can report, in one table.
+ *
+ * WEIR10xx text and shape of the configuration; WEIR12xx modules and filters; WEIR13xx
+ * certificates; WEIR20xx objects that contradict each other; WEIR21xx references; WEIR30xx
+ * warnings; WEIR40xx a configuration that the workers refused. A code is never used for
+ * something else later.
+ */
+export const ERRORS = {
+  WEIR1001: {
+    title: 'the file is not valid YAML',
+    source: 'config',
+    explanation:
+      'The text breaks a rule of YAML 1.2, so nothing after it can be trusted to mean what was meant. Common causes: a tab in the indentation, a missing space after a colon, an unclosed quote or bracket, a tag that weir does not know.',
+    fix: 'Look at the place that is marked and at the line before it.',
+  },
+  WEIR1002: {
+    title: 'a key is written twice in one mapping',
+    source: 'config',
+    explanation:
+      'YAML forbids it, and parsers that allow it disagree on which of the two values counts. Weir never guesses.',
+    fix: 'Keep one of the two.',
+  },
+  WEIR1003: {
+    title: 'the file cannot be read',
+    source: 'config',
+    explanation:
+      'The path does not exist, may not be read by this user, is larger than 8 MiB, or is not UTF-8 text.',
+    fix: 'Check the path and its permissions. Weir reads *.yaml and *.yml in folders, sub-folders included.',
+  },
+  WEIR1004: {
+    title: 'too many aliases',
+    source: 'config',
+    explanation:
+      'Aliases (*name) repeat a part of the document. A few lines of them can grow to gigabytes, so a document may hold 100 at most, nested aliases count for every place they end up in, and an alias must not contain itself.',
+    fix: 'Write the repeated part out, or split the file.',
+  },
+  WEIR1005: {
+    title: 'nested too deeply',
+    source: 'config',
+    explanation:
+      'No object of weir needs more than 64 levels, so a deeper document is a mistake or an attack.',
+    fix: 'Check the indentation or the brackets around the place that is marked.',
+  },
+  WEIR1010: {
+    title: 'unknown kind',
+    source: 'config',
+    explanation:
+      'apiVersion and kind together do not name anything that weir reads. Weir is strict here: an object that was skipped in silence could be the one that protects a route.',
+    fix: 'Correct the spelling. docs/configuration.md lists the kinds and their apiVersions.',
+  },
+  WEIR1011: {
+    title: 'not a configuration object',
+    source: 'config',
+    explanation: 'Every document is a mapping with apiVersion, kind and metadata.name.',
+    fix: 'Add what is missing, or move the file out of the folder that weir reads.',
+  },
+  WEIR1012: {
+    title: 'this kind is not supported yet',
+    source: 'config',
+    explanation:
+      'The kind exists in the Gateway API or in the model of weir, but this version does not act on it. Accepting it would promise something that does not happen.',
+    fix: 'Remove the object, or use a version of weir that supports it.',
+  },
+  WEIR1040: {
+    title: 'wrong type',
+    source: 'config',
+    explanation:
+      'The field holds a value of another type than the schema says, for example text where a list belongs.',
+    fix: 'Write a value of the type that the message names. Quote text that YAML would read as a number or as true.',
+  },
+  WEIR1041: {
+    title: 'missing field',
+    source: 'config',
+    explanation: 'The schema requires the field, and there is no sensible default for it.',
+    fix: 'Add the field.',
+  },
+  WEIR1042: {
+    title: 'unknown field',
+    source: 'config',
+    explanation:
+      'The schema has no such field at this place. Weir never ignores one: a misspelt field would be a rule that does not hold.',
+    fix: 'Take the suggestion, or look the field up in docs/configuration.md. Often the field is right and the indentation is not.',
+  },
+  WEIR1043: {
+    title: 'not one of the allowed values',
+    source: 'config',
+    explanation: 'The field takes one of a fixed list of values. Case matters.',
+    fix: 'Use one of the values that the message lists.',
+  },
+  WEIR1044: {
+    title: 'value out of range or malformed',
+    source: 'config',
+    explanation:
+      'The value has the right type but breaks a rule of the field: its range, its length, or its form (durations as 250ms or 1h30m, sizes as 64Ki, lower-case DNS names, regular expressions that compile).',
+    fix: 'Correct the value as the message says.',
+  },
+  WEIR1045: {
+    title: 'this field or value is not supported yet',
+    source: 'config',
+    explanation:
+      'The field or value is part of the Gateway API or of the model of weir, so it is no spelling mistake, but this version does not act on it. Accepting it would promise something that does not happen.',
+    fix: 'Remove it, or use a version of weir that supports it.',
+  },
+  WEIR1046: {
+    title: 'fields that do not go together',
+    source: 'config',
+    explanation: 'Each field is right by itself, but a rule over several of them is broken.',
+    fix: 'Change one of the fields that the message names.',
+  },
+  WEIR1201: {
+    title: 'the module file cannot be read',
+    source: 'config',
+    explanation:
+      'source.file is taken relative to the YAML file that names it. The file does not exist, may not be read, or is larger than 8 MiB.',
+    fix: 'Build the module, or correct the path.',
+  },
+  WEIR1202: {
+    title: 'the module is not the one that was pinned',
+    source: 'config',
+    explanation:
+      'The sha256 of the bytes differs from the one in the Module. Weir checks before it compiles anything.',
+    fix: 'If the new bytes are meant, update sha256 to the value in the message. If not, find out who replaced the file.',
+  },
+  WEIR1203: {
+    title: 'the file is not a WebAssembly module',
+    source: 'config',
+    explanation: 'The bytes do not start with the magic number and version 1 of WebAssembly.',
+    fix: 'Point source.file at the .wasm file, not at its source or its text form.',
+  },
+  WEIR1205: {
+    title: 'unknown filter',
+    source: 'config',
+    explanation:
+      '`use` names a filter that ships with weir, or module/<name> for a Module in the same namespace.',
+    fix: 'Correct the name.',
+  },
+  WEIR1207: {
+    title: 'the filter refuses its configuration',
+    source: 'config',
+    explanation:
+      'The filter carries a JSON Schema for its configuration, and what was written under `config` breaks it.',
+    fix: 'Correct the value. The README of the filter shows its fields.',
+  },
+  WEIR1301: {
+    title: 'certificate or key cannot be used',
+    source: 'config',
+    explanation:
+      'The PEM text is missing, cannot be read, or holds something else than a certificate chain or an unencrypted private key.',
+    fix: 'Check the file or the Secret with `openssl x509 -noout -text` and `openssl pkey -noout`.',
+  },
+  WEIR1302: {
+    title: 'the private key does not belong to the certificate',
+    source: 'config',
+    explanation: 'The public key in the first certificate of the chain is not the one of the private key.',
+    fix: 'Pair the right files; the certificate of the server comes first in the chain.',
+  },
+  WEIR1303: {
+    title: 'the private key file is readable by others',
+    source: 'config',
+    explanation: 'Every user of the machine could read the key and impersonate the host.',
+    fix: 'chmod o= on the file (0600 or 0640).',
+  },
+  WEIR2001: {
+    title: 'the same object is declared twice',
+    source: 'config',
+    explanation: 'Kind, namespace and name identify an object. Weir never lets the later file win.',
+    fix: 'Remove or rename one of them.',
+  },
+  WEIR2002: {
+    title: 'two listeners ask for the same traffic',
+    source: 'config',
+    explanation:
+      'Listeners that share an address and port must have the same protocol and different hostnames.',
+    fix: 'Change the port, the hostname or the address of one of them.',
+  },
+  WEIR2003: {
+    title: 'two objects set the same field of the same target differently',
+    source: 'config',
+    explanation:
+      'Merge rule 3: same kind, same target, same field, different value is an error on both objects, never "oldest wins". For FilterChains the order of the filters is the field in question.',
+    fix: 'Keep one of them, or move one to an inner scope (a route or a rule).',
+  },
+  WEIR2004: {
+    title: 'the field is enforced by an outer policy',
+    source: 'config',
+    explanation:
+      'Merge rule 2: a field that an outer policy lists under `enforced` cannot be changed inside.',
+    fix: 'Remove the field here, or ask the owner of the outer policy.',
+  },
+  WEIR2005: {
+    title: 'placement names a filter that is not in the chain',
+    source: 'config',
+    explanation:
+      'placement.before and placement.after name a filter of an outer chain that runs for the same requests.',
+    fix: 'Correct the name, or remove the placement.',
+  },
+  WEIR2006: {
+    title: 'listeners on one port disagree on their limits',
+    source: 'config',
+    explanation:
+      'Limits and timeouts of the reader hold before it is known which listener a request belongs to, so listeners that share an address and port share them.',
+    fix: 'Give the listeners the same values, for example with one ListenerPolicy on the Gateway.',
+  },
+  WEIR2101: {
+    title: 'backend not found',
+    source: 'config',
+    explanation:
+      'A backendRef names a Service or Upstream that is not declared. Its share of the requests would answer 500.',
+    fix: 'Declare it, or correct name, namespace or port.',
+  },
+  WEIR2102: {
+    title: 'parent not found',
+    source: 'config',
+    explanation:
+      'A parentRef names a Gateway, a listener or a port that is not declared, so the route would take no traffic.',
+    fix: 'Correct name, namespace, sectionName or port.',
+  },
+  WEIR2103: {
+    title: 'target not found',
+    source: 'config',
+    explanation:
+      'A targetRef names an object, a listener or a rule that is not declared, so the policy would hold nowhere.',
+    fix: 'Correct kind, name or sectionName. Policies attach within their own namespace.',
+  },
+  WEIR2104: {
+    title: 'the reference crosses namespaces without permission',
+    source: 'config',
+    explanation:
+      'An object of another namespace may only be used if a ReferenceGrant in that namespace allows it.',
+    fix: 'Add a ReferenceGrant in the namespace of the object that is referred to.',
+  },
+  WEIR2105: {
+    title: 'module not found',
+    source: 'config',
+    explanation:
+      '`use: module/<name>` names a Module that is not declared in the namespace of the FilterChain.',
+    fix: 'Declare the Module, or correct the name.',
+  },
+  WEIR2106: {
+    title: 'filter chain not found',
+    source: 'config',
+    explanation: 'An ExtensionRef names a FilterChain that is not declared in the namespace of the route.',
+    fix: 'Declare the FilterChain, or correct the name.',
+  },
+  WEIR2108: {
+    title: 'certificate not found',
+    source: 'config',
+    explanation:
+      'A reference names a Secret, Certificate or ConfigMap that is not declared, or a key that is not in it.',
+    fix: 'Declare it, or correct name or namespace.',
+  },
+  WEIR2109: {
+    title: 'the route attaches to no listener',
+    source: 'config',
+    explanation:
+      'The Gateway exists, but none of the listeners that the parentRef selects takes the route: allowedRoutes excludes its namespace or kind, or the hostnames do not overlap.',
+    fix: 'Change allowedRoutes or the hostname of the listener, or the hostnames of the route.',
+  },
+  WEIR2110: {
+    title: 'the reference names a kind that cannot be used here',
+    source: 'config',
+    explanation:
+      'Backends are Services (group "") or Upstreams (group policy.weir); certificates are Secrets or Certificates; ExtensionRef filters are FilterChains.',
+    fix: 'Correct group and kind.',
+  },
+  WEIR3002: {
+    title: 'the object has no effect',
+    source: 'config',
+    explanation: 'Nothing refers to the object, or it is attached to nothing, so it changes no request.',
+    fix: 'Refer to it, attach it, or remove it.',
+  },
+  WEIR3004: {
+    title: 'the match can never be reached',
+    source: 'config',
+    explanation: 'A match of higher precedence takes every request that this one could take.',
+    fix: 'Remove it, or make the other one narrower.',
+  },
+  WEIR3006: {
+    title: 'the Service has no endpoints',
+    source: 'config',
+    explanation:
+      'No EndpointSlice gives the Service a ready address for that port, so its requests answer 503.',
+    fix: 'Add an EndpointSlice with the label kubernetes.io/service-name, or use an Upstream.',
+  },
+  WEIR3008: {
+    title: 'the certificate is outside its period of validity',
+    source: 'config',
+    explanation: 'Clients will refuse it.',
+    fix: 'Renew the certificate, or correct the clock.',
+  },
+  WEIR3011: {
+    title: 'filters run in a doubtful order',
+    source: 'config',
+    explanation:
+      'Filters belong to phases: edge, authn, authz, limit, transform, route, upstream, log. An order that goes backwards usually means that a decision is taken before the facts for it are known.',
+    fix: 'Reorder the filters, or ignore the warning if the order is meant.',
+  },
+  WEIR4001: {
+    title: 'a module does not compile or breaks the rules of the host',
+    source: 'filter',
+    explanation:
+      'The bytes are no valid module, import something that the Proxy-Wasm ABI does not have, or are larger than the limits allow.',
+    fix: 'Build the module with the SDK, and for the ABI version that it declares.',
+  },
+  WEIR4002: {
+    title: 'a filter refused to start',
+    source: 'filter',
+    explanation:
+      'The module trapped while it started, or returned false from proxy_on_vm_start or proxy_on_configure: it does not accept its configuration.',
+    fix: 'Read the log lines of the filter beside this error; correct its configuration.',
+  },
+  WEIR4003: {
+    title: 'an address cannot be bound',
+    source: 'config',
+    explanation:
+      'Another process has the port, the address is not one of this machine, or the port needs a privilege.',
+    fix: 'Free the port, or change address or port of the listener.',
+  },
+} as const satisfies Record<`WEIR${number}`, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Whether a text, such as an argument of `weir explain`, is a code of the table. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERRORS, text);
+}
+
+/** The page that `weir explain WEIRnnnn` prints, or null where there is no such code. */
+export function explainError(code: string): string | null {
+  const name = code.toUpperCase();
+  if (!isErrorCode(name)) return null;
+  const { title, explanation, fix } = ERRORS[name];
+  return `${name}  ${title}\n\n${explanation}\n\nWhat to do: ${fix}\n`;
+}
+
+/** An error that reaches an operator. Match on `code`; the message may change in any release. */
+export class WeirError extends Error {
+  readonly code: ErrorCode;
+  readonly source: ErrorSource;
+
+  constructor(code: ErrorCode, message: string, options?: { cause: unknown }) {
+    super(message, options);
+    this.name = 'WeirError';
+    this.code = code;
+    this.source = ERRORS[code].source;
+  }
+}

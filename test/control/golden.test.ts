@@ -1,0 +1,83 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { formatDiagnostics } from '../../src/control/diagnostic.ts';
+import { loadConfiguration } from '../../src/control/load.ts';
+
+// Each `name.in.yaml` stands beside what must come of it: `name.fault.txt`, as `weir check` prints
+// it, or `name.snapshot.json`. Run with UPDATE_GOLDEN=1 to write them, and read the difference.
+
+const folder = fileURLToPath(new URL('../golden/', import.meta.url));
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const names = (await readdir(folder)).filter((file) => file.endsWith('.in.yaml'));
+
+/** The shortest module there is; the control plane does not look further than its header. */
+const EMPTY_MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
+const HEADERS_SCHEMA = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    request: { $ref: '#/$defs/edits' },
+    response: { $ref: '#/$defs/edits' },
+  },
+  $defs: {
+    edits: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        set: { type: 'object', additionalProperties: { type: 'string' } },
+        remove: { type: 'array', items: { type: 'string' } },
+      },
+    },
+  },
+};
+
+const RATE_SCHEMA = {
+  type: 'object',
+  required: ['limit'],
+  additionalProperties: false,
+  properties: {
+    limit: {
+      type: 'object',
+      required: ['requests', 'per'],
+      additionalProperties: false,
+      properties: {
+        requests: { type: 'integer', minimum: 1, maximum: 1_000_000 },
+        per: { type: 'string' },
+        algorithm: { enum: ['token-bucket', 'gcra'] },
+      },
+    },
+  },
+};
+
+let filters: string;
+
+beforeAll(async () => {
+  filters = await mkdtemp(join(tmpdir(), 'weir-golden-'));
+  for (const [name, schema] of Object.entries({ headers: HEADERS_SCHEMA, 'rate-limit': RATE_SCHEMA })) {
+    await writeFile(join(filters, `${name}.wasm`), EMPTY_MODULE);
+    await writeFile(join(filters, `${name}.schema.json`), JSON.stringify(schema));
+  }
+});
+
+afterAll(() => rm(filters, { recursive: true }));
+
+async function compare(file: string, actual: string): Promise<void> {
+  if (process.env['UPDATE_GOLDEN'] === '1') await writeFile(file, actual);
+  const expected = await readFile(file, 'utf8').catch(() => '(missing: run with UPDATE_GOLDEN=1)');
+  expect(actual).toBe(expected);
+}
+
+describe('golden', () => {
+  test.each(names)('%s', async (name) => {
+    const path = relative(root, join(folder, name));
+    const { snapshot, diagnostics } = await loadConfiguration([path], { filters, now: Date.UTC(2026, 0, 1) });
+    const stem = join(folder, name.replace(/\.in\.yaml$/, ''));
+    const faults = formatDiagnostics(diagnostics);
+    if (snapshot !== null) await compare(`${stem}.snapshot.json`, `${JSON.stringify(snapshot, null, 2)}\n`);
+    if (faults !== '') await compare(`${stem}.fault.txt`, faults);
+  });
+});
