@@ -1,0 +1,429 @@
+import { LOWER, TARGET, TOKEN, VALUE } from './grammar.ts';
+
+/** What a block of fields belongs to; it decides which pseudo-headers come first. */
+export const MessageKind = { Request: 0, Response: 1, Trailers: 2 } as const;
+export type MessageKind = (typeof MessageKind)[keyof typeof MessageKind];
+
+/** Indexes of the pseudo-headers of a request. */
+export const Pseudo = { Method: 0, Path: 1, Authority: 2, Scheme: 3 } as const;
+/** Index of the one pseudo-header of an answer. */
+export const STATUS_INDEX = 0;
+
+/** The start of every arena: names of the pseudo-headers and the schemes, so that resetting a block copies no byte. */
+const PREAMBLE = Buffer.from(':method:path:authority:schemehttps:status', 'latin1');
+const HTTP_START = 29;
+const HTTPS_END = 34;
+const REQUEST_NAMES = [0, 7, 12, 22, 29];
+const STATUS_START = 34;
+
+const DASH = 0x2d;
+const SPACE = 0x20;
+
+/**
+ * The fields of one message: their bytes in an arena, and four offsets a field.
+ *
+ * The arena only grows while a message lives; an edit lays down a new line and moves the offsets, so
+ * offsets taken before an edit still point at the bytes they pointed at, and a rollback is a matter of
+ * offsets. Lines laid down here have the form `name: value CRLF`, so that the writer copies runs of them.
+ *
+ * What would break a line apart never gets in: a byte that no name has becomes `-`, and CR, LF, NUL and
+ * other controls in a value become a space (RFC 9110, section 5.5). Callers check first and answer an
+ * error; this is the last line of defence against request and response splitting.
+ */
+export class HeaderBlock {
+  /** The arena. Replaced by a larger one when full: read the field again after every edit. */
+  bytes: Buffer;
+  /** Bytes used in the arena. */
+  length: number;
+  /** Name start, name end, value start, value end of each field. */
+  spans: Int32Array;
+  /** Fields, pseudo-headers included. */
+  count: number;
+  /** How many of the first fields are pseudo-headers: 4 in a request, 1 in an answer, 0 in trailers. */
+  pseudo: number;
+  /** Grows with every change of the fields, so that what was worked out from them can be kept. */
+  edits: number;
+  kind: MessageKind;
+
+  /** Bytes below this were received or reserved and keep their offsets for the life of the message. */
+  private fixed: number;
+  private guarded: boolean;
+  private savedBytes: Buffer | null;
+  private savedSpans: Int32Array;
+  private savedCount: number;
+  private savedLength: number;
+
+  constructor(capacity = 2048) {
+    this.bytes = newArena(Math.max(capacity, PREAMBLE.length));
+    this.length = PREAMBLE.length;
+    this.spans = new Int32Array(4 * 32);
+    this.count = 0;
+    this.pseudo = 0;
+    this.edits = 0;
+    this.kind = MessageKind.Trailers;
+    this.fixed = PREAMBLE.length;
+    this.guarded = false;
+    this.savedBytes = null;
+    this.savedSpans = new Int32Array(0);
+    this.savedCount = 0;
+    this.savedLength = 0;
+  }
+
+  /** Empties the block and lays down the pseudo-headers of `kind` with empty values (`:scheme` is `http`). */
+  reset(kind: MessageKind): void {
+    this.kind = kind;
+    this.length = this.fixed = PREAMBLE.length;
+    this.edits++;
+    this.guarded = false;
+    this.savedBytes = null;
+    if (kind === MessageKind.Request) {
+      this.count = this.pseudo = 4;
+      for (let i = 0; i < 4; i++) this.setSpan(i, REQUEST_NAMES[i]!, REQUEST_NAMES[i + 1]!, 0, 0);
+      this.setScheme(false);
+    } else if (kind === MessageKind.Response) {
+      this.count = this.pseudo = 1;
+      this.setSpan(STATUS_INDEX, STATUS_START, PREAMBLE.length, 0, 0);
+    } else {
+      this.count = this.pseudo = 0;
+    }
+  }
+
+  /** Points `:scheme` of a request at `https` or `http`. Not an edit: the connection decides it. */
+  setScheme(secure: boolean): void {
+    this.spans[4 * Pseudo.Scheme + 2] = HTTP_START;
+    this.spans[4 * Pseudo.Scheme + 3] = secure ? HTTPS_END : HTTPS_END - 1;
+  }
+
+  /** @returns index of the first field of that name at or after `from`, in any case, or -1 */
+  find(name: Uint8Array, start: number, end: number, from = 0): number {
+    const { bytes, spans, count } = this;
+    const size = end - start;
+    for (let i = from; i < count; i++) {
+      const at = spans[4 * i]!;
+      if (spans[4 * i + 1]! - at !== size) continue;
+      let k = 0;
+      while (k < size && LOWER[bytes[at + k]!] === LOWER[name[start + k]!]) k++;
+      if (k === size) return i;
+    }
+    return -1;
+  }
+
+  indexOf(name: Buffer, from = 0): number {
+    return this.find(name, 0, name.length, from);
+  }
+
+  append(
+    name: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    this.beforeEdit();
+    this.reserveFields(this.count + 1);
+    const index = this.count;
+    this.layLine(index, name, nameStart, nameEnd, value, valueStart, valueEnd);
+    this.count = index + 1;
+  }
+
+  /** For cold paths; text is taken as latin1. */
+  appendText(name: string, value: string): void {
+    const nameBytes = Buffer.from(name, 'latin1');
+    const valueBytes = Buffer.from(value, 'latin1');
+    this.append(nameBytes, 0, nameBytes.length, valueBytes, 0, valueBytes.length);
+  }
+
+  setValue(index: number, value: Uint8Array, start: number, end: number): void {
+    this.beforeEdit();
+    if (index >= this.pseudo) {
+      const nameStart = this.spans[4 * index]!;
+      this.layLine(index, this.bytes, nameStart, this.spans[4 * index + 1]!, value, start, end);
+      return;
+    }
+    this.reserve(end - start);
+    const at = this.length;
+    this.length = copyAllowed(TARGET, DASH, value, start, end, this.bytes, at);
+    this.spans[4 * index + 2] = at;
+    this.spans[4 * index + 3] = this.length;
+  }
+
+  /** For cold paths; text is taken as latin1. */
+  setValueText(index: number, value: string): void {
+    const bytes = Buffer.from(value, 'latin1');
+    this.setValue(index, bytes, 0, bytes.length);
+  }
+
+  /** The first field of that name gets the value and keeps its place, others of that name go; appends where there is none. */
+  replace(
+    name: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const first = this.find(name, nameStart, nameEnd);
+    if (first < 0) {
+      this.append(name, nameStart, nameEnd, value, valueStart, valueEnd);
+      return;
+    }
+    this.setValue(first, value, valueStart, valueEnd);
+    let other = this.find(name, nameStart, nameEnd, first + 1);
+    while (other >= 0) {
+      this.removeAt(other);
+      other = this.find(name, nameStart, nameEnd, other);
+    }
+  }
+
+  /** For cold paths; text is taken as latin1. */
+  replaceText(name: string, value: string): void {
+    const nameBytes = Buffer.from(name, 'latin1');
+    const valueBytes = Buffer.from(value, 'latin1');
+    this.replace(nameBytes, 0, nameBytes.length, valueBytes, 0, valueBytes.length);
+  }
+
+  /** Pseudo-headers have fixed places and stay: removing one does nothing. */
+  removeAt(index: number): void {
+    if (index < this.pseudo || index >= this.count) return;
+    this.beforeEdit();
+    this.spans.copyWithin(4 * index, 4 * index + 4, 4 * this.count);
+    this.count--;
+  }
+
+  /** @returns how many fields went */
+  remove(name: Uint8Array, start: number, end: number): number {
+    let removed = 0;
+    let index = this.find(name, start, end, this.pseudo);
+    while (index >= 0) {
+      this.removeAt(index);
+      removed++;
+      index = this.find(name, start, end, index);
+    }
+    return removed;
+  }
+
+  removeAll(name: Buffer): number {
+    return this.remove(name, 0, name.length);
+  }
+
+  equalsValue(index: number, expected: Buffer): boolean {
+    const start = this.spans[4 * index + 2]!;
+    const size = expected.length;
+    if (this.spans[4 * index + 3]! - start !== size) return false;
+    for (let k = 0; k < size; k++) if (this.bytes[start + k] !== expected[k]) return false;
+    return true;
+  }
+
+  /** latin1, lower case. */
+  nameText(index: number): string {
+    return this.bytes.toString('latin1', this.spans[4 * index], this.spans[4 * index + 1]).toLowerCase();
+  }
+
+  /** latin1. */
+  valueText(index: number): string {
+    return this.bytes.toString('latin1', this.spans[4 * index + 2], this.spans[4 * index + 3]);
+  }
+
+  /** The first value of a name, for cold paths. */
+  get(name: string): string | undefined {
+    const index = this.indexOf(Buffer.from(name, 'latin1'));
+    return index < 0 ? undefined : this.valueText(index);
+  }
+
+  /** All fields in order, pseudo-headers first, for cold paths. */
+  entries(): [string, string][] {
+    return Array.from({ length: this.count }, (_, i) => [this.nameText(i), this.valueText(i)]);
+  }
+
+  /** From here on the fields can be brought back with `rollback`, until `commit`. Costs nothing before the first edit. */
+  checkpoint(): void {
+    this.guarded = true;
+    this.savedBytes = null;
+  }
+
+  rollback(): void {
+    if (this.savedBytes !== null) {
+      this.bytes = this.savedBytes;
+      this.length = this.savedLength;
+      this.count = this.savedCount;
+      copySpans(this.savedSpans, this.spans, this.count);
+      this.edits++;
+    }
+    this.commit();
+  }
+
+  commit(): void {
+    this.guarded = false;
+    this.savedBytes = null;
+  }
+
+  /** Takes over the other block's kind, bytes and fields. */
+  copyFrom(other: HeaderBlock): void {
+    this.beforeEdit();
+    this.kind = other.kind;
+    this.pseudo = other.pseudo;
+    // Another block's bytes under this block's saved offsets would be nonsense: take a fresh arena then.
+    if (this.bytes.length < other.length || this.savedBytes === this.bytes) {
+      this.bytes = newArena(Math.max(other.length, this.bytes.length));
+    }
+    other.bytes.copy(this.bytes, 0, 0, other.length);
+    this.length = other.length;
+    this.fixed = other.fixed;
+    this.reserveFields(other.count);
+    copySpans(other.spans, this.spans, other.count);
+    this.count = other.count;
+  }
+
+  /**
+   * For readers: copies received bytes to the end of the arena as they are.
+   *
+   * @returns offset of the first of them
+   */
+  appendReceived(from: Buffer, start: number, end: number): number {
+    const at = this.length;
+    const size = end - start;
+    if (at + size > this.bytes.length) this.replaceArena(at + size);
+    // `copy` makes one small view object; a loop costs ten times as much at the size of a head.
+    from.copy(this.bytes, at, start, end);
+    this.length = this.fixed = at + size;
+    return at;
+  }
+
+  /** For readers: forgets received bytes from `length` on, such as the start of a body that came in the same read. */
+  truncateReceived(length: number): void {
+    this.length = this.fixed = length;
+  }
+
+  /** For readers: makes room for that many fields, so that writing spans needs no check. */
+  reserveFields(count: number): void {
+    if (4 * count <= this.spans.length) return;
+    const larger = new Int32Array(Math.max(4 * count, 2 * this.spans.length));
+    larger.set(this.spans);
+    this.spans = larger;
+  }
+
+  /** For rewriters of a value: makes room for `size` bytes at `length` and counts an edit. */
+  prepareEdit(size: number): void {
+    this.beforeEdit();
+    this.reserve(size);
+  }
+
+  private setSpan(index: number, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+    const { spans } = this;
+    spans[4 * index] = nameStart;
+    spans[4 * index + 1] = nameEnd;
+    spans[4 * index + 2] = valueStart;
+    spans[4 * index + 3] = valueEnd;
+  }
+
+  /** Writes `name: value CRLF` at the end of the arena and points the field at it. The name may lie in this arena. */
+  private layLine(
+    index: number,
+    name: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    // This may move everything to another arena; `name` and `value` then still point into the old one.
+    this.reserve(nameEnd - nameStart + valueEnd - valueStart + 4);
+    const { bytes } = this;
+    const at = this.length;
+    const colon = copyAllowed(TOKEN, DASH, name, nameStart, nameEnd, bytes, at);
+    bytes[colon] = 0x3a;
+    bytes[colon + 1] = SPACE;
+    const end = copyAllowed(VALUE, SPACE, value, valueStart, valueEnd, bytes, colon + 2);
+    bytes[end] = 0x0d;
+    bytes[end + 1] = 0x0a;
+    this.length = end + 2;
+    this.setSpan(index, at, colon, colon + 2, end);
+  }
+
+  private beforeEdit(): void {
+    this.edits++;
+    if (!this.guarded || this.savedBytes !== null) return;
+    if (this.savedSpans.length < 4 * this.count) this.savedSpans = new Int32Array(this.spans.length);
+    copySpans(this.spans, this.savedSpans, this.count);
+    this.savedCount = this.count;
+    this.savedBytes = this.bytes;
+    this.savedLength = this.length;
+  }
+
+  private reserve(size: number): void {
+    if (this.length + size <= this.bytes.length) return;
+    this.replaceArena(this.compactedLength() + size);
+  }
+
+  /** What a new arena would hold: the received bytes, and of the lines laid down since only those still in use. */
+  private compactedLength(): number {
+    let total = this.fixed;
+    for (let i = 0; i < this.count; i++) {
+      const start = this.laidStart(i);
+      if (start >= 0) total += this.spans[4 * i + 3]! + 2 - start;
+    }
+    return total;
+  }
+
+  /** Where the bytes that were laid down for a field start, or -1 where all of it was received. */
+  private laidStart(index: number): number {
+    if (this.spans[4 * index + 2]! < this.fixed) return -1;
+    return index < this.pseudo ? this.spans[4 * index + 2]! : this.spans[4 * index]!;
+  }
+
+  /**
+   * Moves into a larger arena, leaving behind lines that no field uses: a filter that sets a field
+   * again and again costs no more memory than the largest state it makes.
+   */
+  private replaceArena(atLeast: number): void {
+    const old = this.bytes;
+    const { spans, fixed } = this;
+    this.bytes = newArena(2 * atLeast);
+    old.copy(this.bytes, 0, 0, fixed);
+    let at = fixed;
+    for (let i = 0; i < this.count; i++) {
+      const start = this.laidStart(i);
+      if (start < 0) continue;
+      const end = spans[4 * i + 3]! + (i < this.pseudo ? 0 : 2);
+      old.copy(this.bytes, at, start, end);
+      const shift = at - start;
+      if (i >= this.pseudo) {
+        spans[4 * i]! += shift;
+        spans[4 * i + 1]! += shift;
+      }
+      spans[4 * i + 2]! += shift;
+      spans[4 * i + 3]! += shift;
+      at += end - start;
+    }
+    this.length = at;
+  }
+}
+
+/** Not from Node's pool: blocks live long, and would keep a slab alive each. */
+function newArena(capacity: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(capacity);
+  PREAMBLE.copy(bytes);
+  return bytes;
+}
+
+function copySpans(from: Int32Array, to: Int32Array, count: number): void {
+  for (let i = 0; i < 4 * count; i++) to[i] = from[i]!;
+}
+
+/** Copies bytes that `table` allows and puts `instead` for others. @returns offset after the last byte written */
+function copyAllowed(
+  table: Uint8Array,
+  instead: number,
+  from: Uint8Array,
+  start: number,
+  end: number,
+  to: Buffer,
+  at: number,
+): number {
+  for (let p = start; p < end; p++) {
+    const byte = from[p]!;
+    to[at++] = table[byte] === 0 ? instead : byte;
+  }
+  return at;
+}
