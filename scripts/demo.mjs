@@ -3,7 +3,7 @@
 //
 // Ports: WEIR_DEMO_PORT (8080), WEIR_DEMO_ADMIN_PORT (9901), WEIR_DEMO_UPSTREAM_PORTS (9101,9102). With others
 // than these, a copy of examples/demo with them is made and served, in WEIR_DEMO_DIR (.weir/demo).
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -35,7 +35,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => v
 
 const folder = demoFolder();
 await Promise.all(['blue', 'green'].map((name, i) => startUpstream(name, ports.upstreams[i])));
-if (!compileFilters()) await end(1);
+if (!(await compileFilters())) await end(1);
 watchFilters();
 weir = startWeir();
 await ready();
@@ -78,26 +78,33 @@ function startUpstream(name, port) {
   });
 }
 
-/** filters/*.ts → build/*.wasm. Renamed into place, so that weir never reads half a module. */
-function compileFilters() {
+/** filters/*.ts → build/*.wasm. False where a module is missing afterwards. */
+async function compileFilters() {
   const sources = readdirSync(join(folder, 'filters')).filter((name) => name.endsWith('.ts'));
   mkdirSync(join(folder, 'build'), { recursive: true });
-  return sources.map((name) => compile(name.slice(0, -'.ts'.length))).every((done) => done);
+  let complete = true;
+  for (const source of sources) complete = (await compile(source.slice(0, -'.ts'.length))) && complete;
+  return complete;
 }
 
-function compile(name) {
+/** In a process of its own: the compiler would keep the upstreams above from answering. */
+async function compile(name) {
   const source = join(folder, 'filters', `${name}.ts`);
   const target = join(folder, 'build', `${name}.wasm`);
   const beside = join(folder, 'build', `.${name}.wasm`);
-  const compiler = join(root, 'filters-sdk/bin/weir-filter.mjs');
-  const { status, stderr, stdout } = spawnSync(process.execPath, [compiler, 'build', source, '-o', beside], {
+  const compiler = join(root, 'filters-sdk/cli/weir-asc.mjs');
+  const child = spawn(process.execPath, [compiler, source, '-o', beside], {
     cwd: root,
-    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  if (status !== 0) {
-    say(`${relative(root, source)} does not compile; the module in force stays\n${stdout}${stderr}`);
+  let messages = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (messages += data));
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  if (code !== 0) {
+    say(`${relative(process.cwd(), source)} does not compile; the module in force stays\n${messages}`);
     return existsSync(target);
   }
+  // In one step, so that weir never reads half a module.
   renameSync(beside, target);
   return true;
 }
@@ -110,7 +117,7 @@ function watchFilters() {
     clearTimeout(timer);
     timer = setTimeout(() => {
       say(`compiling ${name}`);
-      compileFilters();
+      void compileFilters();
     }, 100);
   });
   closing.push(() => {
