@@ -15,6 +15,8 @@ export const Failure = {
   RefusedStream: 7,
   /** The response head broke the rules of HTTP/1. */
   BadResponse: 8,
+  /** The cluster has as many connections and waiting requests as it may. */
+  Overflow: 9,
 } as const;
 export type Failure = (typeof Failure)[keyof typeof Failure];
 

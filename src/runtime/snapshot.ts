@@ -29,6 +29,11 @@ export interface PortSpec {
   readonly limits: ListenerLimits;
 }
 
+/** What tells one bound address from another, over snapshots. */
+export function portKey(spec: Pick<PortSpec, 'address' | 'port' | 'protocol'>): string {
+  return `${spec.address}:${spec.port}/${spec.protocol}`;
+}
+
 export interface ListenerSpec {
   /** `namespace/gateway/section`. */
   readonly name: string;

@@ -17,8 +17,17 @@ export class Timer {
   next: Timer | null = null;
   prev: Timer | null = null;
 
+  readonly #fire: (() => void) | null;
+
+  /** @param fire for owners of several timers; made once with the timer, so that arming allocates nothing */
+  constructor(fire: (() => void) | null = null) {
+    this.#fire = fire;
+  }
+
   /** Called once, after the timer has been disarmed; it may arm itself again. */
-  onTimer(): void {}
+  onTimer(): void {
+    this.#fire?.();
+  }
 
   get armed(): boolean {
     return this.tick !== -1;

@@ -1,0 +1,372 @@
+import { BodyBuffer } from './http/body.ts';
+import { TRAPPED, type StreamContext } from './wasm/context.ts';
+import { Wants, type Plugin } from './wasm/plugin.ts';
+
+/** Which way a message goes through the chain. Numbers as in the ABI's `StreamType`. */
+export const Direction = { Request: 0, Response: 1 } as const;
+export type Direction = (typeof Direction)[keyof typeof Direction];
+
+/** What the chain hands on, and whom it tells when it cannot. The stream implements it. */
+export interface ChainOwner {
+  /** True once a local reply was made or the stream was reset: this direction stops where it is. */
+  isHalted(direction: Direction): boolean;
+  /** The context of the filter at `index`, made on first use; null: the filter is skipped. */
+  filterContext(index: number, direction: Direction): StreamContext | null;
+  passHead(direction: Direction, endOfStream: boolean): void;
+  passData(direction: Direction, bytes: Buffer, start: number, end: number, endOfStream: boolean): void;
+  passTrailers(direction: Direction): void;
+  /** A filter trapped and its `onError` is `deny`. */
+  filterFailed(direction: Direction, plugin: Plugin): void;
+  /** A filter keeps more than it may: 413 or 500. */
+  bodyTooLarge(direction: Direction, plugin: Plugin): void;
+  /** A filter keeps as much as it may: read no more until it is released. */
+  holdBack(direction: Direction, held: boolean): void;
+  recordFilter(plugin: Plugin, phase: number, startedAt: number): void;
+}
+
+/** Actions of the ABI (`FilterHeadersStatus`, `FilterDataStatus`); reference §3. */
+const CONTINUE = 0;
+const BUFFER = 1;
+const NO_BUFFER = 3;
+const STOP_ALL_AND_BUFFER = 3;
+const CONTINUE_AND_END = 2;
+
+const NO_BYTES = Buffer.alloc(0);
+const spareBodies: BodyBuffer[] = [];
+const SPARE_BODIES = 64;
+const SPARE_BODY_BYTES = 256 * 1024;
+
+/** Phases, as the latency histogram numbers them: direction × 3 + {head, data, trailers}. */
+export const PHASES = [
+  'request_headers',
+  'request_body',
+  'request_trailers',
+  'response_headers',
+  'response_body',
+  'response_trailers',
+] as const;
+
+/**
+ * One direction of one stream through the filters of its chain.
+ *
+ * Filters stand at positions 0 … n-1 in the order that this direction meets them: as written for a
+ * request, backwards for an answer. The head walks from position to position until a filter stops
+ * it; data walks behind it and never overtakes it. A filter that stops keeps its bytes in `held`;
+ * `resume` sends head or bytes on to the next position without calling that filter again, except
+ * that bytes which arrived while its head was stopped are shown to it first (reference §3).
+ */
+export class ChainPass {
+  readonly direction: Direction;
+  readonly #owner: ChainOwner;
+  #plugins: readonly Plugin[] = [];
+  #count = 0;
+  /** The position that has the head: all before it have passed it on. */
+  #headAt = 0;
+  #headStopped = false;
+  #headEnded = false;
+  /** Whether the stopped head's data may grow beyond the limit (watermark) or not (413). */
+  #strict = false;
+  #trailersAt = -1;
+  #trailersWaiting = false;
+  readonly #held: (BodyBuffer | null)[] = [];
+  /** Per position: its body callback said pause. */
+  readonly #stopped: boolean[] = [];
+  readonly #ended: boolean[] = [];
+  /** The position whose callback runs; -1: none. */
+  #calling = -1;
+  #resumed = false;
+  #holdingBack = false;
+
+  constructor(direction: Direction, owner: ChainOwner) {
+    this.direction = direction;
+    this.#owner = owner;
+  }
+
+  /** How many positions have seen the head, or are seeing it. */
+  get reached(): number {
+    return this.#count === 0 ? 0 : Math.min(this.#headAt + 1, this.#count);
+  }
+
+  /** Whether bytes have to come through here at all. */
+  get active(): boolean {
+    return this.#count > 0;
+  }
+
+  /** @param count positions to walk; an answer walks only the filters that the request reached */
+  begin(plugins: readonly Plugin[], count: number): void {
+    this.#plugins = plugins;
+    this.#count = count;
+    this.#headAt = 0;
+    this.#headStopped = false;
+    this.#headEnded = false;
+    this.#trailersAt = -1;
+    this.#trailersWaiting = false;
+    this.#calling = -1;
+    this.#holdingBack = false;
+    for (let p = 0; p < count; p++) {
+      this.#held[p] = null;
+      this.#stopped[p] = false;
+      this.#ended[p] = false;
+    }
+  }
+
+  /** More filters after the last one: routing was decided again and the new rule has others. */
+  extend(plugins: readonly Plugin[]): void {
+    for (let p = this.#count; p < plugins.length; p++) {
+      this.#held[p] = null;
+      this.#stopped[p] = false;
+      this.#ended[p] = false;
+    }
+    this.#plugins = plugins;
+    this.#count = plugins.length;
+  }
+
+  /** Lets go of everything; the stream is over. */
+  end(): void {
+    for (let p = 0; p < this.#count; p++) {
+      const held = this.#held[p];
+      if (held) giveBack(held);
+      this.#held[p] = null;
+    }
+    this.#count = 0;
+    this.#plugins = [];
+  }
+
+  head(endOfStream: boolean): void {
+    this.#headEnded = endOfStream;
+    this.#walkHead();
+  }
+
+  data(bytes: Buffer, start: number, end: number, endOfStream: boolean): void {
+    if (this.#count === 0) this.#owner.passData(this.direction, bytes, start, end, endOfStream);
+    else this.#walkData(0, null, bytes, start, end, endOfStream);
+  }
+
+  trailers(): void {
+    this.#trailersAt = 0;
+    this.#walkTrailers();
+  }
+
+  /** `proxy_continue_stream` by `context`. A continue of what is not stopped does nothing. */
+  resume(context: StreamContext): void {
+    const position = this.#positionOf(context);
+    if (position < 0) return;
+    if (position === this.#calling) {
+      this.#resumed = true;
+      return;
+    }
+    this.#release(position, context);
+  }
+
+  /** What the filter sees as its body: the bytes of its callback, or those it holds. */
+  heldBody(context: StreamContext): BodyBuffer | null {
+    const position = this.#positionOf(context);
+    return position < 0 ? null : (this.#held[position] ?? null);
+  }
+
+  /** The context is gone (trap in an asynchronous callback, skip): whatever waits there goes on. */
+  skip(index: number): void {
+    const position = this.direction === Direction.Request ? index : this.#count - 1 - index;
+    if (position >= 0 && position < this.#count) this.#release(position, null);
+  }
+
+  #release(position: number, context: StreamContext | null): void {
+    if (this.#headStopped && position === this.#headAt) {
+      this.#headStopped = false;
+      this.#headAt++;
+      this.#walkHead();
+      if (this.#owner.isHalted(this.direction)) return;
+      this.#afterHead(position, context);
+    } else if (this.#stopped[position]) {
+      this.#stopped[position] = false;
+      const held = this.#held[position] ?? null;
+      this.#held[position] = null;
+      this.#relieve();
+      if (held === null) this.#walkData(position + 1, null, NO_BYTES, 0, 0, this.#ended[position]!);
+      else this.#walkData(position + 1, held, held.bytes, 0, held.length, this.#ended[position]!);
+    } else if (this.#trailersWaiting && this.#trailersAt === position) {
+      this.#trailersAt++;
+    } else return;
+    if (this.#trailersWaiting && !this.#owner.isHalted(this.direction)) this.#walkTrailers();
+  }
+
+  /** Bytes that came while the head was stopped at `position`: shown to that filter, then on. */
+  #afterHead(position: number, context: StreamContext | null): void {
+    const held = this.#held[position] ?? null;
+    if (held === null) return;
+    this.#held[position] = null;
+    this.#relieve();
+    const from = context === null ? position + 1 : position;
+    this.#walkData(from, held, held.bytes, 0, held.length, this.#ended[position]!);
+  }
+
+  #walkHead(): void {
+    while (this.#headAt < this.#count) {
+      const plugin = this.#plugins[this.#index(this.#headAt)]!;
+      const wanted = this.direction === Direction.Request ? Wants.RequestHeaders : Wants.ResponseHeaders;
+      if ((plugin.wants & wanted) !== 0) {
+        const context = this.#owner.filterContext(this.#index(this.#headAt), this.direction);
+        if (this.#owner.isHalted(this.direction)) return;
+        if (context !== null) {
+          const action = this.#call(this.#headAt, plugin, context, 0, 0, this.#headEnded);
+          if (this.#owner.isHalted(this.direction)) return;
+          if (action !== CONTINUE && action !== CONTINUE_AND_END) {
+            this.#headStopped = true;
+            this.#strict = action === STOP_ALL_AND_BUFFER;
+            return;
+          }
+        }
+      }
+      this.#headAt++;
+    }
+    this.#owner.passHead(this.direction, this.#headEnded);
+  }
+
+  /** @param carry the buffer that `bytes` is of, where it is ours to pass on; null: bytes are the caller's */
+  #walkData(
+    from: number,
+    carry: BodyBuffer | null,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    endOfStream: boolean,
+  ): void {
+    const wanted = this.direction === Direction.Request ? Wants.RequestBody : Wants.ResponseBody;
+    for (let p = from; p < this.#count; p++) {
+      const plugin = this.#plugins[this.#index(p)]!;
+      if (this.#headStopped && p === this.#headAt) {
+        this.#keep(p, carry, bytes, start, end, endOfStream);
+        if (this.#held[p]!.length > plugin.spec.bodyBufferBytes) this.#overflow(plugin, this.#strict);
+        return;
+      }
+      if ((plugin.wants & wanted) === 0) continue;
+      const context = this.#owner.filterContext(this.#index(p), this.direction);
+      if (this.#owner.isHalted(this.direction)) return;
+      if (context === null) continue;
+      const body = this.#keep(p, carry, bytes, start, end, endOfStream);
+      const action = this.#call(p, plugin, context, 1, body.length, endOfStream);
+      if (this.#owner.isHalted(this.direction)) return;
+      if (action === NO_BUFFER) {
+        body.clear();
+        this.#stopped[p] = true;
+        return;
+      }
+      if (action !== CONTINUE) {
+        this.#stopped[p] = true;
+        if (body.length > plugin.spec.bodyBufferBytes) this.#overflow(plugin, action === BUFFER);
+        return;
+      }
+      this.#stopped[p] = false;
+      this.#held[p] = null;
+      this.#relieve();
+      carry = body;
+      bytes = body.bytes;
+      start = 0;
+      end = body.length;
+    }
+    this.#owner.passData(this.direction, bytes, start, end, endOfStream);
+    if (carry !== null) giveBack(carry);
+  }
+
+  #walkTrailers(): void {
+    const wanted = this.direction === Direction.Request ? Wants.RequestTrailers : Wants.ResponseTrailers;
+    this.#trailersWaiting = true;
+    while (this.#trailersAt < this.#count) {
+      const p = this.#trailersAt;
+      if (this.#headStopped && p === this.#headAt) return;
+      const plugin = this.#plugins[this.#index(p)]!;
+      if ((plugin.wants & wanted) !== 0) {
+        const context = this.#owner.filterContext(this.#index(p), this.direction);
+        if (this.#owner.isHalted(this.direction)) return;
+        if (context !== null) {
+          const action = this.#call(p, plugin, context, 2, 0, true);
+          if (this.#owner.isHalted(this.direction)) return;
+          if (action !== CONTINUE) return;
+        }
+      }
+      // Trailers never overtake bytes: what this filter still keeps goes first.
+      if (this.#stopped[p]) {
+        const held = this.#held[p] ?? null;
+        this.#stopped[p] = false;
+        this.#held[p] = null;
+        this.#relieve();
+        if (held !== null) this.#walkData(p + 1, held, held.bytes, 0, held.length, false);
+        if (this.#owner.isHalted(this.direction)) return;
+      }
+      this.#trailersAt++;
+    }
+    this.#trailersWaiting = false;
+    this.#owner.passTrailers(this.direction);
+  }
+
+  /** Calls the guest; what trapped and is to be skipped counts as Continue. */
+  #call(position: number, plugin: Plugin, context: StreamContext, part: number, size: number, ended: boolean): number {
+    const phase = this.direction * 3 + part;
+    this.#calling = position;
+    this.#resumed = false;
+    const startedAt = performance.now();
+    let action: number;
+    if (phase === 0) action = context.onRequestHeaders(context.headerCount(0), ended);
+    else if (phase === 1) action = context.onRequestBody(size, ended);
+    else if (phase === 2) action = context.onRequestTrailers(context.headerCount(1));
+    else if (phase === 3) action = context.onResponseHeaders(context.headerCount(2), ended);
+    else if (phase === 4) action = context.onResponseBody(size, ended);
+    else action = context.onResponseTrailers(context.headerCount(3));
+    this.#calling = -1;
+    this.#owner.recordFilter(plugin, phase, startedAt);
+    if (action === TRAPPED) {
+      if (!this.#owner.isHalted(this.direction) && plugin.spec.onError === 'deny') this.#owner.filterFailed(this.direction, plugin);
+      return CONTINUE;
+    }
+    return this.#resumed ? CONTINUE : action;
+  }
+
+  /** Puts bytes behind what the filter at `position` holds; its own buffer is handed over whole where it can be. */
+  #keep(
+    position: number,
+    carry: BodyBuffer | null,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    endOfStream: boolean,
+  ): BodyBuffer {
+    let held = this.#held[position] ?? null;
+    if (held === null && carry !== null && start === 0 && end === carry.length) held = carry;
+    else {
+      held ??= spareBodies.pop() ?? new BodyBuffer();
+      held.append(bytes, start, end);
+      if (carry !== null) giveBack(carry);
+    }
+    this.#held[position] = held;
+    if (endOfStream) this.#ended[position] = true;
+    return held;
+  }
+
+  #overflow(plugin: Plugin, strict: boolean): void {
+    if (strict) this.#owner.bodyTooLarge(this.direction, plugin);
+    else if (!this.#holdingBack) {
+      this.#holdingBack = true;
+      this.#owner.holdBack(this.direction, true);
+    }
+  }
+
+  #relieve(): void {
+    if (!this.#holdingBack) return;
+    this.#holdingBack = false;
+    this.#owner.holdBack(this.direction, false);
+  }
+
+  #index(position: number): number {
+    return this.direction === Direction.Request ? position : this.#count - 1 - position;
+  }
+
+  #positionOf(context: StreamContext): number {
+    for (let p = 0; p < this.#count; p++) if (this.#plugins[this.#index(p)] === context.plugin) return p;
+    return -1;
+  }
+}
+
+function giveBack(body: BodyBuffer): void {
+  body.clear();
+  if (spareBodies.length < SPARE_BODIES && body.bytes.length <= SPARE_BODY_BYTES) spareBodies.push(body);
+}

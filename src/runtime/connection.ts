@@ -1,0 +1,476 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { ChunkedReader } from './http/chunked.ts';
+import { X_FORWARDED_FOR, X_FORWARDED_PROTO } from './http/fields.ts';
+import { MessageKind, type HeaderBlock } from './http/headers.ts';
+import { Framing, HeadReader, NEED_MORE, REFUSED } from './http/parse.ts';
+import { responseHeadSize, writeResponseHead } from './http/write.ts';
+import type { ListeningPort } from './listener.ts';
+import type { LiveSnapshot } from './live-snapshot.ts';
+import { refusalBytes, Replies } from './reply.ts';
+import { RouteCache, type Router } from './route.ts';
+import type { ListenerLimits } from './snapshot.ts';
+import { appendChunk, appendLastChunk, out, readWindow, Transport } from './socket-io.ts';
+import type { Stream } from './stream.ts';
+import { Timer } from './timer-wheel.ts';
+import type { WorkerState } from './worker-state.ts';
+
+/** After a refusal: how much of what still comes is read and thrown away, and for how long (security requirements §1.13). */
+const LINGER_BYTES = 64 * 1024;
+const LINGER_MS = 1000;
+/** A body has this long before its rate counts (security requirements §5). */
+const RATE_GRACE_MS = 30_000;
+
+const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
+
+const Phase = { Head: 0, Body: 1, Waiting: 2, Tunnel: 3, Linger: 4, Closed: 5 } as const;
+type Phase = (typeof Phase)[keyof typeof Phase];
+
+let lastId = 0;
+
+/** One downstream connection and the HTTP/1.1 codec on it: bytes ⇄ one message at a time, keep-alive, the client's timers. */
+export class Connection extends Transport {
+  readonly id = ++lastId;
+  readonly socket: Socket;
+  readonly port: ListeningPort;
+  readonly worker: WorkerState;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  readonly tls: TLSSocket | null;
+  readonly routeCache = new RouteCache();
+  limits: ListenerLimits;
+  #routedLive: LiveSnapshot | null = null;
+  #router: Router | null = null;
+  readonly #remote: Buffer;
+  readonly #proto: Buffer;
+  readonly #reader = new HeadReader();
+  readonly #timer: Timer;
+  #chunked: ChunkedReader | null = null;
+  #stream: Stream | null = null;
+  #phase: Phase = Phase.Head;
+  #parsing = false;
+  #paused = false;
+  /** Bytes read ahead of the answer under way. */
+  #kept: Buffer | null = null;
+  #requests = 0;
+  #draining = false;
+  /** Body bytes to come, Content-Length framing. */
+  #left = 0;
+  #framing: Framing = Framing.None;
+  /** When the phase began; when the last byte came. Monotonic ms, as exact as the wheel's tick. */
+  #since = 0;
+  #lastRead = 0;
+  #bodyBytes = 0;
+  #blockedSince = 0;
+  #lingered = 0;
+  #keepAlive = false;
+  #answerFraming: Framing = Framing.None;
+  #answerLeft = 0;
+  #ended = false;
+
+  constructor(socket: Socket, port: ListeningPort, worker: WorkerState, tls: TLSSocket | null) {
+    super();
+    this.socket = socket;
+    this.port = port;
+    this.worker = worker;
+    this.limits = port.spec.limits;
+    this.remoteAddress = socket.remoteAddress ?? '';
+    this.remotePort = socket.remotePort ?? 0;
+    this.localPort = port.spec.port;
+    this.tls = tls;
+    this.#remote = Buffer.from(this.remoteAddress, 'latin1');
+    this.#proto = Buffer.from(tls === null ? 'http' : 'https', 'latin1');
+    this.#timer = new Timer(() => this.#onTimer());
+    socket.on('error', () => this.#onClosed());
+    socket.on('end', () => this.#onEnd());
+    socket.on('close', () => this.#onClosed());
+    this.#since = worker.wheel.now;
+    worker.wheel.add(this.#timer, this.limits.idleTimeoutMs);
+  }
+
+  /** `address:port` of the client. */
+  get remoteText(): string {
+    return this.remoteAddress.includes(':') ? `[${this.remoteAddress}]:${this.remotePort}` : `${this.remoteAddress}:${this.remotePort}`;
+  }
+
+  get secure(): boolean {
+    return this.tls !== null;
+  }
+
+  /** Null where the snapshot no longer has this port. */
+  routerOf(live: LiveSnapshot): Router | null {
+    if (live !== this.#routedLive) {
+      this.#routedLive = live;
+      this.#router = live.routerOf(this.port.key);
+    }
+    return this.#router;
+  }
+
+  /** Index of the listener whose certificate the client was shown; -1: it named no server. */
+  listenerOf(live: LiveSnapshot): number {
+    const name = this.tls?.servername;
+    return typeof name === 'string' && name !== '' ? (live.certificates(this.port.key)?.listenerOf(name) ?? -1) : -1;
+  }
+
+  // ── Bytes in ──────────────────────────────────────────────────────────────────────────────────
+
+  /** `readWindow[0, size)` has come. @returns whether to go on reading */
+  onRead(size: number): boolean {
+    this.#lastRead = this.worker.wheel.now;
+    this.#onBytes(readWindow, 0, size);
+    out.flush();
+    if (this.#stream !== null && this.#stream.requestBlocked) this.#stream.pauseForUpstream();
+    return !this.#paused;
+  }
+
+  #onBytes(bytes: Buffer, start: number, end: number): void {
+    this.#parsing = true;
+    let at = start;
+    while (at < end) {
+      if (this.#phase === Phase.Head) at = this.#readHead(bytes, at, end);
+      else if (this.#phase === Phase.Body) at = this.#readBody(bytes, at, end);
+      else if (this.#phase === Phase.Waiting) {
+        this.#keep(bytes, at, end);
+        break;
+      } else if (this.#phase === Phase.Tunnel) {
+        this.#stream!.fromTunnel(bytes, at, end);
+        break;
+      } else {
+        this.#linger(end - at);
+        break;
+      }
+    }
+    this.#parsing = false;
+  }
+
+  /** @returns where to go on */
+  #readHead(bytes: Buffer, start: number, end: number): number {
+    const { worker } = this;
+    const reader = this.#reader;
+    let stream = this.#stream;
+    if (stream === null) {
+      stream = this.#stream = worker.acquire();
+      this.limits = this.port.spec.limits;
+      reader.begin(stream.request, MessageKind.Request, this.limits);
+      this.#since = worker.wheel.now;
+      this.#requests++;
+    }
+    const at = reader.read(bytes, start, end);
+    if (at === NEED_MORE) {
+      // Counted from the first byte: a client that sends one at a time gains nothing.
+      worker.wheel.add(this.#timer, this.#since + this.limits.headTimeoutMs - worker.wheel.now);
+      return end;
+    }
+    if (at === REFUSED) {
+      this.#refuse(reader.refusal, reader.refusalReason);
+      return end;
+    }
+    this.#framing = reader.framing;
+    this.#left = reader.contentLength;
+    this.#phase = Phase.Waiting;
+    this.#keepAlive = reader.keepAlive;
+    const ended = reader.framing === Framing.None || (reader.framing === Framing.Length && this.#left === 0);
+    if (!ended) {
+      this.#phase = Phase.Body;
+      this.#bodyBytes = 0;
+      this.#since = worker.wheel.now;
+      worker.wheel.add(this.#timer, Math.min(this.limits.bodyTimeoutMs, RATE_GRACE_MS));
+      if (reader.framing === Framing.Chunked) (this.#chunked ??= new ChunkedReader()).reset(this.limits);
+    }
+    stream.begin(this, worker.live, reader);
+    if (ended && reader.framing === Framing.Length && this.#stream === stream && this.#phase === Phase.Waiting) {
+      stream.requestData(bytes, at, at, true);
+    }
+    return at;
+  }
+
+  #readBody(bytes: Buffer, start: number, end: number): number {
+    const stream = this.#stream!;
+    if (this.#framing === Framing.Length) {
+      const size = Math.min(this.#left, end - start);
+      this.#left -= size;
+      this.#bodyBytes += size;
+      const ended = this.#left === 0;
+      if (ended) this.#phase = Phase.Waiting;
+      stream.requestData(bytes, start, start + size, ended);
+      return start + size;
+    }
+    const chunked = this.#chunked!;
+    const at = chunked.read(bytes, start, end);
+    if (chunked.refusal !== 0) {
+      this.#keepAlive = false;
+      stream.requestFailed(Replies.badBody);
+      return end;
+    }
+    const { dataStart, dataEnd } = chunked;
+    this.#bodyBytes += dataEnd - dataStart;
+    if (!chunked.done) {
+      if (dataEnd > dataStart) stream.requestData(bytes, dataStart, dataEnd, false);
+      return at;
+    }
+    this.#phase = Phase.Waiting;
+    const { trailers } = chunked;
+    if (trailers === null || trailers.count === 0) {
+      stream.requestData(bytes, dataStart, dataEnd, true);
+      return at;
+    }
+    if (dataEnd > dataStart) stream.requestData(bytes, dataStart, dataEnd, false);
+    if (this.#stream === stream) stream.requestTrailers(trailers);
+    return at;
+  }
+
+  /** Bytes of the next request wait for the answer to this one; reading stops, so that they stay few. */
+  #keep(bytes: Buffer, start: number, end: number): void {
+    const more = bytes.subarray(start, end);
+    this.#kept = this.#kept === null ? Buffer.from(more) : Buffer.concat([this.#kept, more]);
+    this.pauseReading();
+  }
+
+  #linger(size: number): void {
+    this.#lingered += size;
+    if (this.#lingered > LINGER_BYTES) this.close();
+  }
+
+  /** The head broke a rule: says so and closes; nothing of it went anywhere. */
+  #refuse(status: number, reason: string): void {
+    const stream = this.#stream!;
+    this.#stream = null;
+    this.worker.recordRefusal(this, status, reason);
+    stream.abandon();
+    const bytes = refusalBytes(status, reason);
+    out.append(this, bytes, 0, bytes.length);
+    this.#lingerThenClose();
+  }
+
+  pauseReading(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  resumeReading(): void {
+    if (!this.#paused || this.#kept !== null) return;
+    this.#paused = false;
+    if (!this.socket.destroyed) this.socket.resume();
+  }
+
+  // ── The answer out ────────────────────────────────────────────────────────────────────────────
+
+  /** Own fields of the request: who sent it and how. Values from outside count only behind trusted proxies. */
+  appendForwarded(request: HeaderBlock): void {
+    request.setScheme(this.tls !== null);
+    const known = this.limits.trustedHops > 0 ? request.indexOf(X_FORWARDED_FOR) : -1;
+    if (known >= 0) {
+      const joined = Buffer.from(`${request.valueText(known)}, ${this.remoteAddress}`, 'latin1');
+      request.replace(X_FORWARDED_FOR, 0, X_FORWARDED_FOR.length, joined, 0, joined.length);
+    } else request.append(X_FORWARDED_FOR, 0, X_FORWARDED_FOR.length, this.#remote, 0, this.#remote.length);
+    if (this.limits.trustedHops === 0 || request.indexOf(X_FORWARDED_PROTO) < 0) {
+      request.append(X_FORWARDED_PROTO, 0, X_FORWARDED_PROTO.length, this.#proto, 0, this.#proto.length);
+    }
+  }
+
+  sendContinue(): void {
+    out.append(this, CONTINUE, 0, CONTINUE.length);
+  }
+
+  sendInterim(answer: HeaderBlock): void {
+    this.#writeHead(answer, Framing.None, 0, true, null);
+  }
+
+  /** @param length of the body, with `Framing.Length` */
+  sendHead(answer: HeaderBlock, framing: Framing, length: number, upgrade: Buffer | null): void {
+    const old = this.#reader.minorVersion === 0;
+    let coding = framing;
+    if (coding === Framing.UntilClose) coding = Framing.Chunked;
+    if (coding === Framing.Chunked && old) coding = Framing.UntilClose;
+    if (coding === Framing.UntilClose || this.#draining || this.#ended) this.#keepAlive = false;
+    if (this.#requests >= this.limits.requestsPerConnection || this.worker.shedding) this.#keepAlive = false;
+    this.#answerFraming = coding;
+    this.#answerLeft = length;
+    this.#writeHead(answer, coding, length, this.#keepAlive, upgrade);
+  }
+
+  #writeHead(answer: HeaderBlock, framing: Framing, length: number, keepAlive: boolean, upgrade: Buffer | null): void {
+    const minor = this.#reader.minorVersion;
+    const size = responseHeadSize(answer, framing, length, keepAlive, minor, upgrade);
+    const to = out.reserve(this, size);
+    out.advance(writeResponseHead(answer, framing, length, keepAlive, minor, to, out.end(), upgrade));
+  }
+
+  sendData(bytes: Uint8Array, start: number, end: number): void {
+    if (end === start) return;
+    if (this.#answerFraming === Framing.Chunked) appendChunk(this, bytes, start, end);
+    else {
+      this.#answerLeft -= end - start;
+      out.append(this, bytes, start, end);
+    }
+  }
+
+  /** @param headOnly the answer has no body whatever its framing says */
+  endAnswer(headOnly: boolean): void {
+    if (this.#answerFraming === Framing.Chunked) {
+      if (!headOnly) appendLastChunk(this);
+    } else if (this.#answerFraming === Framing.Length && this.#answerLeft !== 0 && !headOnly) {
+      // Short of its length, or beyond it: it must not pass for whole.
+      this.worker.log.error({ left: this.#answerLeft }, 'an answer had another length than it said');
+      out.flush();
+      this.close();
+    }
+  }
+
+  startTunnel(): void {
+    this.#phase = Phase.Tunnel;
+    const kept = this.#kept;
+    if (kept === null) return;
+    this.#kept = null;
+    this.#stream!.fromTunnel(kept, 0, kept.length);
+    this.resumeReading();
+  }
+
+  sendTunnel(bytes: Uint8Array, start: number, end: number): void {
+    out.append(this, bytes, start, end);
+  }
+
+  endTunnel(): void {
+    out.flush();
+    this.socket.end();
+    if (this.#ended) this.close();
+  }
+
+  // ── Between messages ──────────────────────────────────────────────────────────────────────────
+
+  /**
+   * The stream is over.
+   *
+   * @param whole the answer went out whole
+   * @param requestRead the request came in whole
+   */
+  streamEnded(whole: boolean, requestRead: boolean): void {
+    this.#stream = null;
+    if (this.#phase === Phase.Closed) return;
+    if (!whole) {
+      out.flush();
+      this.close();
+      return;
+    }
+    if (!this.#keepAlive || !requestRead || this.#phase === Phase.Tunnel) {
+      this.#lingerThenClose();
+      return;
+    }
+    this.#phase = Phase.Head;
+    this.#since = this.worker.wheel.now;
+    if (this.#timer.armed && this.#timer.deadline <= this.#since + this.limits.idleTimeoutMs) {
+      this.worker.wheel.extend(this.#timer, this.limits.idleTimeoutMs);
+    } else this.worker.wheel.add(this.#timer, this.limits.idleTimeoutMs);
+    // The loop that reads this connection's bytes goes on by itself.
+    if (this.#parsing) return;
+    const kept = this.#kept;
+    this.#kept = null;
+    if (kept !== null) this.#onBytes(kept, 0, kept.length);
+    if (this.#phase === Phase.Head || this.#phase === Phase.Body) this.resumeReading();
+    else if (this.#ended) this.#onEnd();
+  }
+
+  /** Finishes what runs and takes nothing new. */
+  drain(): void {
+    this.#draining = true;
+    if (this.#stream === null && this.#phase === Phase.Head) {
+      this.socket.end();
+      this.#lingerThenClose();
+    }
+  }
+
+  close(): void {
+    if (this.#phase === Phase.Closed) return;
+    this.#phase = Phase.Closed;
+    this.worker.wheel.cancel(this.#timer);
+    this.port.closed(this);
+    const stream = this.#stream;
+    this.#stream = null;
+    this.#kept = null;
+    this.socket.destroy();
+    if (stream === null) return;
+    if (stream.begun) stream.downstreamClosed();
+    else stream.abandon();
+  }
+
+  override onDrained(): void {
+    this.#stream?.downstreamDrained();
+  }
+
+  #lingerThenClose(): void {
+    out.flush();
+    this.#phase = Phase.Linger;
+    this.#kept = null;
+    this.#lingered = 0;
+    this.socket.end();
+    this.#paused = false;
+    this.socket.resume();
+    this.worker.wheel.add(this.#timer, LINGER_MS);
+    if (this.#ended) this.close();
+  }
+
+  #onEnd(): void {
+    this.#ended = true;
+    if (this.#phase === Phase.Tunnel) {
+      this.#stream?.downstreamEnded();
+      return;
+    }
+    // A client that has sent its request whole may close its side and still wait for the answer.
+    if (this.#phase === Phase.Waiting && this.#stream !== null) return;
+    if (this.#phase === Phase.Linger && this.socket.writableLength > 0) return;
+    this.close();
+    out.flush();
+  }
+
+  #onClosed(): void {
+    this.close();
+    out.flush();
+  }
+
+  #onTimer(): void {
+    const { wheel } = this.worker;
+    const { limits } = this;
+    const now = wheel.now;
+    if (this.blocked) this.#blockedSince ||= now;
+    else this.#blockedSince = 0;
+    switch (this.#phase) {
+      case Phase.Head:
+        if (this.#stream === null) {
+          this.socket.end();
+          this.#lingerThenClose();
+        } else {
+          this.#refuse(408, 'the request head did not come in time');
+          out.flush();
+        }
+        return;
+      case Phase.Body: {
+        const elapsed = now - this.#since;
+        const slow = elapsed >= RATE_GRACE_MS && this.#bodyBytes < (limits.bodyMinBytesPerSecond * elapsed) / 1000;
+        if (!this.#paused && (slow || now - this.#lastRead >= limits.bodyTimeoutMs)) {
+          this.#keepAlive = false;
+          this.#stream!.requestFailed(Replies.bodyTimeout);
+          out.flush();
+          return;
+        }
+        break;
+      }
+      case Phase.Waiting:
+        if (this.#blockedSince > 0 && now - this.#blockedSince >= limits.writeTimeoutMs) {
+          this.close();
+          return;
+        }
+        break;
+      case Phase.Linger:
+      case Phase.Closed:
+        this.close();
+        return;
+      case Phase.Tunnel:
+    }
+    wheel.add(this.#timer, CHECK_MS);
+  }
+}
+
+/** How often a connection that is busy is looked at. */
+const CHECK_MS = 5000;

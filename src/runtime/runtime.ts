@@ -1,0 +1,258 @@
+import { getHeapStatistics } from 'node:v8';
+import { Callouts } from './callout.ts';
+import { ClusterSet, type Cluster } from './cluster.ts';
+import { GuestMetrics } from './guest-metrics.ts';
+import type { Ledger } from './ledger.ts';
+import { ListeningPort } from './listener.ts';
+import { LiveSnapshot } from './live-snapshot.ts';
+import { type MetricFamily, Metrics } from './metrics.ts';
+import { PluginSet, StageError } from './plugin-set.ts';
+import type { EndpointPool } from './pool.ts';
+import { SystemResolver } from './resolver.ts';
+import { portKey, type Snapshot } from './snapshot.ts';
+import { TimerWheel } from './timer-wheel.ts';
+import { LogLevel } from './wasm/abi.ts';
+import { WasmHost, type Plugin, type PluginHealth } from './wasm/plugin.ts';
+import { LocalSharedStore } from './wasm/shared.ts';
+import { type Log, WorkerState } from './worker-state.ts';
+
+export { StageError } from './plugin-set.ts';
+
+/** How long the first look-up of names may hold a stage up; what is not known by then is looked up behind it. */
+const NAMES_MS = 2000;
+/** Whether the worker is overloaded is looked at this often. */
+const LOAD_CHECK_MS = 500;
+/** Shares of the heap's cap at which keep-alive stops (security requirements §5). */
+const HEAP_SHEDS = 0.85;
+const HEAP_RECOVERS = 0.75;
+
+export interface RuntimeDeps {
+  readonly workerId: number;
+  readonly ledger: Ledger;
+  readonly log: Log;
+}
+
+/** A snapshot that is ready to be put in force: compiled, its plugins started, its ports bound. */
+export interface Staged {
+  readonly live: LiveSnapshot;
+  /** Ports that no snapshot had before. */
+  readonly opened: readonly ListeningPort[];
+}
+
+export interface PluginStatus {
+  readonly name: string;
+  readonly instances: number;
+  readonly heapBytes: number;
+  readonly traps: number;
+  readonly health: PluginHealth;
+}
+
+export interface RuntimeStatus {
+  /** Of the snapshot in force; empty before the first. */
+  readonly version: string;
+  readonly streams: number;
+  readonly connections: number;
+  /** Snapshots that still have streams, the one in force included. */
+  readonly snapshots: number;
+  readonly plugins: readonly PluginStatus[];
+  readonly clusters: readonly {
+    readonly name: string;
+    readonly requests: number;
+    readonly endpoints: readonly { readonly address: string; readonly active: number }[];
+  }[];
+}
+
+/** The data plane of one worker: holds the snapshot in force, stages and swaps the next, drains. */
+export class Runtime {
+  readonly #worker: WorkerState;
+  readonly #metrics = new Metrics();
+  readonly #clusters: ClusterSet;
+  readonly #plugins: PluginSet;
+  readonly #ports = new Map<string, ListeningPort>();
+  readonly #alive = new Set<LiveSnapshot>();
+  readonly #loadCheck: NodeJS.Timeout;
+  #live: LiveSnapshot | null = null;
+  #draining = false;
+
+  constructor(deps: RuntimeDeps) {
+    const wheel = new TimerWheel();
+    wheel.start();
+    const worker = new WorkerState(wheel, this.#metrics, deps.log);
+    this.#worker = worker;
+    this.#clusters = new ClusterSet({
+      resolver: new SystemResolver(),
+      onEndpointGone: (endpoint) => (endpoint.pool as EndpointPool | null)?.dispose(),
+    });
+    const host = new WasmHost({
+      log: (level, plugin, message) => logLine(deps.log, level, plugin, message),
+      callouts: new Callouts(wheel, (id) => this.#plugins.cluster(id)),
+      shared: new LocalSharedStore(),
+      metrics: new GuestMetrics(this.#metrics),
+      ledger: deps.ledger,
+      now: () => Date.now(),
+      node: { id: `weir-${process.pid}`, cluster: 'weir' },
+      workerId: deps.workerId,
+    });
+    this.#plugins = new PluginSet(host);
+    this.#loadCheck = setInterval(() => this.#checkLoad(), LOAD_CHECK_MS);
+    this.#loadCheck.unref();
+  }
+
+  /**
+   * Makes everything ready that a snapshot needs. Traffic does not notice, and nothing is left behind
+   * where it fails.
+   *
+   * @param code bytes of modules by digest; those of snapshots staged before may be missing
+   * @throws StageError
+   */
+  async stage(snapshot: Snapshot, code: ReadonlyMap<string, Uint8Array>): Promise<Staged> {
+    const clusters = this.#clusters.acquire(snapshot.clusters);
+    let plugins: readonly Plugin[] = [];
+    const opened: ListeningPort[] = [];
+    try {
+      plugins = await this.#plugins.acquire(snapshot, clusters, code);
+      await this.#namesOf(clusters);
+      const live = makeLive(snapshot, clusters, plugins, this.#metrics);
+      for (const spec of snapshot.ports) {
+        if (this.#ports.has(portKey(spec))) continue;
+        const port = new ListeningPort(spec, this.#worker, live);
+        await port.listen().catch((error: NodeJS.ErrnoException) => {
+          throw new StageError(`cannot listen on ${spec.address}:${spec.port}: ${error.code ?? error.message}`, null, null);
+        });
+        opened.push(port);
+      }
+      return { live, opened };
+    } catch (error) {
+      for (const port of opened) port.close();
+      this.#plugins.release(plugins);
+      this.#clusters.release(clusters);
+      throw error;
+    }
+  }
+
+  /** Puts a staged snapshot in force for streams that begin from now on. Never throws. */
+  swap(staged: Staged): void {
+    const before = this.#live;
+    const { live } = staged;
+    this.#live = live;
+    this.#worker.live = live;
+    this.#alive.add(live);
+    for (const port of staged.opened) this.#ports.set(port.key, port);
+    const kept = new Set<string>();
+    for (const spec of live.snapshot.ports) {
+      const key = portKey(spec);
+      kept.add(key);
+      this.#ports.get(key)!.update(spec, live);
+    }
+    for (const [key, port] of this.#ports) {
+      if (kept.has(key)) continue;
+      this.#ports.delete(key);
+      port.close();
+    }
+    for (const port of staged.opened) port.open();
+    before?.retire(() => this.#forget(before));
+  }
+
+  /** Lets go of a staged snapshot that is not put in force. */
+  discard(staged: Staged): void {
+    for (const port of staged.opened) port.close();
+    staged.live.dispose();
+    this.#plugins.release(staged.live.plugins);
+    this.#clusters.release(staged.live.clusters);
+  }
+
+  /** Accepts no more, finishes what runs, and cuts what is left at the limit. */
+  async drain(limitMs: number): Promise<void> {
+    this.#draining = true;
+    const ports = [...this.#ports.values()];
+    for (const port of ports) port.close();
+    const until = performance.now() + limitMs;
+    while (ports.some((port) => port.connections.size > 0) && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    for (const port of ports) port.cut();
+    this.#worker.flushLogs();
+    clearInterval(this.#loadCheck);
+    this.#worker.wheel.stop();
+  }
+
+  dump(): MetricFamily[] {
+    const { metrics, own } = this.#worker;
+    metrics.set(own.streamsActive, this.#worker.activeStreams);
+    metrics.set(own.snapshots, this.#alive.size);
+    metrics.set(own.accessLogDropped, this.#worker.linesDropped);
+    this.#live?.clusters.forEach((cluster, i) => this.#live!.clusterMetrics[i]!.collect(metrics, cluster));
+    for (const plugin of this.#plugins.all) {
+      if (!this.#live?.plugins.includes(plugin)) continue;
+      metrics.set(this.#live.metricsOf(plugin).traps, plugin.traps);
+    }
+    return metrics.dump();
+  }
+
+  status(): RuntimeStatus {
+    return {
+      version: this.#live?.snapshot.version ?? '',
+      streams: this.#worker.activeStreams,
+      connections: [...this.#ports.values()].reduce((sum, port) => sum + port.connections.size, 0),
+      snapshots: this.#alive.size,
+      plugins: this.#plugins.all.map((plugin) => ({
+        name: plugin.spec.name,
+        instances: plugin.instances,
+        heapBytes: plugin.heapBytes,
+        traps: plugin.traps,
+        health: plugin.health,
+      })),
+      clusters: this.#clusters.all.map((cluster) => ({
+        name: cluster.spec.name,
+        requests: cluster.activeRequests,
+        endpoints: cluster.endpoints.map((endpoint) => ({ address: endpoint.text, active: endpoint.active })),
+      })),
+    };
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  async #namesOf(clusters: readonly Cluster[]): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, NAMES_MS)));
+    await Promise.race([Promise.all(clusters.map((cluster) => cluster.ready)), limit]);
+    clearTimeout(timer);
+  }
+
+  #forget(live: LiveSnapshot): void {
+    this.#alive.delete(live);
+    this.#plugins.release(live.plugins);
+    this.#clusters.release(live.clusters);
+    this.#plugins.forget([...this.#alive].map(({ snapshot }) => snapshot), this.#clusters.all);
+  }
+
+  /** An overloaded worker gives its connections up to others, and takes on again only when it has recovered. */
+  #checkLoad(): void {
+    const { used_heap_size: used, heap_size_limit: cap } = getHeapStatistics();
+    const share = used / cap;
+    this.#worker.shedding = share > (this.#worker.shedding ? HEAP_RECOVERS : HEAP_SHEDS);
+  }
+}
+
+function makeLive(
+  snapshot: Snapshot,
+  clusters: readonly Cluster[],
+  plugins: readonly Plugin[],
+  metrics: Metrics,
+): LiveSnapshot {
+  try {
+    return new LiveSnapshot(snapshot, clusters, plugins, metrics);
+  } catch (error) {
+    throw new StageError(error instanceof Error ? error.message : String(error), null, null, error);
+  }
+}
+
+function logLine(log: Log, level: number, plugin: string, message: string): void {
+  const fields = { plugin };
+  if (level <= LogLevel.Debug) log.debug(fields, message);
+  else if (level === LogLevel.Info) log.info(fields, message);
+  else if (level === LogLevel.Warn) log.warn(fields, message);
+  else log.error(fields, message);
+}
