@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { readWindow } from './socket-io.ts';
 
 /** Bytes lie in `readWindow[0, size)`. Returning false stops reading until `socket.resume()`. */
@@ -44,4 +45,11 @@ export function readByEvents(socket: Socket, onRead: OnRead): Socket {
     if (!more) socket.pause();
   });
   return socket;
+}
+
+/** The name that a TLS client asked for (SNI); empty: none. */
+export function serverNameOf(socket: TLSSocket): string {
+  // Documented for server sockets, but not in Node's types.
+  const { servername } = socket as TLSSocket & { readonly servername?: string | false };
+  return servername ? servername : '';
 }

@@ -1,4 +1,5 @@
 import { BodyBuffer } from './http/body.ts';
+import type { HeaderBlock } from './http/headers.ts';
 import { TRAPPED, type StreamContext } from './wasm/context.ts';
 import { Wants, type Plugin } from './wasm/plugin.ts';
 
@@ -12,6 +13,7 @@ export interface ChainOwner {
   isHalted(direction: Direction): boolean;
   /** The context of the filter at `index`, made on first use; null: the filter is skipped. */
   filterContext(index: number, direction: Direction): StreamContext | null;
+  headerMap(type: number): HeaderBlock | null;
   passHead(direction: Direction, endOfStream: boolean): void;
   passData(direction: Direction, bytes: Buffer, start: number, end: number, endOfStream: boolean): void;
   passTrailers(direction: Direction): void;
@@ -35,16 +37,6 @@ const NO_BYTES = Buffer.alloc(0);
 const spareBodies: BodyBuffer[] = [];
 const SPARE_BODIES = 64;
 const SPARE_BODY_BYTES = 256 * 1024;
-
-/** Phases, as the latency histogram numbers them: direction × 3 + {head, data, trailers}. */
-export const PHASES = [
-  'request_headers',
-  'request_body',
-  'request_trailers',
-  'response_headers',
-  'response_body',
-  'response_trailers',
-] as const;
 
 /**
  * One direction of one stream through the filters of its chain.
@@ -301,17 +293,18 @@ export class ChainPass {
 
   /** Calls the guest; what trapped and is to be skipped counts as Continue. */
   #call(position: number, plugin: Plugin, context: StreamContext, part: number, size: number, ended: boolean): number {
+    // As `Phase` of the filter metrics numbers them.
     const phase = this.direction * 3 + part;
     this.#calling = position;
     this.#resumed = false;
     const startedAt = performance.now();
     let action: number;
-    if (phase === 0) action = context.onRequestHeaders(context.headerCount(0), ended);
+    if (phase === 0) action = context.onRequestHeaders(this.#fields(0), ended);
     else if (phase === 1) action = context.onRequestBody(size, ended);
-    else if (phase === 2) action = context.onRequestTrailers(context.headerCount(1));
-    else if (phase === 3) action = context.onResponseHeaders(context.headerCount(2), ended);
+    else if (phase === 2) action = context.onRequestTrailers(this.#fields(1));
+    else if (phase === 3) action = context.onResponseHeaders(this.#fields(2), ended);
     else if (phase === 4) action = context.onResponseBody(size, ended);
-    else action = context.onResponseTrailers(context.headerCount(3));
+    else action = context.onResponseTrailers(this.#fields(3));
     this.#calling = -1;
     this.#owner.recordFilter(plugin, phase, startedAt);
     if (action === TRAPPED) {
@@ -319,6 +312,11 @@ export class ChainPass {
       return CONTINUE;
     }
     return this.#resumed ? CONTINUE : action;
+  }
+
+  /** Fields of a map, pseudo-headers included. @param map `MapType` */
+  #fields(map: number): number {
+    return this.#owner.headerMap(map)?.count ?? 0;
   }
 
   /** Puts bytes behind what the filter at `position` holds; its own buffer is handed over whole where it can be. */

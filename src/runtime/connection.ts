@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { serverNameOf } from './accepted-socket.ts';
 import { ChunkedReader } from './http/chunked.ts';
 import { X_FORWARDED_FOR, X_FORWARDED_PROTO } from './http/fields.ts';
 import { MessageKind, type HeaderBlock } from './http/headers.ts';
-import { Framing, HeadReader, NEED_MORE, REFUSED } from './http/parse.ts';
+import { Framing, HeadReader, MethodId, NEED_MORE, REFUSED } from './http/parse.ts';
 import { responseHeadSize, writeResponseHead } from './http/write.ts';
 import type { ListeningPort } from './listener.ts';
 import type { LiveSnapshot } from './live-snapshot.ts';
@@ -109,8 +110,8 @@ export class Connection extends Transport {
 
   /** Index of the listener whose certificate the client was shown; -1: it named no server. */
   listenerOf(live: LiveSnapshot): number {
-    const name = this.tls?.servername;
-    return typeof name === 'string' && name !== '' ? (live.certificates(this.port.key)?.listenerOf(name) ?? -1) : -1;
+    const name = this.tls === null ? '' : serverNameOf(this.tls);
+    return name !== '' ? (live.certificates(this.port.key)?.listenerOf(name) ?? -1) : -1;
   }
 
   // ── Bytes in ──────────────────────────────────────────────────────────────────────────────────
@@ -152,7 +153,7 @@ export class Connection extends Transport {
     if (stream === null) {
       stream = this.#stream = worker.acquire();
       this.limits = this.port.spec.limits;
-      reader.begin(stream.request, MessageKind.Request, this.limits);
+      reader.begin(stream.request, MessageKind.Request, this.limits, MethodId.Get, this.tls !== null);
       this.#since = worker.wheel.now;
       this.#requests++;
     }
@@ -259,7 +260,6 @@ export class Connection extends Transport {
 
   /** Own fields of the request: who sent it and how. Values from outside count only behind trusted proxies. */
   appendForwarded(request: HeaderBlock): void {
-    request.setScheme(this.tls !== null);
     const known = this.limits.trustedHops > 0 ? request.indexOf(X_FORWARDED_FOR) : -1;
     if (known >= 0) {
       const joined = Buffer.from(`${request.valueText(known)}, ${this.remoteAddress}`, 'latin1');

@@ -25,7 +25,6 @@ export class Reply {
 export const Replies = {
   badPath: new Reply(400, 'bad_path'),
   badBody: new Reply(400, 'bad_body'),
-  upgradeWithBody: new Reply(400, 'upgrade_with_body'),
   misdirected: new Reply(421, 'misdirected_request'),
   bodyTimeout: new Reply(408, 'body_timeout'),
   bodyTooLarge: new Reply(413, 'body_too_large'),

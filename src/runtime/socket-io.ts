@@ -48,7 +48,7 @@ export abstract class Transport {
   abstract onDrained(): void;
 }
 
-let bytes = Buffer.allocUnsafeSlow(OUT_BYTES);
+let bytes: Buffer = Buffer.allocUnsafeSlow(OUT_BYTES);
 let end = 0;
 let owner: Transport | null = null;
 

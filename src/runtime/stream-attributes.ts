@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { serverNameOf } from './accepted-socket.ts';
 import type { HeaderBlock } from './http/headers.ts';
 import type { Stream } from './stream.ts';
 import type { AttributeValue } from './wasm/stream-host.ts';
@@ -78,7 +79,7 @@ const READERS: Readonly<Record<string, Reader>> = Object.freeze({
     connection_id: (s) => ({ type: 'uint', value: BigInt(s.connection.id) }),
     'connection.mtls': () => ({ type: 'bool', value: false }),
     'connection.tls_version': (s) => tls(s, 'version'),
-    'connection.requested_server_name': (s) => tls(s, 'servername'),
+    'connection.requested_server_name': (s) => tls(s, 'name'),
     'upstream.address': (s) => (s.endpoint === null ? undefined : text(s.endpoint.text)),
     'upstream.port': (s) => (s.endpoint === null ? undefined : int(s.endpoint.port)),
     'upstream.num_endpoints': (s) => (s.cluster === null ? undefined : { type: 'uint', value: BigInt(s.cluster.endpoints.length) }),
@@ -165,9 +166,9 @@ function clusterName(stream: Stream): AttributeValue | undefined {
   return stream.cluster === null ? undefined : text(stream.cluster.spec.name);
 }
 
-function tls(stream: Stream, what: 'version' | 'servername'): AttributeValue | undefined {
+function tls(stream: Stream, what: 'version' | 'name'): AttributeValue | undefined {
   const { tls } = stream.connection;
   if (tls === null) return undefined;
-  const value = what === 'version' ? tls.getProtocol() : tls.servername;
-  return typeof value === 'string' ? text(value) : undefined;
+  const value = what === 'version' ? tls.getProtocol() : serverNameOf(tls);
+  return value === null ? undefined : text(value);
 }

@@ -5,7 +5,7 @@ import type { Cluster, Endpoint } from './cluster.ts';
 import type { Connection } from './connection.ts';
 import { BodyBuffer } from './http/body.ts';
 import type { CompiledHeaderModifier } from './header-modifier.ts';
-import { ACCEPT, CONTENT_LENGTH, EXPECT, X_REQUEST_ID } from './http/fields.ts';
+import { ACCEPT, CONTENT_LENGTH, X_REQUEST_ID } from './http/fields.ts';
 import { HeaderBlock } from './http/headers.ts';
 import { isIdempotent, MethodId } from './http/method.ts';
 import { Framing, type HeadReader } from './http/parse.ts';
@@ -158,15 +158,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     this.#requestLength = reader.contentLength;
     this.#expects = reader.expectContinue;
     const { request } = this;
-    if (reader.upgrade) {
-      this.#upgrade = Buffer.from(request.bytes.subarray(reader.upgradeStart, reader.upgradeEnd));
-      if (reader.framing !== Framing.None) {
-        this.#enter();
-        this.#makeReply(Replies.upgradeWithBody);
-        this.#leave();
-        return;
-      }
-    }
+    if (reader.upgrade) this.#upgrade = Buffer.from(request.bytes.subarray(reader.upgradeStart, reader.upgradeEnd));
     this.#enter();
     this.#start();
     this.#leave();
@@ -341,7 +333,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     rule.requestHeaders?.apply(request);
     if (rule.redirect !== null) {
       rule.redirect.build(request, this.connection.secure, this.connection.localPort, this.#prefixLength);
-      const location = rule.redirect.bytes.latin1Slice(0, rule.redirect.length);
+      const location = rule.redirect.bytes.toString('latin1', 0, rule.redirect.length);
       this.#makeReply(new Reply(rule.redirect.status, 'redirect', [['location', location]]));
       return;
     }
@@ -362,10 +354,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     this.cluster = cluster;
     this.clusterIndex = backend.cluster;
     this.#counted = true;
-    if (this.#expects) {
-      request.removeAll(EXPECT);
-      if (!this.#requestRead && this.bytesReceived === 0) this.connection.sendContinue();
-    }
+    if (this.#expects && !this.#requestRead && this.bytesReceived === 0) this.connection.sendContinue();
     if (this.#upgrade !== null && !rule.allowsUpgrade(this.#upgrade)) this.#upgrade = null;
     rule.retry?.budget.countRequest(this.worker.wheel.now);
     this.#keepBytes = rule.retry !== null ? rule.retry.spec.replayBytes : isIdempotent(this.method) ? HIGH_WATER_BYTES : 0;

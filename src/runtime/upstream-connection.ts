@@ -128,7 +128,6 @@ export class UpstreamConnection extends Transport {
   }
 
   #onConnect(): void {
-    this.#pool.connected(this);
     const attempt = this.#attempt;
     if (attempt === null) {
       // Its request went elsewhere or away meanwhile: the connection is good for the next one.
