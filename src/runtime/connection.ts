@@ -11,7 +11,7 @@ import type { LiveSnapshot } from './live-snapshot.ts';
 import { refusalBytes, Replies } from './reply.ts';
 import { RouteCache, type Router } from './route.ts';
 import type { ListenerLimits } from './snapshot.ts';
-import { appendChunk, appendLastChunk, out, readWindow, Transport } from './socket-io.ts';
+import { appendChunk, appendLastChunk, out, readWindow, reset, Transport } from './socket-io.ts';
 import type { Stream } from './stream.ts';
 import { Timer } from './timer-wheel.ts';
 import type { WorkerState } from './worker-state.ts';
@@ -295,7 +295,7 @@ export class Connection extends Transport {
     const minor = this.#reader.minorVersion;
     const size = responseHeadSize(answer, framing, length, keepAlive, minor, upgrade);
     const to = out.reserve(this, size);
-    out.advance(writeResponseHead(answer, framing, length, keepAlive, minor, to, out.end(), upgrade));
+    out.advance(writeResponseHead(answer, framing, length, keepAlive, to, out.end(), minor, upgrade));
   }
 
   sendData(bytes: Uint8Array, start: number, end: number): void {
@@ -351,6 +351,7 @@ export class Connection extends Transport {
     if (this.#phase === Phase.Closed) return;
     if (!whole) {
       out.flush();
+      reset(this.socket);
       this.close();
       return;
     }

@@ -112,6 +112,13 @@ export const out = {
   },
 };
 
+/** Closes so that the other side sees a failure and not an end: RST where the transport has it. */
+export function reset(socket: Socket): void {
+  // TLS has no reset of its own; there the missing close_notify tells.
+  if ('encrypted' in socket) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 const CRLF = Buffer.from('\r\n');
 const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 

@@ -9,7 +9,7 @@ import { Framing, HeadReader, NEED_MORE, REFUSED } from './http/parse.ts';
 import type { EndpointPool } from './pool.ts';
 import { Failure } from './retry.ts';
 import { DEFAULT_LISTENER_LIMITS } from './snapshot.ts';
-import { out, readWindow, Transport } from './socket-io.ts';
+import { out, readWindow, reset, Transport } from './socket-io.ts';
 import { Timer } from './timer-wheel.ts';
 
 /** At most this many interim (1xx) answers before the real one (security requirements §3). */
@@ -92,9 +92,10 @@ export class UpstreamConnection extends Transport {
     this.socket.end();
   }
 
-  /** Gives the connection up; its attempt hears no more of it. */
+  /** Gives up a request that is under way: the upstream must not take what it got for whole. */
   destroy(): void {
     this.#attempt = null;
+    if (this.#phase > Phase.Idle && !this.socket.destroyed) reset(this.socket);
     this.#close();
   }
 
