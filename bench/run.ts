@@ -168,6 +168,6 @@ function table(rows: readonly (readonly string[])[]): string {
 }
 
 function fail(why: string): never {
-  console.error(`bench: ${why}`);
+  console.log(`bench: ${why}`);
   process.exit(1);
 }

@@ -25,7 +25,7 @@ export class BodyBuffer {
     this.savedLength = 0;
   }
 
-  append(from: Buffer, start: number, end: number): void {
+  append(from: Uint8Array, start: number, end: number): void {
     if (this.guarded && this.saved === null) this.save();
     const length = this.length + end - start;
     if (length > this.bytes.length) {
@@ -33,7 +33,7 @@ export class BodyBuffer {
       this.bytes.copy(larger, 0, 0, this.length);
       this.bytes = larger;
     }
-    from.copy(this.bytes, this.length, start, end);
+    this.bytes.set(from.subarray(start, end), this.length);
     this.length = length;
   }
 
