@@ -64,9 +64,16 @@ export function take(limit: Limit, debt: number, cost: number, into: Decision): 
   into.allowed = allowed;
   into.limit = capacityOf(limit);
   into.remaining = Math.max(0, Math.floor((capacity - after) / limit.periodMs));
-  into.resetMs = Math.ceil(after / limit.requests);
+  into.resetMs = milliseconds(after, limit);
   // What asks for more than there can ever be is told to come back when all of it is there.
   const missing = Math.min(debt + wanted - capacity, debt);
-  into.retryAfterMs = allowed ? 0 : Math.max(1, Math.ceil(missing / limit.requests));
+  into.retryAfterMs = allowed ? 0 : Math.max(1, milliseconds(missing, limit));
   return after;
+}
+
+// They travel as u32; 49 days stand for anything longer.
+const MAX_WAIT_MS = 0xffff_ffff;
+
+function milliseconds(units: number, limit: Limit): number {
+  return Math.min(MAX_WAIT_MS, Math.ceil(units / limit.requests));
 }

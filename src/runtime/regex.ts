@@ -71,10 +71,16 @@ export class LinearRegex {
   feed(state: number, bytes: Uint8Array, start: number, end: number): number {
     const classOf = this.#classOf;
     const classes = this.#sample.length;
+    let table = this.#next;
     for (let i = start; i < end && state !== REGEX_DEAD; i++) {
       const of = classOf[bytes[i]!]!;
-      const next = this.#next[state * classes + of]!;
-      state = next !== -1 ? next : this.#step(state, of);
+      const next = table[state * classes + of]!;
+      if (next !== -1) {
+        state = next;
+      } else {
+        state = this.#step(state, of);
+        table = this.#next;
+      }
     }
     return state;
   }
