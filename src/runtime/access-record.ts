@@ -1,11 +1,6 @@
-import type { HeaderBlock } from './http/headers.ts';
+import { type HeaderBlock, Pseudo } from './http/headers.ts';
 import { JSON_EXPANSION, writeDecimal, writeJsonBytes, writeJsonText } from './json-bytes.ts';
 import { responseFlagsText } from './response-flags.ts';
-
-// Indexes in a request block.
-const METHOD = 0;
-const PATH = 1;
-const AUTHORITY = 2;
 
 // What a client chooses is cut in the log, so that a line has an end.
 const MAX_PATH = 4096;
@@ -14,7 +9,10 @@ const MAX_FIELD = 1024;
 const FIELDS: readonly Buffer[] = ['user-agent', 'x-forwarded-for', 'x-request-id'].map((name) =>
   Buffer.from(name),
 );
-// Slots of captured text: method, path, authority, then FIELDS.
+// Slots of captured text, the last three in the order of FIELDS.
+const METHOD = 0;
+const PATH = 1;
+const AUTHORITY = 2;
 const USER_AGENT = 3;
 const FORWARDED_FOR = 4;
 const REQUEST_ID = 5;
@@ -80,11 +78,11 @@ export class AccessRecord {
   capture(block: HeaderBlock): void {
     if (this.#bytes.length === 0) this.#bytes = Buffer.allocUnsafeSlow(CAPTURED_BYTES);
     this.#length = 0;
-    this.#copy(block, METHOD, METHOD, MAX_FIELD);
-    this.#copy(block, PATH, PATH, MAX_PATH);
-    this.#copy(block, AUTHORITY, AUTHORITY, MAX_FIELD);
+    this.#copy(block, Pseudo.Method, METHOD, MAX_FIELD);
+    this.#copy(block, Pseudo.Path, PATH, MAX_PATH);
+    this.#copy(block, Pseudo.Authority, AUTHORITY, MAX_FIELD);
     for (let i = 0; i < FIELDS.length; i++) {
-      this.#copy(block, block.indexOf(FIELDS[i]!), AUTHORITY + 1 + i, MAX_FIELD);
+      this.#copy(block, block.indexOf(FIELDS[i]!), USER_AGENT + i, MAX_FIELD);
     }
   }
 

@@ -1,9 +1,5 @@
-import type { HeaderBlock } from './http/headers.ts';
+import { type HeaderBlock, MessageKind, Pseudo } from './http/headers.ts';
 import type { HeaderModifier } from './snapshot.ts';
-
-// Index of :authority in a request block (see HeaderBlock.reset).
-const AUTHORITY = 2;
-const REQUEST_PSEUDO = 4;
 
 /** A HeaderModifier with its names and values encoded once. */
 export class CompiledHeaderModifier {
@@ -38,7 +34,8 @@ export class CompiledHeaderModifier {
       block.append(name, 0, name.length, value, 0, value.length);
     }
     const host = this.#host;
-    if (host !== null && block.pseudo === REQUEST_PSEUDO) block.setValue(AUTHORITY, host, 0, host.length);
+    if (host !== null && block.kind === MessageKind.Request)
+      block.setValue(Pseudo.Authority, host, 0, host.length);
   }
 }
 

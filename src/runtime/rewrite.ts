@@ -1,10 +1,6 @@
-import type { HeaderBlock } from './http/headers.ts';
+import { type HeaderBlock, Pseudo } from './http/headers.ts';
 import type { PathRewrite, RedirectSpec, RewriteSpec } from './snapshot.ts';
 import { hostEnd } from './host-table.ts';
-
-// Indexes in a request block.
-const PATH = 1;
-const AUTHORITY = 2;
 
 const COLON = 0x3a;
 const ZERO = 0x30;
@@ -90,11 +86,17 @@ export class CompiledRewrite {
   /** @param prefix the router's `matchedPrefixLength` for this request */
   apply(block: HeaderBlock, prefix: number): void {
     const hostname = this.#hostname;
-    if (hostname !== null) block.setValue(AUTHORITY, hostname, 0, hostname.length);
+    if (hostname !== null) block.setValue(Pseudo.Authority, hostname, 0, hostname.length);
     if (this.#path === null) return;
     scratch.length = 0;
-    this.#path.write(scratch, block.bytes, block.spans[4 * PATH + 2]!, block.spans[4 * PATH + 3]!, prefix);
-    block.setValue(PATH, scratch.bytes, 0, scratch.length);
+    this.#path.write(
+      scratch,
+      block.bytes,
+      block.spans[4 * Pseudo.Path + 2]!,
+      block.spans[4 * Pseudo.Path + 3]!,
+      prefix,
+    );
+    block.setValue(Pseudo.Path, scratch.bytes, 0, scratch.length);
   }
 }
 
@@ -138,8 +140,8 @@ export class CompiledRedirect {
    */
   build(block: HeaderBlock, secure: boolean, listenerPort: number, prefix: number): void {
     const { bytes, spans } = block;
-    const start = spans[4 * PATH + 2]!;
-    const end = spans[4 * PATH + 3]!;
+    const start = spans[4 * Pseudo.Path + 2]!;
+    const end = spans[4 * Pseudo.Path + 3]!;
     scratch.length = 0;
     this.#writeOrigin(block, secure, listenerPort);
     if (this.#path !== null) this.#path.write(scratch, bytes, start, end, prefix);
@@ -147,8 +149,8 @@ export class CompiledRedirect {
   }
 
   #writeOrigin(block: HeaderBlock, secure: boolean, listenerPort: number): void {
-    const hostStart = block.spans[4 * AUTHORITY + 2]!;
-    const hostStop = hostEnd(block.bytes, hostStart, block.spans[4 * AUTHORITY + 3]!);
+    const hostStart = block.spans[4 * Pseudo.Authority + 2]!;
+    const hostStop = hostEnd(block.bytes, hostStart, block.spans[4 * Pseudo.Authority + 3]!);
     // HTTP/1.0 may come without a host; a Location may come without one too.
     if (this.#hostname === null && hostStart === hostStop) return;
     const https = this.#scheme === null ? secure : this.#scheme === 'https';

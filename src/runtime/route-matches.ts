@@ -1,12 +1,8 @@
 import { ByteTable, bytesEqual, hashForwards, HASH_START, hashStep } from './byte-table.ts';
-import type { HeaderBlock } from './http/headers.ts';
+import { type HeaderBlock, Pseudo } from './http/headers.ts';
 import { LinearRegex } from './regex.ts';
 import type { MatchSpec } from './snapshot.ts';
 import { HeaderTest, QueryTest } from './value-match.ts';
-
-// Indexes in a request block.
-const METHOD = 0;
-const PATH = 1;
 
 const SLASH = 0x2f;
 const QUESTION = 0x3f;
@@ -59,7 +55,7 @@ export class CompiledMatch {
 
   /** Whether everything but the path holds. */
   admits(block: HeaderBlock, queryStart: number, queryEnd: number): boolean {
-    if (this.method !== null && !block.equalsValue(METHOD, this.method)) return false;
+    if (this.method !== null && !block.equalsValue(Pseudo.Method, this.method)) return false;
     const headers = this.headers;
     for (let i = 0; i < headers.length; i++) if (!headers[i]!.holds(block)) return false;
     const query = this.query;
@@ -102,8 +98,8 @@ export class CompiledVirtualHost {
   }
 
   find(block: HeaderBlock): CompiledMatch | null {
-    const start = block.spans[4 * PATH + 2]!;
-    const end = block.spans[4 * PATH + 3]!;
+    const start = block.spans[4 * Pseudo.Path + 2]!;
+    const end = block.spans[4 * Pseudo.Path + 3]!;
     return this.#matches.length <= LINEAR ? this.#try(block, start, end) : this.#lookUp(block, start, end);
   }
 

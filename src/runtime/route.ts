@@ -1,6 +1,6 @@
 import { bytesEqual } from './byte-table.ts';
 import { hostEnd, HostTable } from './host-table.ts';
-import type { HeaderBlock } from './http/headers.ts';
+import { type HeaderBlock, Pseudo } from './http/headers.ts';
 import { CompiledVirtualHost } from './route-matches.ts';
 import type { PortSpec, RuleSpec } from './snapshot.ts';
 
@@ -10,9 +10,6 @@ export { regexFault } from './regex.ts';
 export const NO_ROUTE = -1;
 /** No listener of the port has this hostname: 404. */
 export const NO_LISTENER = -2;
-
-// Index of :authority in a request block.
-const AUTHORITY = 2;
 
 /**
  * One for each connection: the virtual host of the authority seen last. A client that keeps its
@@ -84,8 +81,8 @@ export class Router {
 
   #findHost(block: HeaderBlock, cache: RouteCache | null): void {
     const bytes = block.bytes;
-    const start = block.spans[4 * AUTHORITY + 2]!;
-    const end = block.spans[4 * AUTHORITY + 3]!;
+    const start = block.spans[4 * Pseudo.Authority + 2]!;
+    const end = block.spans[4 * Pseudo.Authority + 3]!;
     if (cache === null) {
       this.#lookUp(bytes, start, end);
       return;

@@ -1,4 +1,4 @@
-import type { HeaderBlock } from './http/headers.ts';
+import { type HeaderBlock, Pseudo } from './http/headers.ts';
 import { LinearRegex, REGEX_START } from './regex.ts';
 import type { ValueMatch } from './snapshot.ts';
 
@@ -9,15 +9,13 @@ const SPACE = 0x20;
 const AMPERSAND = 0x26;
 const EQUALS = 0x3d;
 
-// Index of :authority in a request block, which has it in place of a Host field.
-const AUTHORITY = 2;
-
 /**
  * A header match. A field that is there several times is its values joined by "," (RFC 9110, section
  * 5.2): equality holds for the whole, so that one matching value among others is not enough.
  */
 export class HeaderTest {
   readonly #name: Buffer;
+  /** A request block has :authority in place of Host. */
   readonly #isHost: boolean;
   readonly #value: Buffer;
   readonly #regex: LinearRegex | null;
@@ -30,7 +28,7 @@ export class HeaderTest {
   }
 
   holds(block: HeaderBlock): boolean {
-    const first = this.#isHost ? AUTHORITY : block.indexOf(this.#name);
+    const first = this.#isHost ? Pseudo.Authority : block.indexOf(this.#name);
     if (first === -1) return false;
     const next = this.#isHost ? -1 : block.indexOf(this.#name, first + 1);
     if (this.#regex !== null) return this.#matches(this.#regex, block, first, next);
