@@ -98,6 +98,12 @@ export function giveBack(account: Account, count: number, now: number): void {
   account.discarded = Math.min(account.discarded, account.leased);
 }
 
+/** Tokens that were taken for a request which was refused after all. */
+export function refund(account: Account, count: number, now: number): void {
+  refill(account, now);
+  account.level = Math.max(account.level, Math.min(account.capacity - account.leased, account.level + count));
+}
+
 /**
  * A worker died with `count` tokens. Nobody knows how many it used; counting all of them as used
  * never admits too much.

@@ -1,0 +1,159 @@
+import cluster, { type Worker } from 'node:cluster';
+import type { Snapshot } from '../runtime/snapshot.ts';
+import type { Code, FromWorker, LedgerAsk, StageFault, ToWorker, WorkerDump } from '../worker/protocol.ts';
+
+/** A snapshot that does not get staged within this time is refused. */
+export const STAGE_LIMIT_MS = 30_000;
+const SWAP_LIMIT_MS = 5000;
+
+/** A snapshot with the bytes of all its modules. */
+export interface Deployable {
+  readonly snapshot: Snapshot;
+  readonly code: Code;
+}
+
+export interface WorkerEvents {
+  /** The process runs and waits for a snapshot. */
+  up(worker: WorkerProcess): void;
+  ledger(worker: WorkerProcess, asks: readonly LedgerAsk[]): void;
+  /** It met a fault that nobody caught; it drains and exits by itself. */
+  failing(worker: WorkerProcess): void;
+  exited(worker: WorkerProcess, code: number | null, signal: string | null): void;
+}
+
+interface Request {
+  readonly settle: (answer: FromWorker | null) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/**
+ * One worker process as its supervisor sees it. Questions are answered with null where the
+ * process exits or does not answer in time, so nothing waits for a dead worker.
+ */
+export class WorkerProcess {
+  readonly slot: number;
+  readonly startedAt = performance.now();
+  /** Of the snapshot that it serves. */
+  version: string | null = null;
+  isUp = false;
+  /** It serves no new connections: draining, or failing. */
+  isLeaving = false;
+  isCatchingUp = false;
+  hasExited = false;
+  /** When it last said that its event loop turns. */
+  aliveAt = performance.now();
+  lastDump: WorkerDump | null = null;
+  private readonly worker: Worker;
+  private readonly events: WorkerEvents;
+  private readonly requests = new Map<number, Request>();
+  /** Digests of the modules that it has: those of the snapshot it serves. */
+  private known = new Set<string>();
+  private lastId = 0;
+
+  constructor(slot: number, env: Record<string, string>, events: WorkerEvents) {
+    this.slot = slot;
+    this.events = events;
+    this.worker = cluster.fork(env);
+    this.worker.on('message', (message: FromWorker) => this.receive(message));
+    this.worker.on('error', () => undefined);
+    this.worker.on('exit', (code: number | null, signal: string | null) => {
+      this.hasExited = true;
+      for (const { settle } of this.requests.values()) settle(null);
+      events.exited(this, code, signal);
+    });
+  }
+
+  get id(): number {
+    return this.worker.id;
+  }
+
+  get pid(): number {
+    return this.worker.process.pid ?? 0;
+  }
+
+  /** @returns the number to swap or discard by, or why the worker refused */
+  async stage({ snapshot, code }: Deployable): Promise<number | readonly StageFault[]> {
+    const id = ++this.lastId;
+    const missing = new Map([...code].filter(([digest]) => !this.known.has(digest)));
+    const answer = await this.ask(id, { type: 'stage', id, snapshot, code: missing }, STAGE_LIMIT_MS);
+    if (answer?.type === 'staged') return id;
+    if (answer?.type === 'refused') return answer.faults;
+    const what = this.hasExited ? 'exited' : `did not answer within ${STAGE_LIMIT_MS / 1000} s`;
+    if (!this.hasExited) this.discard(id);
+    return [{ kind: 'worker', source: null, message: `worker ${this.slot} ${what} while it staged the snapshot` }];
+  }
+
+  /** @returns whether the worker serves the snapshot */
+  async swap(id: number, snapshot: Snapshot): Promise<boolean> {
+    const answer = await this.ask(id, { type: 'swap', id }, SWAP_LIMIT_MS);
+    if (answer?.type !== 'swapped') return false;
+    this.version = snapshot.version;
+    this.known = new Set(snapshot.modules.map((module) => module.digest));
+    return true;
+  }
+
+  discard(id: number): void {
+    this.send({ type: 'discard', id });
+  }
+
+  /** Metrics and status, as they are or as they were last; null where none ever came. */
+  async dump(limitMs: number): Promise<WorkerDump | null> {
+    const id = ++this.lastId;
+    const answer = await this.ask(id, { type: 'dump', id }, limitMs);
+    if (answer?.type === 'dump') this.lastDump = answer.dump;
+    return this.lastDump;
+  }
+
+  drain(limitMs: number): void {
+    this.isLeaving = true;
+    this.send({ type: 'drain', limitMs });
+  }
+
+  kill(): void {
+    this.worker.process.kill('SIGKILL');
+  }
+
+  send(message: ToWorker): void {
+    if (this.hasExited || !this.worker.isConnected()) return;
+    this.worker.process.send(message, undefined, undefined, () => undefined);
+  }
+
+  private ask(id: number, message: ToWorker, limitMs: number): Promise<FromWorker | null> {
+    if (this.hasExited) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      const settle = (answer: FromWorker | null): void => {
+        clearTimeout(timer);
+        this.requests.delete(id);
+        resolve(answer);
+      };
+      const timer = setTimeout(() => settle(null), limitMs);
+      this.requests.set(id, { settle, timer });
+      this.send(message);
+    });
+  }
+
+  private receive(message: FromWorker): void {
+    this.aliveAt = performance.now();
+    switch (message.type) {
+      case 'up':
+        this.isUp = true;
+        this.events.up(this);
+        break;
+      case 'staged':
+      case 'refused':
+      case 'swapped':
+      case 'dump':
+        this.requests.get(message.id)?.settle(message);
+        break;
+      case 'ledger':
+        this.events.ledger(this, message.asks);
+        break;
+      case 'failing':
+        this.isLeaving = true;
+        this.events.failing(this);
+        break;
+      case 'alive':
+        break;
+    }
+  }
+}

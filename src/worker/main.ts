@@ -1,0 +1,27 @@
+import cluster from 'node:cluster';
+import { Runtime } from '../runtime/runtime.ts';
+import { WorkerProgram } from './program.ts';
+import { openLog } from './log.ts';
+
+/**
+ * What a worker process runs. It is told everything by its supervisor: which snapshot to stage,
+ * when to swap, when to drain.
+ */
+const settings = JSON.parse(process.env['WEIR_WORKER'] ?? '{}') as {
+  readonly id: number;
+  readonly workers: number;
+  readonly level: string;
+  readonly drainMs: number;
+};
+
+if (!cluster.isWorker || !process.send) {
+  process.stderr.write('this file is started by weir run, not by hand\n');
+  process.exit(2);
+}
+
+const log = openLog('worker', settings.level, { worker: settings.id });
+new WorkerProgram({
+  ...settings,
+  log,
+  makeRuntime: (ledger) => new Runtime({ workerId: settings.id, ledger, log: log.logger }),
+}).start();

@@ -1,0 +1,112 @@
+import type { MetricFamily } from '../runtime/metrics.ts';
+import type { Limit } from '../runtime/limit.ts';
+import type { Position, Snapshot } from '../runtime/snapshot.ts';
+
+/**
+ * What supervisor and workers say to each other over the channel of `node:cluster`. Messages of
+ * one channel arrive in the order they were sent; both sides rely on it.
+ */
+export type ToWorker =
+  | { readonly type: 'stage'; readonly id: number; readonly snapshot: Snapshot; readonly code: Code }
+  | { readonly type: 'swap'; readonly id: number }
+  | { readonly type: 'discard'; readonly id: number }
+  | { readonly type: 'drain'; readonly limitMs: number }
+  | { readonly type: 'dump'; readonly id: number }
+  | { readonly type: 'level'; readonly level: string }
+  | { readonly type: 'ledger'; readonly replies: readonly LedgerReply[] };
+
+export type FromWorker =
+  | { readonly type: 'up' }
+  | { readonly type: 'staged'; readonly id: number }
+  | { readonly type: 'refused'; readonly id: number; readonly faults: readonly StageFault[] }
+  | { readonly type: 'swapped'; readonly id: number }
+  | { readonly type: 'dump'; readonly id: number; readonly dump: WorkerDump }
+  | { readonly type: 'alive' }
+  | { readonly type: 'failing' }
+  | { readonly type: 'ledger'; readonly asks: readonly LedgerAsk[] };
+
+/** Module bytes by digest: those that the worker has not got with the snapshot it serves. */
+export type Code = ReadonlyMap<string, Uint8Array>;
+
+/** Why a worker, or the canary before it, could not take a snapshot. */
+export interface StageFault {
+  readonly kind: FaultKind;
+  /** Where the plugin, module or listener was written; null where no object is to blame. */
+  readonly source: Position | null;
+  readonly message: string;
+}
+
+/**
+ * `module`: the bytes are no module that weir runs. `plugin`: it refused to start or its
+ * configuration. `time`: it did not come to an end. `listen`: an address cannot be bound.
+ * `worker`: the worker broke down or did not answer.
+ */
+export type FaultKind = 'module' | 'plugin' | 'time' | 'listen' | 'worker';
+
+export interface WorkerDump {
+  readonly families: readonly MetricFamily[];
+  readonly status: RuntimeStatus;
+  readonly process: {
+    readonly cpuSeconds: number;
+    readonly residentBytes: number;
+    readonly heapBytes: number;
+    readonly uncaught: number;
+    readonly logDropped: number;
+    readonly ledger: { readonly local: number; readonly asked: number; readonly timedOut: number };
+  };
+}
+
+export interface RuntimeStatus {
+  readonly version: string | null;
+  readonly streams: number;
+  readonly connections: number;
+  readonly snapshots: number;
+  readonly plugins: readonly {
+    readonly name: string;
+    readonly instances: number;
+    readonly heapBytes: number;
+    readonly traps: number;
+  }[];
+}
+
+/** A worker's side of the shared limits; `at` is `process.hrtime`, one clock for the machine. */
+export type LedgerAsk =
+  | {
+      readonly kind: 'take';
+      readonly key: string;
+      readonly limit: Limit;
+      readonly cost: number;
+      readonly ticket: number;
+    }
+  | { readonly kind: 'used'; readonly key: string; readonly count: number; readonly at: number }
+  /** Of tokens that were taken one by one, not leased. */
+  | { readonly kind: 'refund'; readonly key: string; readonly count: number }
+  | {
+      readonly kind: 'returned';
+      readonly key: string;
+      readonly count: number;
+      /** Answers the recall of this number; 0 where nobody asked. */
+      readonly recall: number;
+    };
+
+export type LedgerReply =
+  | {
+      readonly kind: 'decided';
+      readonly ticket: number;
+      readonly allowed: boolean;
+      /** Tokens handed over beyond the cost of this request. */
+      readonly leased: number;
+      /** Tokens left, those leased to others included. */
+      readonly remaining: number;
+      readonly resetMs: number;
+      readonly retryAfterMs: number;
+      /** Nothing with this cost can be admitted before this time; 0 where that is not known. */
+      readonly deniedUntil: number;
+    }
+  | { readonly kind: 'recall'; readonly key: string; readonly recall: number };
+
+/** A key goes with one limit; a changed configuration may change it under the same key. */
+export function sameLimit(a: Limit, b: Limit): boolean {
+  if (a === b) return true;
+  return a.requests === b.requests && a.periodMs === b.periodMs && a.burst === b.burst && a.algorithm === b.algorithm;
+}
