@@ -1,5 +1,5 @@
 import cluster, { type Worker } from 'node:cluster';
-import type { Snapshot } from '../runtime/snapshot.ts';
+import type { ModuleSpec, Snapshot } from '../runtime/snapshot.ts';
 import type { Code, FromWorker, LedgerAsk, StageFault, ToWorker, WorkerDump } from '../worker/protocol.ts';
 
 /** A snapshot that does not get staged within this time is refused. */
@@ -46,7 +46,7 @@ export class WorkerProcess {
   private readonly worker: Worker;
   private readonly events: WorkerEvents;
   private readonly requests = new Map<number, Request>();
-  /** Digests of the modules that it has: those of the snapshot it serves. */
+  /** Modules that it has compiled: those of the snapshot it serves. */
   private known = new Set<string>();
   private lastId = 0;
 
@@ -74,7 +74,11 @@ export class WorkerProcess {
   /** @returns the number to swap or discard by, or why the worker refused */
   async stage({ snapshot, code }: Deployable): Promise<number | readonly StageFault[]> {
     const id = ++this.lastId;
-    const missing = new Map([...code].filter(([digest]) => !this.known.has(digest)));
+    const missing = new Map<string, Uint8Array>();
+    for (const module of snapshot.modules) {
+      const bytes = code.get(module.digest);
+      if (bytes && !this.known.has(compiledAs(module))) missing.set(module.digest, bytes);
+    }
     const answer = await this.ask(id, { type: 'stage', id, snapshot, code: missing }, STAGE_LIMIT_MS);
     if (answer?.type === 'staged') return id;
     if (answer?.type === 'refused') return answer.faults;
@@ -88,7 +92,7 @@ export class WorkerProcess {
     const answer = await this.ask(id, { type: 'swap', id }, SWAP_LIMIT_MS);
     if (answer?.type !== 'swapped') return false;
     this.version = snapshot.version;
-    this.known = new Set(snapshot.modules.map((module) => module.digest));
+    this.known = new Set(snapshot.modules.map(compiledAs));
     return true;
   }
 
@@ -156,4 +160,9 @@ export class WorkerProcess {
         break;
     }
   }
+}
+
+/** The memory cap is written into the code, so another cap is another compilation. */
+function compiledAs(module: ModuleSpec): string {
+  return `${module.digest}/${module.memoryBytes}`;
 }

@@ -34,6 +34,8 @@ export interface StageFault {
   /** Where the plugin, module or listener was written; null where no object is to blame. */
   readonly source: Position | null;
   readonly message: string;
+  /** What the filter logged before it failed. */
+  readonly notes?: readonly string[];
 }
 
 /**

@@ -1,0 +1,197 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { chmod, lstat, unlink } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isTrustedHost, type AdminAddress } from './admin-address.ts';
+
+/** What the server answers with; it knows nothing else of weir. */
+export interface AdminSource {
+  /** `LIVE`, or why weir is not ready. */
+  state(): 'LIVE' | 'INITIALIZING' | 'DRAINING';
+  detail(): Promise<unknown>;
+  metrics(): Promise<{ type: string; text: string }>;
+  configDump(): unknown;
+  clusters(): Promise<string>;
+  level(): string;
+  /** @returns false where there is no such level */
+  setLevel(level: string): boolean;
+}
+
+export interface AdminOptions {
+  /** Requests must carry it as a bearer token; null: whoever reaches the address may ask. */
+  readonly token: string | null;
+}
+
+interface Page {
+  readonly method: 'GET' | 'POST';
+  readonly about: string;
+  /** Answers without a token: it tells nothing but whether weir is ready. */
+  readonly open?: boolean;
+  answer(query: URLSearchParams, response: ServerResponse): Promise<void> | void;
+}
+
+const MAX_CONNECTIONS = 256;
+
+/** Admin and metrics over HTTP. It reads; the one thing it changes is the log level. */
+export class AdminServer {
+  private readonly server: Server;
+  private readonly pages: ReadonlyMap<string, Page>;
+  private readonly token: string | null;
+  private boundTo = '';
+
+  constructor(source: AdminSource, options: AdminOptions) {
+    this.token = options.token;
+    this.pages = pagesOf(source);
+    this.server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 30_000 });
+    this.server.maxConnections = MAX_CONNECTIONS;
+    this.server.on('request', (request, response) => void this.serve(request, response));
+  }
+
+  /** @returns where it listens, as a URL or a path; rejects where the address cannot be bound */
+  async listen(address: Exclude<AdminAddress, { kind: 'off' }>): Promise<string> {
+    const { server } = this;
+    // One that a process left behind; a path that is anything else but a socket stays and refuses.
+    if (address.kind === 'unix') await removeStaleSocket(address.path);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      const done = (): void => {
+        server.off('error', reject);
+        resolve();
+      };
+      if (address.kind === 'tcp') {
+        server.listen({ host: address.host, port: address.port, exclusive: true }, done);
+      } else {
+        // The socket is nobody else's from its first moment.
+        const mask = process.umask(0o177);
+        server.listen(address.path, done);
+        process.umask(mask);
+      }
+    });
+    if (address.kind === 'unix') {
+      await chmod(address.path, 0o600);
+      return address.path;
+    }
+    this.boundTo = address.host;
+    const bound = server.address();
+    const port = typeof bound === 'object' && bound ? bound.port : address.port;
+    return `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
+  }
+
+  close(): void {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.setHeader('cache-control', 'no-store');
+    response.setHeader('x-content-type-options', 'nosniff');
+    try {
+      const url = new URL(request.url ?? '/', 'http://admin');
+      const page = this.pages.get(url.pathname);
+      const isOpen = page?.open === true && !url.searchParams.has('verbose');
+      const refusal = this.refusalOf(request, isOpen);
+      if (refusal) return sendText(response, refusal.status, refusal.reason);
+      if (!page) return sendText(response, 404, 'no such page; / lists them\n');
+      const isRead = request.method === 'GET' || request.method === 'HEAD';
+      if (page.method === 'GET' ? !isRead : request.method !== 'POST') {
+        response.setHeader('allow', page.method === 'GET' ? 'GET, HEAD' : 'POST');
+        return sendText(response, 405, `use ${page.method}\n`);
+      }
+      await page.answer(url.searchParams, response);
+    } catch (error) {
+      if (response.headersSent) response.destroy();
+      else sendText(response, 500, `${error instanceof Error ? error.message : String(error)}\n`);
+    }
+  }
+
+  private refusalOf(request: IncomingMessage, isOpen: boolean): { status: number; reason: string } | null {
+    if (this.token !== null) {
+      return isOpen || bearerIs(request, this.token) ? null : { status: 401, reason: 'a bearer token is required\n' };
+    }
+    const { host, origin } = request.headers;
+    // Over a Unix socket no browser gets here.
+    const isTrusted = this.boundTo === '' || isTrustedHost(host, this.boundTo);
+    if (!isTrusted) return { status: 403, reason: 'this Host is not an address of the admin server\n' };
+    if (origin !== undefined && origin !== `http://${host}`) {
+      return { status: 403, reason: 'requests of other origins are refused\n' };
+    }
+    return null;
+  }
+}
+
+function pagesOf(source: AdminSource): Map<string, Page> {
+  const metrics: Page = {
+    method: 'GET',
+    about: 'metrics in Prometheus text format',
+    answer: async (_query, response) => {
+      const { type, text } = await source.metrics();
+      send(response, 200, type, text);
+    },
+  };
+  const pages = new Map<string, Page>();
+  pages.set('/', {
+    method: 'GET',
+    about: 'this list',
+    answer: (_query, response) => {
+      const lines = [...pages].map(([path, page]) => `${page.method.padEnd(4)} ${path.padEnd(20)} ${page.about}`);
+      sendText(response, 200, `${lines.join('\n')}\n`);
+    },
+  });
+  pages.set('/ready', {
+    method: 'GET',
+    about: '200 when all workers serve the snapshot in force; ?verbose: workers, versions, the last refused configuration',
+    open: true,
+    answer: async (query, response) => {
+      const state = source.state();
+      const status = state === 'LIVE' ? 200 : 503;
+      if (query.has('verbose')) sendJson(response, status, await source.detail());
+      else sendText(response, status, `${state}\n`);
+    },
+  });
+  pages.set('/metrics', metrics);
+  pages.set('/stats/prometheus', metrics);
+  pages.set('/config_dump', {
+    method: 'GET',
+    about: 'the snapshot in force, without its secrets',
+    answer: (_query, response) => sendJson(response, 200, source.configDump()),
+  });
+  pages.set('/clusters', {
+    method: 'GET',
+    about: 'clusters and their endpoints',
+    answer: async (_query, response) => sendText(response, 200, await source.clusters()),
+  });
+  pages.set('/logging', {
+    method: 'POST',
+    about: 'changes the log level: ?level=debug',
+    answer: (query, response) => {
+      const level = query.get('level');
+      if (level !== null && !source.setLevel(level)) return sendText(response, 400, `no log level ${JSON.stringify(level)}\n`);
+      sendText(response, 200, `level: ${source.level()}\n`);
+    },
+  });
+  return pages;
+}
+
+function bearerIs(request: IncomingMessage, token: string): boolean {
+  const given = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
+  // Digests have one length, so that the comparison tells nothing by its time.
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(token));
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => null);
+  if (found?.isSocket()) await unlink(path);
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  send(response, status, 'application/json', `${JSON.stringify(value, null, 2)}\n`);
+}
+
+function sendText(response: ServerResponse, status: number, text: string): void {
+  send(response, status, 'text/plain; charset=utf-8', text);
+}
+
+function send(response: ServerResponse, status: number, type: string, text: string): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
+  response.end(response.req.method === 'HEAD' ? undefined : text);
+}

@@ -1,0 +1,58 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { LocalLedger } from '../runtime/ledger.ts';
+import { WasmHost } from '../runtime/wasm/host.ts';
+import { compileModule } from '../runtime/wasm/module.ts';
+import { LocalSharedStore } from '../runtime/wasm/shared.ts';
+import { faultOf } from '../worker/fault.ts';
+import type { CanaryJob, CanaryReport } from './canary.ts';
+
+/**
+ * Program of the canary's thread: compiles modules and starts plugins with the host that workers
+ * use, one after the other, telling of each step before it begins.
+ */
+const KEPT_LOG_LINES = 5;
+
+let lines: string[] = [];
+let lastToken = 0;
+
+const host = new WasmHost({
+  log: (_level, _plugin, message) => {
+    lines.push(message);
+    if (lines.length > KEPT_LOG_LINES) lines.shift();
+  },
+  // Sent, and never answered: a plugin that fetches something in its start waits for traffic to have it.
+  callouts: { httpCall: () => ++lastToken, cancel: () => undefined },
+  shared: new LocalSharedStore(),
+  metrics: { define: () => 1, add: () => undefined, set: () => undefined, observe: () => undefined, get: () => 0 },
+  ledger: new LocalLedger(),
+  now: () => Date.now(),
+  node: { id: 'canary', cluster: 'weir' },
+  workerId: 0,
+});
+
+function tell(report: CanaryReport): void {
+  parentPort?.postMessage(report);
+}
+
+async function tryOut(job: CanaryJob): Promise<void> {
+  for (const [index, { spec, module }] of job.plugins.entries()) {
+    lines = [];
+    let source = module.source;
+    try {
+      tell({ type: 'step', index, step: 'compile' });
+      const bytes = job.code.get(module.digest);
+      if (!bytes) throw new Error(`the code of module ${module.name} is not here`);
+      const compiled = await compileModule(bytes, { memoryBytes: module.memoryBytes });
+      source = spec.source;
+      tell({ type: 'step', index, step: 'start' });
+      await host.startPlugin(compiled, spec);
+      tell({ type: 'ok', index });
+    } catch (error) {
+      const fault = faultOf(error);
+      tell({ type: 'fault', index, fault: { ...fault, source: fault.source ?? source, notes: lines } });
+    }
+  }
+  tell({ type: 'end' });
+}
+
+await tryOut(workerData as CanaryJob);

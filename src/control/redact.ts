@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import type { Snapshot } from '../runtime/snapshot.ts';
+
+const SECRET_NAME = /secret|password|passwd|token|credential|private|^keys?$|apikey|api[-_]key|^hash(es)?$/i;
+
+/** A snapshot that may be shown: private keys and whatever looks like a secret in filter configurations is replaced. */
+export function redactSnapshot(snapshot: Snapshot): unknown {
+  return {
+    ...snapshot,
+    ports: snapshot.ports.map((port) => ({
+      ...port,
+      listeners: port.listeners.map((listener) => ({
+        ...listener,
+        certificates: listener.certificates.map((certificate) => ({ ...certificate, keyPem: '[redacted]' })),
+      })),
+    })),
+    plugins: snapshot.plugins.map((plugin) => ({
+      ...plugin,
+      configuration: redactText(plugin.configuration),
+      vmConfiguration: redactText(plugin.vmConfiguration),
+    })),
+  };
+}
+
+/** JSON with its secrets replaced; of other text only its size and digest are told. */
+function redactText(text: string): unknown {
+  if (text === '') return '';
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return `[${Buffer.byteLength(text)} bytes, sha256 ${createHash('sha256').update(text).digest('hex').slice(0, 12)}]`;
+  }
+  return redactValue(value, false);
+}
+
+function redactValue(value: unknown, secret: boolean): unknown {
+  if (typeof value === 'string') return secret ? '[redacted]' : value;
+  if (Array.isArray(value)) return value.map((each) => redactValue(each, secret));
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) => [name, redactValue(each, secret || SECRET_NAME.test(name))]),
+  );
+}
