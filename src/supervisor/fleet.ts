@@ -62,8 +62,9 @@ export class Fleet {
     }));
   }
 
-  /** Forks all workers; they wait for the first snapshot. */
+  /** Forks all workers, the first time that it is called; they wait for the first snapshot. */
   start(): void {
+    if (this.watchdog) return;
     cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary({ exec: this.options.entry, args: [], serialization: 'advanced' });
     for (const slot of this.slots) this.fork(slot);

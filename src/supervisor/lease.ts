@@ -12,8 +12,8 @@
  * and no sequence of leases admits more than one process would have.
  *
  * The cost of that rule is that a token used and not yet reported keeps the bucket looking fuller
- * than it is, and refill above the ceiling is discarded. `discarded` remembers how much of it the
- * leases caused, and a report gives it back for the time since the tokens were used.
+ * than it is, and what flows in above the ceiling runs over. The account remembers when that
+ * happened last, and a report gives back what ran over after its tokens were used.
  */
 export interface Account {
   capacity: number;
@@ -22,8 +22,9 @@ export interface Account {
   level: number;
   /** Tokens that workers hold, not known to be used. */
   leased: number;
-  /** Refill that found no room because of `leased`; never more than it. */
-  discarded: number;
+  /** The last span in which refill ran over, less what has been given back of it. */
+  overFrom: number;
+  overTo: number;
   /** The time `level` is right for, in monotonic milliseconds. */
   at: number;
 }
@@ -36,22 +37,24 @@ export const MAX_LEASE = 256;
 
 /** A full account. */
 export function openAccount(capacity: number, ratePerMs: number, now: number): Account {
-  return { capacity, ratePerMs, level: capacity, leased: 0, discarded: 0, at: now };
+  return { capacity, ratePerMs, level: capacity, leased: 0, overFrom: now, overTo: now, at: now };
 }
 
 /** Adds what has flowed in since the last call. */
 export function refill(account: Account, now: number): void {
-  const elapsed = now - account.at;
-  if (elapsed <= 0) return;
+  const before = account.at;
+  if (now <= before) return;
   account.at = now;
-  const gained = elapsed * account.ratePerMs;
+  const gained = (now - before) * account.ratePerMs;
   const room = Math.max(0, account.capacity - account.leased - account.level);
   if (gained <= room) {
     account.level += gained;
     return;
   }
   account.level += room;
-  account.discarded = Math.min(account.leased, account.discarded + gained - room);
+  const goesOn = room === 0 && account.overTo === before;
+  if (!goesOn) account.overFrom = before + room / account.ratePerMs;
+  account.overTo = now;
 }
 
 /** Takes `cost` tokens if they are there. */
@@ -83,10 +86,12 @@ export function reportUsed(account: Account, count: number, usedAt: number, now:
   refill(account, now);
   const used = Math.min(count, account.leased);
   account.leased -= used;
-  const refilled = Math.max(0, now - usedAt) * account.ratePerMs;
-  const credit = Math.min(account.discarded, used, refilled);
+  // Each moment's refill is given back once, whichever report is the first to cover it.
+  const from = Math.max(usedAt, account.overFrom);
+  const credit = Math.min(used, Math.max(0, account.overTo - from) * account.ratePerMs);
+  if (credit <= 0) return;
   account.level += credit;
-  account.discarded = Math.min(account.discarded - credit, account.leased);
+  account.overFrom = from + credit / account.ratePerMs;
 }
 
 /** A worker gave `count` tokens back unused. */
@@ -95,7 +100,6 @@ export function giveBack(account: Account, count: number, now: number): void {
   const returned = Math.min(count, account.leased);
   account.leased -= returned;
   account.level += returned;
-  account.discarded = Math.min(account.discarded, account.leased);
 }
 
 /** Tokens that were taken for a request which was refused after all. */
@@ -111,7 +115,6 @@ export function refund(account: Account, count: number, now: number): void {
 export function writeOff(account: Account, count: number, now: number): void {
   refill(account, now);
   account.leased -= Math.min(count, account.leased);
-  account.discarded = Math.min(account.discarded, account.leased);
 }
 
 /** Moves an account to another limit; what was taken stays taken. */

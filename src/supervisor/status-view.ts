@@ -1,0 +1,171 @@
+import type { Logger } from 'pino';
+import type { AdminSource } from '../control/admin.ts';
+import { formatDiagnostics } from '../control/diagnostic.ts';
+import { redactSnapshot } from '../control/redact.ts';
+import type { Rollout } from '../control/rollout.ts';
+import type { MetricFamily } from '../runtime/metrics.ts';
+import type { Fleet } from './fleet.ts';
+import type { SharedLedger } from './ledger.ts';
+import { EXPOSITION_TYPE, family, type MetricsBoard } from './metrics.ts';
+
+/** A worker that is slower than this is shown as it was last. */
+const DUMP_LIMIT_MS = 1000;
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+export interface StatusViewDeps {
+  readonly fleet: Fleet;
+  readonly ledger: SharedLedger;
+  readonly board: MetricsBoard;
+  readonly rollout: Rollout;
+  isDraining(): boolean;
+  readonly wantsState: boolean;
+  readonly log: Logger;
+}
+
+/** What the admin server shows of a running weir. */
+export class StatusView implements AdminSource {
+  private readonly deps: StatusViewDeps;
+  private readonly startedAt = Date.now();
+
+  constructor(deps: StatusViewDeps) {
+    this.deps = deps;
+  }
+
+  state(): 'LIVE' | 'INITIALIZING' | 'DRAINING' {
+    if (this.deps.isDraining()) return 'DRAINING';
+    return this.deps.fleet.isReady ? 'LIVE' : 'INITIALIZING';
+  }
+
+  async detail(): Promise<unknown> {
+    const { fleet, rollout, wantsState } = this.deps;
+    const dumps = await fleet.dumps(DUMP_LIMIT_MS);
+    const statusOf = (slot: number) => dumps.find((each) => each.slot === slot)?.dump.status;
+    const { current, refusal, counts } = rollout;
+    return {
+      state: this.state(),
+      snapshot: current && {
+        number: current.number,
+        version: current.snapshot.version,
+        since: new Date(current.since).toISOString(),
+      },
+      configuration: {
+        lastReload: refusal ? 'refused' : 'success',
+        applied: counts.applied,
+        rejected: counts.rejected,
+        rollbacks: counts.rollbacks,
+        refused: refusal && {
+          at: new Date(refusal.at).toISOString(),
+          version: refusal.version,
+          diagnostics: refusal.diagnostics,
+          text: formatDiagnostics(refusal.diagnostics),
+        },
+      },
+      workers: fleet.describe().map((worker) => ({
+        ...worker,
+        streams: statusOf(worker.slot)?.streams ?? null,
+        connections: statusOf(worker.slot)?.connections ?? null,
+        snapshots: statusOf(worker.slot)?.snapshots ?? null,
+      })),
+      plugins: mergePlugins(dumps.map(({ dump }) => dump.status.plugins)),
+      savedState: wantsState ? (rollout.stateFailing ? 'failing' : 'ok') : 'off',
+      uptimeSeconds: Math.round((Date.now() - this.startedAt) / 1000),
+    };
+  }
+
+  async metrics(): Promise<{ type: string; text: string }> {
+    const dumps = await this.deps.fleet.dumps(DUMP_LIMIT_MS);
+    return { type: EXPOSITION_TYPE, text: await this.deps.board.text(dumps, this.families()) };
+  }
+
+  configDump(): unknown {
+    const { current } = this.deps.rollout;
+    if (!current) return { snapshot: null };
+    const { number, since, snapshot } = current;
+    return {
+      number,
+      version: snapshot.version,
+      since: new Date(since).toISOString(),
+      snapshot: redactSnapshot(snapshot),
+    };
+  }
+
+  async clusters(): Promise<string> {
+    const snapshot = this.deps.rollout.current?.snapshot;
+    const lines: string[] = [];
+    for (const { name, source, balance, endpoints, dns, maxConnections, maxPending, maxRequests } of snapshot?.clusters ?? []) {
+      lines.push(`${name}::lb_policy::${balance}`, `${name}::source::${source}`);
+      lines.push(`${name}::default_priority::max_connections::${maxConnections}`);
+      lines.push(`${name}::default_priority::max_pending_requests::${maxPending}`);
+      lines.push(`${name}::default_priority::max_requests::${maxRequests}`);
+      if (dns) lines.push(`${name}::dns::${dns.name}:${dns.port}`);
+      for (const { address, port, weight } of endpoints) {
+        const endpoint = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+        lines.push(`${name}::${endpoint}::weight::${weight}`);
+      }
+    }
+    return Promise.resolve(lines.length > 0 ? `${lines.join('\n')}\n` : '');
+  }
+
+  level(): string {
+    return this.deps.log.level;
+  }
+
+  setLevel(level: string): boolean {
+    if (!LEVELS.includes(level)) return false;
+    this.deps.log.level = level;
+    this.deps.fleet.setLevel(level);
+    return true;
+  }
+
+  private families(): MetricFamily[] {
+    const { fleet, ledger, rollout, wantsState } = this.deps;
+    const { counts, current, refusal } = rollout;
+    const workers = fleet.describe();
+    const one = (value: number | boolean): [Record<string, string>, number][] => [[{}, Number(value)]];
+    return [
+      family('gauge', 'weir_ready', 'Whether all workers serve the snapshot in force.', one(this.state() === 'LIVE')),
+      family('gauge', 'weir_workers', 'Worker processes that should run.', one(fleet.size)),
+      family('gauge', 'weir_workers_serving', 'Worker processes that serve the snapshot in force.', one(workers.filter((each) => each.serving).length)),
+      family('counter', 'weir_worker_restarts_total', 'Worker processes that were started again.', one(fleet.restarts)),
+      family('gauge', 'weir_config_last_reload_success', 'Whether the configuration as it is now is in force.', one(refusal === null && current !== null)),
+      family('counter', 'weir_config_applied_total', 'Snapshots that came in force.', one(counts.applied)),
+      family('counter', 'weir_config_rejected_total', 'Configurations that were refused.', one(counts.rejected)),
+      family('counter', 'weir_config_rollbacks_total', 'Snapshots that were taken back because workers crashed under them.', one(counts.rollbacks)),
+      family('gauge', 'weir_config_snapshot_number', 'Number of the snapshot in force.', one(current?.number ?? 0)),
+      family('gauge', 'weir_config_snapshot_since_seconds', 'When the snapshot came in force, in seconds since 1970.', one((current?.since ?? 0) / 1000)),
+      family('gauge', 'weir_state_write_failing', 'Whether the last write of the snapshot to disk failed.', one(wantsState && rollout.stateFailing)),
+      family('counter', 'weir_state_write_failures_total', 'Writes of the snapshot to disk that failed.', one(counts.stateFailures)),
+      family('gauge', 'weir_ledger_keys', 'Keys of limits that span the workers.', one(ledger.keys)),
+      family('counter', 'weir_ledger_decisions_total', 'Decisions of the supervisor on limits that span the workers.', [
+        [{ result: 'allowed' }, ledger.counts.decided - ledger.counts.denied],
+        [{ result: 'denied' }, ledger.counts.denied],
+      ]),
+      family('counter', 'weir_ledger_recalls_total', 'Times that leased tokens were called back.', one(ledger.counts.recalls)),
+      family('counter', 'weir_ledger_recall_timeouts_total', 'Recalls that a worker did not answer in time.', one(ledger.counts.recallsTimedOut)),
+      family('counter', 'weir_ledger_keys_evicted_total', 'Keys that were forgotten while they were in use.', one(ledger.counts.evicted)),
+      family('counter', 'weir_ledger_tokens_written_off_total', 'Tokens that workers held when they died.', one(ledger.counts.writtenOff)),
+      family('gauge', 'weir_supervisor_resident_memory_bytes', 'Resident memory of the supervisor.', one(process.memoryUsage.rss())),
+    ];
+  }
+}
+
+interface PluginLine {
+  readonly name: string;
+  readonly instances: number;
+  readonly heapBytes: number;
+  readonly traps: number;
+}
+
+function mergePlugins(workers: readonly (readonly PluginLine[])[]): PluginLine[] {
+  const merged = new Map<string, PluginLine>();
+  for (const { name, instances, heapBytes, traps } of workers.flat()) {
+    const sum = merged.get(name);
+    merged.set(name, {
+      name,
+      instances: instances + (sum?.instances ?? 0),
+      heapBytes: heapBytes + (sum?.heapBytes ?? 0),
+      traps: traps + (sum?.traps ?? 0),
+    });
+  }
+  return [...merged.values()];
+}

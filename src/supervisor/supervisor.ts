@@ -1,0 +1,199 @@
+import type { Logger } from 'pino';
+import { AdminServer } from '../control/admin.ts';
+import type { AdminAddress } from '../control/admin-address.ts';
+import { Canary } from '../control/canary.ts';
+import { loadConfiguration } from '../control/load.ts';
+import { Rollout } from '../control/rollout.ts';
+import { Source } from '../control/source.ts';
+import { StateStore, type SavedSnapshot } from '../control/state.ts';
+import type { Log } from '../worker/log.ts';
+import { machineNow } from '../worker/program.ts';
+import { entryOf, entryPathOf } from './entry.ts';
+import { Fleet } from './fleet.ts';
+import { SharedLedger } from './ledger.ts';
+import { MetricsBoard } from './metrics.ts';
+import { StatusView } from './status-view.ts';
+
+export interface SupervisorOptions {
+  /** Files and folders of YAML. */
+  readonly paths: readonly string[];
+  readonly workers: number;
+  readonly admin: AdminAddress;
+  readonly adminToken: string | null;
+  /** Null: nothing is kept on disk. */
+  readonly dataDir: string | null;
+  /** Start from the last good snapshot where the configuration is refused or absent. */
+  readonly resume: boolean;
+  readonly watch: boolean;
+  readonly drainMs: number;
+  /** Between not being ready and not accepting any more. */
+  readonly preDrainMs: number;
+  readonly color: boolean;
+}
+
+/** How starting went. */
+export type Start = 'serving' | 'refused' | 'cannot-listen';
+
+/**
+ * The one process that carries no traffic: it keeps the workers running, reads configurations and
+ * brings them in force, keeps shared limits, and answers for all of it on the admin address.
+ */
+export class Supervisor {
+  private readonly options: SupervisorOptions;
+  private readonly log: Log;
+  private readonly fleet: Fleet;
+  private readonly ledger: SharedLedger;
+  private readonly board = new MetricsBoard();
+  private readonly canary = new Canary(entryOf('canary-thread'));
+  private rollout!: Rollout;
+  private source: Source | null = null;
+  private admin: AdminServer | null = null;
+  private draining = false;
+
+  constructor(options: SupervisorOptions, log: Log) {
+    this.options = options;
+    this.log = log;
+    this.ledger = new SharedLedger({
+      workers: () => options.workers,
+      send: (worker, replies) => this.fleet.sendTo(worker, { type: 'ledger', replies }),
+      now: machineNow,
+    });
+    this.fleet = new Fleet({
+      size: options.workers,
+      entry: entryPathOf('worker'),
+      environment: (slot) => ({
+        WEIR_WORKER: JSON.stringify({
+          id: slot,
+          workers: options.workers,
+          level: this.logger.level,
+          drainMs: options.drainMs,
+        }),
+      }),
+      log: log.logger,
+      onLedger: (worker, asks) => this.ledger.receive(worker, asks),
+      onExit: (worker, lastDump) => {
+        this.ledger.workerGone(worker);
+        this.board.retire(lastDump);
+      },
+      onCrashLoop: () => this.rollout.rollBack(),
+    });
+  }
+
+  /** Reads the configuration and brings up the workers; resolves when they serve or cannot. */
+  async start(): Promise<Start> {
+    const state = await this.openState();
+    const saved = state ? await this.newest(state) : null;
+    this.rollout = this.makeRollout(state);
+    if (!(await this.openAdmin())) return 'cannot-listen';
+    if (this.options.watch) {
+      this.source = new Source(this.options.paths, () => void this.rollout.request());
+    }
+    if (saved) this.rollout.remember(saved);
+    await this.rollout.request();
+    if (this.rollout.current) return 'serving';
+    if (this.options.resume && saved) {
+      this.fleet.start();
+      if (await this.rollout.resume(saved)) return 'serving';
+    }
+    return this.rollout.refusal?.isListenFault ? 'cannot-listen' : 'refused';
+  }
+
+  /** Reads the configuration again. */
+  async reload(): Promise<void> {
+    await this.rollout.insist();
+  }
+
+  /** Not ready, no new connections, streams finish until the limit. Resolves when all workers are gone. */
+  async drain(): Promise<void> {
+    this.draining = true;
+    await this.source?.close();
+    if (this.options.preDrainMs > 0) await new Promise((resolve) => setTimeout(resolve, this.options.preDrainMs));
+    await this.fleet.drain(this.options.drainMs);
+    await this.close();
+  }
+
+  /** Ends the workers at once. */
+  async abort(): Promise<void> {
+    this.draining = true;
+    this.fleet.kill();
+    await this.close();
+  }
+
+  private get logger(): Logger {
+    return this.log.logger;
+  }
+
+  private async close(): Promise<void> {
+    await this.source?.close();
+    await this.rollout.settled();
+    this.ledger.close();
+    this.admin?.close();
+  }
+
+  private makeRollout(state: StateStore | null): Rollout {
+    const { options } = this;
+    const rollout = new Rollout({
+      load: () => loadConfiguration(options.paths),
+      follow: async (files, readSince) => this.source?.follow(files, readSince),
+      tryOut: (snapshot, code) => {
+        // Workers start while the canary is at work; where it refuses, the start ends and they with it.
+        this.fleet.start();
+        return this.canary.tryOut(snapshot, code);
+      },
+      workers: this.fleet,
+      state,
+      log: this.logger,
+      print: (text) => process.stderr.write(text),
+      color: options.color,
+      name: options.paths[0] ?? 'weir',
+    });
+    rollout.stateFailing = options.dataDir !== null && state === null;
+    return rollout;
+  }
+
+  /** A folder that cannot be used is an alarm, not a reason not to serve. */
+  private async openState(): Promise<StateStore | null> {
+    const { dataDir } = this.options;
+    if (dataDir === null) return null;
+    try {
+      return await StateStore.open(dataDir, (file, movedTo, reason) => {
+        this.logger.fatal({ file, movedTo, reason }, 'a saved file is damaged and was set aside');
+      });
+    } catch (error) {
+      this.logger.fatal({ err: error, dataDir }, 'the data folder cannot be used, nothing will be saved');
+      return null;
+    }
+  }
+
+  private async newest(state: StateStore): Promise<SavedSnapshot | null> {
+    try {
+      return await state.newest();
+    } catch (error) {
+      this.logger.fatal({ err: error }, 'the saved snapshots cannot be read');
+      return null;
+    }
+  }
+
+  private async openAdmin(): Promise<boolean> {
+    const { admin: address, adminToken } = this.options;
+    if (address.kind === 'off') return true;
+    const view = new StatusView({
+      fleet: this.fleet,
+      ledger: this.ledger,
+      board: this.board,
+      rollout: this.rollout,
+      isDraining: () => this.draining,
+      wantsState: this.options.dataDir !== null,
+      log: this.logger,
+    });
+    this.admin = new AdminServer(view, { token: adminToken });
+    try {
+      const url = await this.admin.listen(address);
+      this.logger.info({ admin: url }, 'admin server listening');
+      return true;
+    } catch (error) {
+      this.logger.fatal({ err: error }, 'the admin address cannot be bound');
+      return false;
+    }
+  }
+}
