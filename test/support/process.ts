@@ -261,7 +261,7 @@ export class Weir extends Program {
     await writeInto(this.folder, name, content);
   }
 
-  admin(path: string, request = getRequest(path, 'admin.test', 'Connection: close')): Promise<Answer> {
+  admin(path: string, request = getRequest(path, 'localhost', 'Connection: close')): Promise<Answer> {
     return exchange({ port: this.adminPort }, request);
   }
 
