@@ -330,6 +330,26 @@ export const ERRORS = {
       'Another process has the port, the address is not one of this machine, or the port needs a privilege.',
     fix: 'Free the port, or change address or port of the listener.',
   },
+  WEIR4004: {
+    title: 'a filter does not come to an end while it starts',
+    source: 'filter',
+    explanation:
+      'Compiling the module, or its start and the reading of its configuration, took longer than weir waits. It was tried apart from traffic and stopped there.',
+    fix: 'Look for an endless loop in proxy_on_vm_start and proxy_on_configure; move long work to ticks.',
+  },
+  WEIR4005: {
+    title: 'the workers could not take the configuration',
+    source: 'internal',
+    explanation: 'The configuration is sound by itself, but a worker, or the part of weir that reads it, broke down or did not answer.',
+    fix: 'Read the log lines beside this error. If they do not tell, it is a fault of weir: report it.',
+  },
+  WEIR4006: {
+    title: 'the configuration was rolled back',
+    source: 'internal',
+    explanation:
+      'Workers exited five times within a minute under it, so the snapshot before it serves again. The same configuration is not tried again by itself; SIGHUP tries it.',
+    fix: 'Read the log lines of the workers that exited; a filter that uses up the memory is a common cause.',
+  },
 } as const satisfies Record<`WEIR${number}`, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { registerCheck } from './cli/check.ts';
 import { ExitCode } from './cli/exit-codes.ts';
 import { registerRun } from './cli/run.ts';
 import { packageRoot } from './package-root.ts';
 
-const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+  version: string;
+};
 
 const program = new Command('weir')
   .description('A WebAssembly-extensible programmable proxy.')
@@ -15,7 +16,6 @@ const program = new Command('weir')
   .exitOverride();
 
 registerRun(program);
-registerCheck(program);
 // Verbs inherit nothing of how their parent ends.
 for (const command of program.commands) command.exitOverride();
 

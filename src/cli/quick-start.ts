@@ -29,7 +29,8 @@ export async function writeQuickStart(quick: QuickStart): Promise<{ file: string
 export function quickStartConfiguration({ to, module, port }: QuickStart): string {
   if (!URL.canParse(to)) throw new Error(`--to ${to} is not a URL`);
   const url = new URL(to);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Error(`--to ${to}: expected http:// or https://`);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new Error(`--to ${to}: expected http:// or https://`);
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
     throw new Error(`--to ${to}: give scheme, host and port alone, ${url.protocol}//${url.host}`);
   }
@@ -74,7 +75,10 @@ export function quickStartConfiguration({ to, module, port }: QuickStart): strin
         apiVersion: 'policy.weir/v1alpha1',
         kind: 'FilterChain',
         metadata: { name: 'quick' },
-        spec: { targetRefs: [{ kind: 'Gateway', name: 'quick' }], filters: [{ name: 'module', use: 'module/quick' }] },
+        spec: {
+          targetRefs: [{ kind: 'Gateway', name: 'quick' }],
+          filters: [{ name: 'module', use: 'module/quick' }],
+        },
       },
     );
   }

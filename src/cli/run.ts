@@ -49,9 +49,17 @@ export function registerRun(program: Command): void {
     .option('--workers <n>', 'worker processes (default: one per core)', parseCount)
     .option('--admin <address>', 'HOST:PORT, unix:PATH or off', parseAdmin, parseAdmin('127.0.0.1:9901'))
     .option('--admin-token-file <file>', 'bearer token that the admin server asks for')
-    .option('--admin-allow-remote', 'let the admin server listen on an address that is not loopback; needs a token', false)
+    .option(
+      '--admin-allow-remote',
+      'let the admin server listen on an address that is not loopback; needs a token',
+      false,
+    )
     .option('--data-dir <dir>', 'keep the last good snapshots here')
-    .option('--resume', 'start from the last good snapshot where the configuration is refused or absent', false)
+    .option(
+      '--resume',
+      'start from the last good snapshot where the configuration is refused or absent',
+      false,
+    )
     .option('--no-watch', 'do not reload when files change')
     .option('--drain-timeout <duration>', 'streams may take this long to finish', parseTime, 30_000)
     .option('--pre-drain <duration>', 'stay open this long after readiness is withdrawn', parseTime, 0)
@@ -70,7 +78,12 @@ export function registerRun(program: Command): void {
 
 async function run(flags: RunFlags, command: Command): Promise<number> {
   const log = openLog('supervisor', flags.logLevel);
-  const quick = flags.to === undefined ? null : await writeQuickStart({ to: flags.to, module: flags.module ?? null, port: flags.port }).catch((error: Error) => command.error(`error: ${error.message}`, { exitCode: ExitCode.Usage }));
+  const quick =
+    flags.to === undefined
+      ? null
+      : await writeQuickStart({ to: flags.to, module: flags.module ?? null, port: flags.port }).catch(
+          (error: Error) => command.error(`error: ${error.message}`, { exitCode: ExitCode.Usage }),
+        );
   const options: SupervisorOptions = {
     paths: quick ? [quick.file] : flags.file,
     workers: flags.workers ?? availableParallelism(),
@@ -127,14 +140,17 @@ async function supervise(supervisor: Supervisor, log: Log): Promise<number> {
 
 function checkFlags(flags: RunFlags, command: Command): void {
   const fail = (message: string): never => command.error(`error: ${message}`, { exitCode: ExitCode.Usage });
-  if (flags.to === undefined && flags.file.length === 0) fail('give the configuration with -f PATH, or an upstream with --to URL');
+  if (flags.to === undefined && flags.file.length === 0)
+    fail('give the configuration with -f PATH, or an upstream with --to URL');
   if (flags.to !== undefined && flags.file.length > 0) fail('-f and --to exclude each other');
   if (flags.module !== undefined && flags.to === undefined) fail('--module goes with --to');
   if (flags.resume && flags.dataDir === undefined) fail('--resume needs --data-dir');
   const { admin } = flags;
   if (admin.kind === 'tcp' && !isLoopback(admin.host)) {
-    if (!flags.adminAllowRemote) fail(`--admin ${admin.host} can be reached from outside: add --admin-allow-remote if that is meant`);
-    if (flags.adminTokenFile === undefined) fail('an admin address that is not loopback needs --admin-token-file');
+    if (!flags.adminAllowRemote)
+      fail(`--admin ${admin.host} can be reached from outside: add --admin-allow-remote if that is meant`);
+    if (flags.adminTokenFile === undefined)
+      fail('an admin address that is not loopback needs --admin-token-file');
   }
 }
 
@@ -144,7 +160,9 @@ function readToken(file: string, command: Command): string {
     if (token.length >= 16) return token;
     return command.error(`error: ${file}: a token has at least 16 characters`, { exitCode: ExitCode.Usage });
   } catch (error) {
-    return command.error(`error: --admin-token-file: ${(error as Error).message}`, { exitCode: ExitCode.Usage });
+    return command.error(`error: --admin-token-file: ${(error as Error).message}`, {
+      exitCode: ExitCode.Usage,
+    });
   }
 }
 

@@ -30,6 +30,9 @@ export function isLoopback(host: string): boolean {
  */
 export function isTrustedHost(host: string | undefined, boundTo: string): boolean {
   if (host === undefined) return false;
-  const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '').toLowerCase();
+  const name = host
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '')
+    .toLowerCase();
   return name === 'localhost' || isIP(name) !== 0 || name === boundTo.toLowerCase();
 }

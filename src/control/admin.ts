@@ -105,7 +105,9 @@ export class AdminServer {
 
   private refusalOf(request: IncomingMessage, isOpen: boolean): { status: number; reason: string } | null {
     if (this.token !== null) {
-      return isOpen || bearerIs(request, this.token) ? null : { status: 401, reason: 'a bearer token is required\n' };
+      return isOpen || bearerIs(request, this.token)
+        ? null
+        : { status: 401, reason: 'a bearer token is required\n' };
     }
     const { host, origin } = request.headers;
     // Over a Unix socket no browser gets here.
@@ -132,13 +134,16 @@ function pagesOf(source: AdminSource): Map<string, Page> {
     method: 'GET',
     about: 'this list',
     answer: (_query, response) => {
-      const lines = [...pages].map(([path, page]) => `${page.method.padEnd(4)} ${path.padEnd(20)} ${page.about}`);
+      const lines = [...pages].map(
+        ([path, page]) => `${page.method.padEnd(4)} ${path.padEnd(20)} ${page.about}`,
+      );
       sendText(response, 200, `${lines.join('\n')}\n`);
     },
   });
   pages.set('/ready', {
     method: 'GET',
-    about: '200 when all workers serve the snapshot in force; ?verbose: workers, versions, the last refused configuration',
+    about:
+      '200 when all workers serve the snapshot in force; ?verbose: workers, versions, the last refused configuration',
     open: true,
     answer: async (query, response) => {
       const state = source.state();
@@ -164,7 +169,8 @@ function pagesOf(source: AdminSource): Map<string, Page> {
     about: 'changes the log level: ?level=debug',
     answer: (query, response) => {
       const level = query.get('level');
-      if (level !== null && !source.setLevel(level)) return sendText(response, 400, `no log level ${JSON.stringify(level)}\n`);
+      if (level !== null && !source.setLevel(level))
+        return sendText(response, 400, `no log level ${JSON.stringify(level)}\n`);
       sendText(response, 200, `level: ${source.level()}\n`);
     },
   });

@@ -1,9 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { LocalLedger } from '../runtime/ledger.ts';
-import { WasmHost } from '../runtime/wasm/host.ts';
+import { WasmHost } from '../runtime/wasm/plugin.ts';
 import { compileModule } from '../runtime/wasm/module.ts';
 import { LocalSharedStore } from '../runtime/wasm/shared.ts';
-import { faultOf } from '../worker/fault.ts';
+import { faultOf } from '../runtime/stage-fault.ts';
 import type { CanaryJob, CanaryReport } from './canary.ts';
 
 /**
@@ -23,7 +23,13 @@ const host = new WasmHost({
   // Sent, and never answered: a plugin that fetches something in its start waits for traffic to have it.
   callouts: { httpCall: () => ++lastToken, cancel: () => undefined },
   shared: new LocalSharedStore(),
-  metrics: { define: () => 1, add: () => undefined, set: () => undefined, observe: () => undefined, get: () => 0 },
+  metrics: {
+    define: () => 1,
+    add: () => undefined,
+    set: () => undefined,
+    observe: () => undefined,
+    get: () => 0,
+  },
   ledger: new LocalLedger(),
   now: () => Date.now(),
   node: { id: 'canary', cluster: 'weir' },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { ModuleSpec, PluginSpec, Snapshot } from '../runtime/snapshot.ts';
-import type { Code, StageFault } from '../worker/protocol.ts';
+import type { Code, StageFault } from '../runtime/stage-fault.ts';
 
 /** Bounds on one step. The host itself stops a guest after a second; these hold where it cannot. */
 export interface CanaryLimits {
@@ -65,7 +65,13 @@ export class Canary {
     plugins: CanaryJob['plugins'],
     code: Code,
   ): Promise<{ faults: StageFault[]; started: CanaryJob['plugins'][number][]; done: number }> {
-    const job: CanaryJob = { plugins, code: only(code, plugins.map(({ module }) => module.digest)) };
+    const job: CanaryJob = {
+      plugins,
+      code: only(
+        code,
+        plugins.map(({ module }) => module.digest),
+      ),
+    };
     const faults: StageFault[] = [];
     const started: CanaryJob['plugins'][number][] = [];
     let index = 0;
@@ -137,7 +143,16 @@ function only(code: Code, digests: readonly string[]): Code {
 
 /** Everything that decides whether a plugin starts; not its name or where it is written. */
 function identityOf(spec: PluginSpec, module: ModuleSpec): string {
-  const parts = [module.digest, module.memoryBytes, spec.rootId, spec.vmId, spec.vmConfiguration, spec.configuration];
+  const parts = [
+    module.digest,
+    module.memoryBytes,
+    spec.rootId,
+    spec.vmId,
+    spec.vmConfiguration,
+    spec.configuration,
+  ];
   const upstreams = spec.callouts.map(([name]) => name);
-  return createHash('sha256').update(JSON.stringify([parts, upstreams])).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([parts, upstreams]))
+    .digest('hex');
 }

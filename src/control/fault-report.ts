@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { ErrorCode } from '../errors.ts';
-import type { FaultKind, StageFault } from '../worker/protocol.ts';
+import type { FaultKind, StageFault } from '../runtime/stage-fault.ts';
 import type { Diagnostic } from './diagnostic.ts';
 
 const CODES: Readonly<Record<FaultKind, ErrorCode>> = {
@@ -16,7 +16,10 @@ export function diagnose(faults: readonly StageFault[], fallback: string): Promi
   return Promise.all(faults.map((fault) => diagnoseOne(fault, fallback)));
 }
 
-async function diagnoseOne({ kind, source, message, notes }: StageFault, fallback: string): Promise<Diagnostic> {
+async function diagnoseOne(
+  { kind, source, message, notes }: StageFault,
+  fallback: string,
+): Promise<Diagnostic> {
   const place = /^(.*):(\d+):(\d+)$/.exec(source ?? '');
   const file = place?.[1] ?? fallback;
   const line = Number(place?.[2] ?? 0);

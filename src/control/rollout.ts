@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Snapshot } from '../runtime/snapshot.ts';
-import type { Code, StageFault } from '../worker/protocol.ts';
+import type { Code, StageFault } from '../runtime/stage-fault.ts';
 import { formatDiagnostics, hasErrors, type Diagnostic } from './diagnostic.ts';
 import { diagnose } from './fault-report.ts';
 import type { Loaded } from './load.ts';
@@ -92,7 +92,10 @@ export class Rollout {
     if (faults.length === 0) {
       this.lastNumber = saved.number;
       this.current = { ...saved, since: Date.now() };
-      this.deps.log.warn({ number: saved.number, version: saved.snapshot.version }, 'serving the last good snapshot from disk');
+      this.deps.log.warn(
+        { number: saved.number, version: saved.snapshot.version },
+        'serving the last good snapshot from disk',
+      );
       return true;
     }
     this.deps.print(formatDiagnostics(await diagnose(faults, this.deps.name), { color: this.deps.color }));
@@ -110,7 +113,10 @@ export class Rollout {
     const { current, previous, deps } = this;
     const bad = current?.snapshot.version ?? null;
     if (!current || !previous || previous.snapshot.version === bad) {
-      deps.log.fatal({ version: bad }, 'workers crash again and again, and there is no other snapshot to go back to');
+      deps.log.fatal(
+        { version: bad },
+        'workers crash again and again, and there is no other snapshot to go back to',
+      );
       return;
     }
     this.counts.rollbacks++;
@@ -126,7 +132,10 @@ export class Rollout {
       ],
       isListenFault: false,
     };
-    deps.log.fatal({ from: bad, to: previous.snapshot.version, number: this.current.number }, `${message}, rolled back`);
+    deps.log.fatal(
+      { from: bad, to: previous.snapshot.version, number: this.current.number },
+      `${message}, rolled back`,
+    );
     this.save(this.current);
   }
 
@@ -146,8 +155,16 @@ export class Rollout {
     const { deps } = this;
     const startedAt = performance.now();
     const readSince = Date.now();
-    const loaded = await deps.load();
-    await deps.follow(loaded.files, readSince);
+    let loaded: Loaded;
+    try {
+      loaded = await deps.load();
+      await deps.follow(loaded.files, readSince);
+    } catch (error) {
+      deps.log.error({ err: error }, 'reading the configuration failed');
+      const message = error instanceof Error ? error.message : String(error);
+      this.refuse(null, await diagnose([{ kind: 'worker', source: null, message }], deps.name), false);
+      return;
+    }
     const { snapshot, code, diagnostics } = loaded;
     if (snapshot === null || hasErrors(diagnostics)) {
       this.refuse(null, diagnostics, false);
@@ -155,7 +172,8 @@ export class Rollout {
     }
     if (snapshot.version === this.blocked) return;
     if (snapshot.version === this.current?.snapshot.version) {
-      if (this.refusal) deps.log.info({ version: snapshot.version }, 'the configuration is the one in force again');
+      if (this.refusal)
+        deps.log.info({ version: snapshot.version }, 'the configuration is the one in force again');
       this.refusal = null;
       this.showWarnings(diagnostics);
       return;
@@ -183,10 +201,21 @@ export class Rollout {
     const { deps, current } = this;
     this.counts.rejected++;
     this.refusal = { at: Date.now(), version, diagnostics, isListenFault };
-    const consequence = current ? `snapshot ${short(current.snapshot)} (${age(current.since)} old) keeps serving` : undefined;
-    deps.print(formatDiagnostics(diagnostics, { color: deps.color, ...(consequence ? { consequence } : {}) }));
+    const consequence = current
+      ? `snapshot ${short(current.snapshot)} (${age(current.since)} old) keeps serving`
+      : undefined;
+    deps.print(
+      formatDiagnostics(diagnostics, { color: deps.color, ...(consequence ? { consequence } : {}) }),
+    );
     const errors = diagnostics.filter(({ severity }) => severity === 'error');
-    const places = errors.map(({ code, file, line, column, message, hint }) => ({ code, file, line, column, message, hint }));
+    const places = errors.map(({ code, file, line, column, message, hint }) => ({
+      code,
+      file,
+      line,
+      column,
+      message,
+      hint,
+    }));
     deps.log.error(
       { serving: current?.snapshot.version ?? null, errors: places },
       'the configuration is refused, nothing was applied',
@@ -212,7 +241,10 @@ export class Rollout {
       } catch (error) {
         this.stateFailing = true;
         this.counts.stateFailures++;
-        log.error({ err: error, number: release.number }, 'the snapshot in force could not be saved; it serves all the same');
+        log.error(
+          { err: error, number: release.number },
+          'the snapshot in force could not be saved; it serves all the same',
+        );
       }
     });
   }

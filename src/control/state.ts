@@ -110,7 +110,10 @@ export class StateStore {
   /** Newest first. */
   private async snapshotNames(): Promise<string[]> {
     const names = await readdir(this.dir);
-    return names.filter((name) => SNAPSHOT_NAME.test(name)).sort().reverse();
+    return names
+      .filter((name) => SNAPSHOT_NAME.test(name))
+      .sort()
+      .reverse();
   }
 
   private async write(folder: string, name: string, parts: readonly Uint8Array[]): Promise<void> {
@@ -177,7 +180,8 @@ function parseSnapshot(bytes: Buffer): { number: number; snapshot: Snapshot } {
   if (format !== FORMAT_VERSION) throw new Damaged(`format version ${format}, expected ${FORMAT_VERSION}`);
   const json = bytes.subarray(HEADER_BYTES);
   const length = bytes.readBigUInt64LE(12);
-  if (BigInt(json.length) !== length) throw new Damaged(`${json.length} bytes of content, expected ${length}`);
+  if (BigInt(json.length) !== length)
+    throw new Damaged(`${json.length} bytes of content, expected ${length}`);
   if (!sha256(json).equals(bytes.subarray(20, 52))) throw new Damaged('its sha256 differs from its header');
   return JSON.parse(json.toString('utf8')) as { number: number; snapshot: Snapshot };
 }

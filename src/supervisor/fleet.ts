@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import type { Logger } from 'pino';
-import type { LedgerAsk, StageFault, WorkerDump } from '../worker/protocol.ts';
+import type { StageFault } from '../runtime/stage-fault.ts';
+import type { LedgerAsk, WorkerDump } from '../worker/protocol.ts';
 import { Backoff, CrashLoop } from './restart.ts';
 import { WorkerProcess, type Deployable, type WorkerEvents } from './worker-process.ts';
 
@@ -90,7 +91,14 @@ export class Fleet {
   }
 
   /** One line a slot, for people. */
-  describe(): { slot: number; pid: number | null; version: string | null; serving: boolean; restarts: number; ageMs: number }[] {
+  describe(): {
+    slot: number;
+    pid: number | null;
+    version: string | null;
+    serving: boolean;
+    restarts: number;
+    ageMs: number;
+  }[] {
     return this.slots.map((slot) => ({
       slot: slot.index,
       pid: slot.process?.pid ?? null,
@@ -161,7 +169,8 @@ export class Fleet {
   }
 
   sendTo(worker: number, message: Parameters<WorkerProcess['send']>[0]): void {
-    for (const process of [...this.processes(), ...this.leaving]) if (process.id === worker) process.send(message);
+    for (const process of [...this.processes(), ...this.leaving])
+      if (process.id === worker) process.send(message);
   }
 
   /** No new work: streams finish until the limit, then every process is gone. */
@@ -217,7 +226,7 @@ export class Fleet {
     this.options.onExit(worker.id, worker.lastDump);
     this.leaving.delete(worker);
     if (!this.draining) {
-      this.options.log.error({ worker: slot.index, pid: worker.pid, code, signal }, 'a worker exited');
+      this.options.log.error({ worker: slot.index, workerPid: worker.pid, code, signal }, 'a worker exited');
       if (slot.process === worker) {
         slot.process = null;
         this.replace(slot);
@@ -246,7 +255,10 @@ export class Fleet {
       worker.isCatchingUp = false;
       if (typeof staged !== 'number') {
         if (worker.hasExited) return;
-        this.options.log.error({ worker: worker.slot, faults: staged }, 'a worker cannot take the snapshot in force');
+        this.options.log.error(
+          { worker: worker.slot, faults: staged },
+          'a worker cannot take the snapshot in force',
+        );
         worker.kill();
       } else if (this.inForce !== target) {
         worker.discard(staged);
@@ -265,7 +277,10 @@ export class Fleet {
     for (const worker of this.processes()) {
       const limit = worker.isUp ? STALL_LIMIT_MS : START_LIMIT_MS;
       if (worker.isLeaving || now - worker.aliveAt < limit) continue;
-      this.options.log.error({ worker: worker.slot, pid: worker.pid, stalledMs: Math.round(now - worker.aliveAt) }, 'a worker does not answer, ending it');
+      this.options.log.error(
+        { worker: worker.slot, workerPid: worker.pid, stalledMs: Math.round(now - worker.aliveAt) },
+        'a worker does not answer, ending it',
+      );
       worker.kill();
     }
   }

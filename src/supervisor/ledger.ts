@@ -171,7 +171,8 @@ export class SharedLedger {
       this.endRecall(entry, this.deps.now());
     }, RECALL_DEADLINE_MS).unref();
     entry.recall = { id, unanswered: new Set(entry.holders.keys()), deadline };
-    for (const worker of entry.holders.keys()) this.reply(worker, { kind: 'recall', key: entry.key, recall: id });
+    for (const worker of entry.holders.keys())
+      this.reply(worker, { kind: 'recall', key: entry.key, recall: id });
   }
 
   private endRecall(entry: Entry, now: number): void {

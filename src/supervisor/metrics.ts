@@ -22,7 +22,10 @@ export class MetricsBoard {
   }
 
   /** Everything, in Prometheus text format. */
-  async text(dumps: readonly { slot: number; dump: WorkerDump }[], own: readonly MetricFamily[]): Promise<string> {
+  async text(
+    dumps: readonly { slot: number; dump: WorkerDump }[],
+    own: readonly MetricFamily[],
+  ): Promise<string> {
     const families = mergeFamilies([
       ...dumps.map(({ dump }) => dump.families),
       this.retired,
@@ -48,7 +51,13 @@ export function family(
 export async function exposition(families: readonly MetricFamily[]): Promise<string> {
   const registry = new Registry();
   for (const each of families) {
-    const metric = { name: each.name, help: each.help, type: each.type, aggregator: 'sum', values: valuesOf(each) };
+    const metric = {
+      name: each.name,
+      help: each.help,
+      type: each.type,
+      aggregator: 'sum',
+      values: valuesOf(each),
+    };
     // The registry asks for nothing but a name and a way to get values; its type wants a metric of its own making.
     registry.registerMetric({ ...metric, get: () => Promise.resolve(metric) } as never);
   }
@@ -87,14 +96,59 @@ function processFamilies(dumps: readonly { slot: number; dump: WorkerDump }[]): 
     [{}, dumps.reduce((total, { dump }) => total + read(dump), 0)],
   ];
   return [
-    family('gauge', 'weir_worker_cpu_seconds', 'CPU time of the worker process since its start.', each((d) => d.process.cpuSeconds)),
-    family('gauge', 'weir_worker_resident_memory_bytes', 'Resident memory of the worker process.', each((d) => d.process.residentBytes)),
-    family('gauge', 'weir_worker_heap_bytes', 'JavaScript heap in use.', each((d) => d.process.heapBytes)),
-    family('gauge', 'weir_worker_snapshots', 'Snapshots that streams of the worker still use.', each((d) => d.status.snapshots)),
-    family('gauge', 'weir_worker_log_lines_dropped', 'Log lines dropped because standard error was slow.', each((d) => d.process.logDropped)),
-    family('gauge', 'weir_worker_uncaught_faults', 'Faults that nobody caught.', each((d) => d.process.uncaught)),
-    family('gauge', 'weir_ledger_local_decisions', 'Limit decisions that workers took from tokens or refusals they held.', sum((d) => d.process.ledger.local)),
-    family('gauge', 'weir_ledger_asked', 'Limit decisions that workers asked the supervisor for.', sum((d) => d.process.ledger.asked)),
-    family('gauge', 'weir_ledger_ask_timeouts', 'Requests refused because the supervisor did not answer in time.', sum((d) => d.process.ledger.timedOut)),
+    family(
+      'gauge',
+      'weir_worker_cpu_seconds',
+      'CPU time of the worker process since its start.',
+      each((d) => d.process.cpuSeconds),
+    ),
+    family(
+      'gauge',
+      'weir_worker_resident_memory_bytes',
+      'Resident memory of the worker process.',
+      each((d) => d.process.residentBytes),
+    ),
+    family(
+      'gauge',
+      'weir_worker_heap_bytes',
+      'JavaScript heap in use.',
+      each((d) => d.process.heapBytes),
+    ),
+    family(
+      'gauge',
+      'weir_worker_snapshots',
+      'Snapshots that streams of the worker still use.',
+      each((d) => d.status.snapshots),
+    ),
+    family(
+      'gauge',
+      'weir_worker_log_lines_dropped',
+      'Log lines dropped because standard error was slow.',
+      each((d) => d.process.logDropped),
+    ),
+    family(
+      'gauge',
+      'weir_worker_uncaught_faults',
+      'Faults that nobody caught.',
+      each((d) => d.process.uncaught),
+    ),
+    family(
+      'gauge',
+      'weir_ledger_local_decisions',
+      'Limit decisions that workers took from tokens or refusals they held.',
+      sum((d) => d.process.ledger.local),
+    ),
+    family(
+      'gauge',
+      'weir_ledger_asked',
+      'Limit decisions that workers asked the supervisor for.',
+      sum((d) => d.process.ledger.asked),
+    ),
+    family(
+      'gauge',
+      'weir_ledger_ask_timeouts',
+      'Requests refused because the supervisor did not answer in time.',
+      sum((d) => d.process.ledger.timedOut),
+    ),
   ];
 }

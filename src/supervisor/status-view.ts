@@ -92,7 +92,16 @@ export class StatusView implements AdminSource {
   async clusters(): Promise<string> {
     const snapshot = this.deps.rollout.current?.snapshot;
     const lines: string[] = [];
-    for (const { name, source, balance, endpoints, dns, maxConnections, maxPending, maxRequests } of snapshot?.clusters ?? []) {
+    for (const {
+      name,
+      source,
+      balance,
+      endpoints,
+      dns,
+      maxConnections,
+      maxPending,
+      maxRequests,
+    } of snapshot?.clusters ?? []) {
       lines.push(`${name}::lb_policy::${balance}`, `${name}::source::${source}`);
       lines.push(`${name}::default_priority::max_connections::${maxConnections}`);
       lines.push(`${name}::default_priority::max_pending_requests::${maxPending}`);
@@ -123,28 +132,108 @@ export class StatusView implements AdminSource {
     const workers = fleet.describe();
     const one = (value: number | boolean): [Record<string, string>, number][] => [[{}, Number(value)]];
     return [
-      family('gauge', 'weir_ready', 'Whether all workers serve the snapshot in force.', one(this.state() === 'LIVE')),
+      family(
+        'gauge',
+        'weir_ready',
+        'Whether all workers serve the snapshot in force.',
+        one(this.state() === 'LIVE'),
+      ),
       family('gauge', 'weir_workers', 'Worker processes that should run.', one(fleet.size)),
-      family('gauge', 'weir_workers_serving', 'Worker processes that serve the snapshot in force.', one(workers.filter((each) => each.serving).length)),
-      family('counter', 'weir_worker_restarts_total', 'Worker processes that were started again.', one(fleet.restarts)),
-      family('gauge', 'weir_config_last_reload_success', 'Whether the configuration as it is now is in force.', one(refusal === null && current !== null)),
+      family(
+        'gauge',
+        'weir_workers_serving',
+        'Worker processes that serve the snapshot in force.',
+        one(workers.filter((each) => each.serving).length),
+      ),
+      family(
+        'counter',
+        'weir_worker_restarts_total',
+        'Worker processes that were started again.',
+        one(fleet.restarts),
+      ),
+      family(
+        'gauge',
+        'weir_config_last_reload_success',
+        'Whether the configuration as it is now is in force.',
+        one(refusal === null && current !== null),
+      ),
       family('counter', 'weir_config_applied_total', 'Snapshots that came in force.', one(counts.applied)),
-      family('counter', 'weir_config_rejected_total', 'Configurations that were refused.', one(counts.rejected)),
-      family('counter', 'weir_config_rollbacks_total', 'Snapshots that were taken back because workers crashed under them.', one(counts.rollbacks)),
-      family('gauge', 'weir_config_snapshot_number', 'Number of the snapshot in force.', one(current?.number ?? 0)),
-      family('gauge', 'weir_config_snapshot_since_seconds', 'When the snapshot came in force, in seconds since 1970.', one((current?.since ?? 0) / 1000)),
-      family('gauge', 'weir_state_write_failing', 'Whether the last write of the snapshot to disk failed.', one(wantsState && rollout.stateFailing)),
-      family('counter', 'weir_state_write_failures_total', 'Writes of the snapshot to disk that failed.', one(counts.stateFailures)),
+      family(
+        'counter',
+        'weir_config_rejected_total',
+        'Configurations that were refused.',
+        one(counts.rejected),
+      ),
+      family(
+        'counter',
+        'weir_config_rollbacks_total',
+        'Snapshots that were taken back because workers crashed under them.',
+        one(counts.rollbacks),
+      ),
+      family(
+        'gauge',
+        'weir_config_snapshot_number',
+        'Number of the snapshot in force.',
+        one(current?.number ?? 0),
+      ),
+      family(
+        'gauge',
+        'weir_config_snapshot_since_seconds',
+        'When the snapshot came in force, in seconds since 1970.',
+        one((current?.since ?? 0) / 1000),
+      ),
+      family(
+        'gauge',
+        'weir_state_write_failing',
+        'Whether the last write of the snapshot to disk failed.',
+        one(wantsState && rollout.stateFailing),
+      ),
+      family(
+        'counter',
+        'weir_state_write_failures_total',
+        'Writes of the snapshot to disk that failed.',
+        one(counts.stateFailures),
+      ),
       family('gauge', 'weir_ledger_keys', 'Keys of limits that span the workers.', one(ledger.keys)),
-      family('counter', 'weir_ledger_decisions_total', 'Decisions of the supervisor on limits that span the workers.', [
-        [{ result: 'allowed' }, ledger.counts.decided - ledger.counts.denied],
-        [{ result: 'denied' }, ledger.counts.denied],
-      ]),
-      family('counter', 'weir_ledger_recalls_total', 'Times that leased tokens were called back.', one(ledger.counts.recalls)),
-      family('counter', 'weir_ledger_recall_timeouts_total', 'Recalls that a worker did not answer in time.', one(ledger.counts.recallsTimedOut)),
-      family('counter', 'weir_ledger_keys_evicted_total', 'Keys that were forgotten while they were in use.', one(ledger.counts.evicted)),
-      family('counter', 'weir_ledger_tokens_written_off_total', 'Tokens that workers held when they died.', one(ledger.counts.writtenOff)),
-      family('gauge', 'weir_supervisor_resident_memory_bytes', 'Resident memory of the supervisor.', one(process.memoryUsage.rss())),
+      family(
+        'counter',
+        'weir_ledger_decisions_total',
+        'Decisions of the supervisor on limits that span the workers.',
+        [
+          [{ result: 'allowed' }, ledger.counts.decided - ledger.counts.denied],
+          [{ result: 'denied' }, ledger.counts.denied],
+        ],
+      ),
+      family(
+        'counter',
+        'weir_ledger_recalls_total',
+        'Times that leased tokens were called back.',
+        one(ledger.counts.recalls),
+      ),
+      family(
+        'counter',
+        'weir_ledger_recall_timeouts_total',
+        'Recalls that a worker did not answer in time.',
+        one(ledger.counts.recallsTimedOut),
+      ),
+      family(
+        'counter',
+        'weir_ledger_keys_evicted_total',
+        'Keys that were forgotten while they were in use.',
+        one(ledger.counts.evicted),
+      ),
+      family(
+        'counter',
+        'weir_ledger_tokens_written_off_total',
+        'Tokens that workers held when they died.',
+        one(ledger.counts.writtenOff),
+      ),
+      family(
+        'gauge',
+        'weir_supervisor_resident_memory_bytes',
+        'Resident memory of the supervisor.',
+        one(process.memoryUsage.rss()),
+      ),
     ];
   }
 }

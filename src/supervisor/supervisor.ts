@@ -107,7 +107,8 @@ export class Supervisor {
   async drain(): Promise<void> {
     this.draining = true;
     await this.source?.close();
-    if (this.options.preDrainMs > 0) await new Promise((resolve) => setTimeout(resolve, this.options.preDrainMs));
+    if (this.options.preDrainMs > 0)
+      await new Promise((resolve) => setTimeout(resolve, this.options.preDrainMs));
     await this.fleet.drain(this.options.drainMs);
     await this.close();
   }

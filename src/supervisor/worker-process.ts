@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { ModuleSpec, Snapshot } from '../runtime/snapshot.ts';
-import type { Code, FromWorker, LedgerAsk, StageFault, ToWorker, WorkerDump } from '../worker/protocol.ts';
+import type { Code, StageFault } from '../runtime/stage-fault.ts';
+import type { FromWorker, LedgerAsk, ToWorker, WorkerDump } from '../worker/protocol.ts';
 
 /** A snapshot that does not get staged within this time is refused. */
 export const STAGE_LIMIT_MS = 30_000;
@@ -84,7 +85,9 @@ export class WorkerProcess {
     if (answer?.type === 'refused') return answer.faults;
     const what = this.hasExited ? 'exited' : `did not answer within ${STAGE_LIMIT_MS / 1000} s`;
     if (!this.hasExited) this.discard(id);
-    return [{ kind: 'worker', source: null, message: `worker ${this.slot} ${what} while it staged the snapshot` }];
+    return [
+      { kind: 'worker', source: null, message: `worker ${this.slot} ${what} while it staged the snapshot` },
+    ];
   }
 
   /** @returns whether the worker serves the snapshot */

@@ -150,7 +150,12 @@ export class LeasedLedger implements Ledger {
   }
 
   /** What the supervisor refused stays refused until a token can have flowed in. */
-  private remember(key: string, limit: Limit, cost: number, reply: { deniedUntil: number; resetMs: number }): void {
+  private remember(
+    key: string,
+    limit: Limit,
+    cost: number,
+    reply: { deniedUntil: number; resetMs: number },
+  ): void {
     const resetAt = this.deps.now() + reply.resetMs;
     if (this.denials.size >= MAX_DENIALS) this.denials.clear();
     this.denials.set(key, { limit, cost, until: reply.deniedUntil, resetAt });
@@ -171,7 +176,13 @@ export class LeasedLedger implements Ledger {
   }
 
   /** One object for all decisions, as the interface has it. */
-  private fill(allowed: boolean, remaining: number, limit: Limit, resetMs: number, retryAfterMs: number): Decision {
+  private fill(
+    allowed: boolean,
+    remaining: number,
+    limit: Limit,
+    resetMs: number,
+    retryAfterMs: number,
+  ): Decision {
     const decision = this.decision;
     decision.allowed = allowed;
     decision.remaining = remaining;

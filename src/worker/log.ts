@@ -12,7 +12,11 @@ export interface Log {
 }
 
 /** JSON lines on standard error, never blocking the event loop. */
-export function openLog(role: 'supervisor' | 'worker', level: string, base: Record<string, unknown> = {}): Log {
+export function openLog(
+  role: 'supervisor' | 'worker',
+  level: string,
+  base: Record<string, unknown> = {},
+): Log {
   const destination = pino.destination({ fd: 2, sync: false, maxLength: MAX_PENDING_BYTES });
   let dropped = 0;
   destination.on('drop', () => dropped++);

@@ -1,6 +1,7 @@
 import type { MetricFamily } from '../runtime/metrics.ts';
 import type { Limit } from '../runtime/limit.ts';
-import type { Position, Snapshot } from '../runtime/snapshot.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
+import type { Code, StageFault } from '../runtime/stage-fault.ts';
 
 /**
  * What supervisor and workers say to each other over the channel of `node:cluster`. Messages of
@@ -24,26 +25,6 @@ export type FromWorker =
   | { readonly type: 'alive' }
   | { readonly type: 'failing' }
   | { readonly type: 'ledger'; readonly asks: readonly LedgerAsk[] };
-
-/** Module bytes by digest: those that the worker has not got with the snapshot it serves. */
-export type Code = ReadonlyMap<string, Uint8Array>;
-
-/** Why a worker, or the canary before it, could not take a snapshot. */
-export interface StageFault {
-  readonly kind: FaultKind;
-  /** Where the plugin, module or listener was written; null where no object is to blame. */
-  readonly source: Position | null;
-  readonly message: string;
-  /** What the filter logged before it failed. */
-  readonly notes?: readonly string[];
-}
-
-/**
- * `module`: the bytes are no module that weir runs. `plugin`: it refused to start or its
- * configuration. `time`: it did not come to an end. `listen`: an address cannot be bound.
- * `worker`: the worker broke down or did not answer.
- */
-export type FaultKind = 'module' | 'plugin' | 'time' | 'listen' | 'worker';
 
 export interface WorkerDump {
   readonly families: readonly MetricFamily[];
@@ -110,5 +91,10 @@ export type LedgerReply =
 /** A key goes with one limit; a changed configuration may change it under the same key. */
 export function sameLimit(a: Limit, b: Limit): boolean {
   if (a === b) return true;
-  return a.requests === b.requests && a.periodMs === b.periodMs && a.burst === b.burst && a.algorithm === b.algorithm;
+  return (
+    a.requests === b.requests &&
+    a.periodMs === b.periodMs &&
+    a.burst === b.burst &&
+    a.algorithm === b.algorithm
+  );
 }

@@ -25,7 +25,8 @@ function source(): Faked {
       return this.now;
     },
     detail: () => Promise.resolve({ state: 'LIVE' }),
-    metrics: () => Promise.resolve({ type: 'text/plain; version=0.0.4; charset=utf-8', text: 'weir_ready 1\n' }),
+    metrics: () =>
+      Promise.resolve({ type: 'text/plain; version=0.0.4; charset=utf-8', text: 'weir_ready 1\n' }),
     configDump: () => ({ number: 3 }),
     clusters: () => Promise.resolve('shop/a::127.0.0.1:9001::weight::1\n'),
     level: () => level,
@@ -43,9 +44,18 @@ async function start(from: AdminSource, token: string | null = null): Promise<nu
   return Number(new URL(url).port);
 }
 
-async function ask(port: number, line: string, ...fields: string[]): Promise<{ status: number; text: string; type: string }> {
+async function ask(
+  port: number,
+  line: string,
+  ...fields: string[]
+): Promise<{ status: number; text: string; type: string }> {
   const hasHost = fields.some((field) => field.toLowerCase().startsWith('host:'));
-  const head = [`${line} HTTP/1.1`, ...(hasHost ? [] : [`Host: 127.0.0.1:${port}`]), ...fields, 'Connection: close'];
+  const head = [
+    `${line} HTTP/1.1`,
+    ...(hasHost ? [] : [`Host: 127.0.0.1:${port}`]),
+    ...fields,
+    'Connection: close',
+  ];
   const answer = await exchange({ port }, `${head.join('\r\n')}\r\n\r\n`);
   return { status: answer.status, text: answer.text, type: answer.header('content-type') ?? '' };
 }
@@ -72,14 +82,18 @@ describe('AdminServer', () => {
   test('lists its pages', async () => {
     const port = await start(source());
     const { text } = await ask(port, 'GET /');
-    for (const path of ['/ready', '/metrics', '/config_dump', '/clusters', '/logging']) expect(text).toContain(path);
+    for (const path of ['/ready', '/metrics', '/config_dump', '/clusters', '/logging'])
+      expect(text).toContain(path);
     expect((await ask(port, 'GET /nowhere')).status).toBe(404);
   });
 
   test('changes the log level by POST alone', async () => {
     const port = await start(source());
     expect((await ask(port, 'GET /logging?level=debug')).status).toBe(405);
-    expect(await ask(port, 'POST /logging?level=debug', 'Content-Length: 0')).toMatchObject({ status: 200, text: 'level: debug\n' });
+    expect(await ask(port, 'POST /logging?level=debug', 'Content-Length: 0')).toMatchObject({
+      status: 200,
+      text: 'level: debug\n',
+    });
     expect((await ask(port, 'POST /logging?level=loud', 'Content-Length: 0')).status).toBe(400);
     for (const method of ['POST', 'PUT', 'DELETE']) {
       expect((await ask(port, `${method} /ready`, 'Content-Length: 0')).status).toBe(405);
@@ -95,7 +109,8 @@ describe('AdminServer', () => {
 
   test('refuses requests of pages of other origins', async () => {
     const port = await start(source());
-    const post = (origin: string) => ask(port, 'POST /logging?level=debug', 'Content-Length: 0', `Origin: ${origin}`);
+    const post = (origin: string) =>
+      ask(port, 'POST /logging?level=debug', 'Content-Length: 0', `Origin: ${origin}`);
     expect((await post('http://evil.example')).status).toBe(403);
     expect((await post(`http://127.0.0.1:${port}`)).status).toBe(200);
   });
@@ -107,7 +122,12 @@ describe('AdminServer', () => {
     expect((await ask(port, 'GET /metrics')).status).toBe(401);
     expect((await ask(port, 'GET /metrics', 'Authorization: Bearer a-wrong-one')).status).toBe(401);
     // With the token the name does not matter: a page of somebody else does not have it.
-    const answer = await ask(port, 'GET /metrics', 'Host: gateway.internal', 'Authorization: Bearer a-long-enough-token');
+    const answer = await ask(
+      port,
+      'GET /metrics',
+      'Host: gateway.internal',
+      'Authorization: Bearer a-long-enough-token',
+    );
     expect(answer.status).toBe(200);
   });
 
@@ -121,7 +141,7 @@ describe('AdminServer', () => {
         expect((await stat(path)).mode & 0o777).toBe(0o600);
         if (i === 0) {
           // As a killed process leaves it: the name stays.
-          
+
           await link(path, `${path}.kept`);
           server.close();
           await link(`${path}.kept`, path).catch(() => undefined);
@@ -144,7 +164,9 @@ describe('AdminServer', () => {
   test('says so where the address is taken', async () => {
     const port = await start(source());
     const other = new AdminServer(source(), { token: null });
-    await expect(other.listen({ kind: 'tcp', host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await expect(other.listen({ kind: 'tcp', host: '127.0.0.1', port })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+    });
   });
 });
 

@@ -34,7 +34,9 @@ const snapshot: Snapshot = {
           name: 'shop/edge/https',
           hostname: '',
           chain: 0,
-          certificates: [{ chainPem: 'CHAIN', keyPem: '-----BEGIN PRIVATE KEY----- s3cret', names: ['a.example'] }],
+          certificates: [
+            { chainPem: 'CHAIN', keyPem: '-----BEGIN PRIVATE KEY----- s3cret', names: ['a.example'] },
+          ],
           minTlsVersion: 'TLSv1.2',
           virtualHosts: [],
         },

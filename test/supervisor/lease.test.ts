@@ -107,7 +107,10 @@ describe('leases', () => {
       fc.property(
         fc.array(event, { minLength: 100, maxLength: 400 }),
         fc.integer({ min: 1, max: 120 }),
-        fc.oneof(fc.double({ min: 0.005, max: 0.05, noNaN: true }), fc.double({ min: 0.001, max: 2, noNaN: true })),
+        fc.oneof(
+          fc.double({ min: 0.005, max: 0.05, noNaN: true }),
+          fc.double({ min: 0.001, max: 2, noNaN: true }),
+        ),
         (events, capacity, rate) => {
           const { admitted } = play(events, capacity, rate);
           let level = capacity;
@@ -126,11 +129,15 @@ describe('leases', () => {
   test('admit exactly the capacity while no time passes', () => {
     const still = event.filter((step) => step.kind !== 'die').map((step) => ({ ...step, after: 0 }));
     fc.assert(
-      fc.property(fc.array(still, { maxLength: 400 }), fc.integer({ min: 1, max: 60 }), (events, capacity) => {
-        const { admitted, refused } = play(events, capacity, 0.001);
-        const asked = admitted.length + refused.length;
-        expect(admitted.length).toBe(Math.min(asked, capacity));
-      }),
+      fc.property(
+        fc.array(still, { maxLength: 400 }),
+        fc.integer({ min: 1, max: 60 }),
+        (events, capacity) => {
+          const { admitted, refused } = play(events, capacity, 0.001);
+          const asked = admitted.length + refused.length;
+          expect(admitted.length).toBe(Math.min(asked, capacity));
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -139,7 +146,10 @@ describe('leases', () => {
     // Every use is reported at once, so nothing but arithmetic separates the two buckets.
     fc.assert(
       fc.property(
-        fc.array(event.filter((step) => step.kind !== 'die'), { maxLength: 200 }),
+        fc.array(
+          event.filter((step) => step.kind !== 'die'),
+          { maxLength: 200 },
+        ),
         fc.integer({ min: 1, max: 60 }),
         fc.double({ min: 0.001, max: 0.5, noNaN: true }),
         (steps, capacity, rate) => {

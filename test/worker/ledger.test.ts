@@ -21,7 +21,8 @@ class Machine {
       send: (worker: number, replies: readonly LedgerReply[]) => {
         this.messages++;
         setTimeout(() => {
-          if (!this.deaf.has(worker)) this.workers[worker]!.receive(structuredClone(replies) as LedgerReply[]);
+          if (!this.deaf.has(worker))
+            this.workers[worker]!.receive(structuredClone(replies) as LedgerReply[]);
         }, 1);
       },
     });
@@ -65,7 +66,17 @@ function take(worker: number, key: string, limit: Limit, cost = 1): Promise<Outc
 const hundred: Limit = { algorithm: 'token-bucket', requests: 100, periodMs: 3_600_000, burst: 100 };
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate', 'performance'] });
+  vi.useFakeTimers({
+    toFake: [
+      'setTimeout',
+      'clearTimeout',
+      'setInterval',
+      'clearInterval',
+      'setImmediate',
+      'clearImmediate',
+      'performance',
+    ],
+  });
 });
 afterEach(() => {
   machine.close();
@@ -73,7 +84,12 @@ afterEach(() => {
 });
 
 /** Sends `requests` to workers as `spread` says, `gapMs` apart, and counts the admitted ones. */
-async function flood(requests: number, limit: Limit, spread: (i: number) => number, gapMs: number): Promise<Outcome[]> {
+async function flood(
+  requests: number,
+  limit: Limit,
+  spread: (i: number) => number,
+  gapMs: number,
+): Promise<Outcome[]> {
   const outcomes: Promise<Outcome>[] = [];
   for (let i = 0; i < requests; i++) {
     outcomes.push(take(spread(i), 'k', limit));
@@ -234,7 +250,16 @@ describe('a limit over four workers', () => {
     expect((await late).allowed).toBe(false);
     machine.deaf.delete(0);
     machine.workers[0]!.receive([
-      { kind: 'decided', ticket: 1, allowed: true, leased: 0, remaining: 99, resetMs: 0, retryAfterMs: 0, deniedUntil: 0 },
+      {
+        kind: 'decided',
+        ticket: 1,
+        allowed: true,
+        leased: 0,
+        remaining: 99,
+        resetMs: 0,
+        retryAfterMs: 0,
+        deniedUntil: 0,
+      },
     ]);
     await vi.advanceTimersByTimeAsync(5);
     machine.supervisor.workerGone(0); // what it was leased beside is written off

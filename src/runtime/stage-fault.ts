@@ -1,0 +1,46 @@
+import type { Position } from './snapshot.ts';
+
+/** Module bytes by digest: all of a snapshot's, or those that a worker has not got yet. */
+export type Code = ReadonlyMap<string, Uint8Array>;
+
+/** Why a worker, or the canary before it, could not take a snapshot. */
+export interface StageFault {
+  readonly kind: FaultKind;
+  /** Where the plugin, module or listener was written; null where no object is to blame. */
+  readonly source: Position | null;
+  readonly message: string;
+  /** What the filter logged before it failed. */
+  readonly notes?: readonly string[];
+}
+
+/**
+ * `module`: the bytes are no module that weir runs. `plugin`: it refused to start or its
+ * configuration. `time`: it did not come to an end. `listen`: an address cannot be bound.
+ * `worker`: the worker broke down or did not answer.
+ */
+export type FaultKind = 'module' | 'plugin' | 'time' | 'listen' | 'worker';
+
+const LISTEN_CODES = new Set(['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EAFNOSUPPORT']);
+
+/** What crosses to the supervisor of an error that `Runtime.stage` or the canary ended with. */
+export function faultOf(error: unknown): StageFault {
+  if (!(error instanceof Error)) return { kind: 'worker', source: null, message: String(error) };
+  const { source } = error as { source?: unknown };
+  return {
+    kind: kindOf(error),
+    source: typeof source === 'string' && source.includes(':') ? source : null,
+    message: error.message,
+  };
+}
+
+function kindOf(error: Error): FaultKind {
+  if (error.message.includes('did not end within')) return 'time';
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== undefined && LISTEN_CODES.has(code)) return 'listen';
+    if (cause.name === 'ModuleError') return 'module';
+    if (cause.name === 'PluginStartError') return 'plugin';
+  }
+  if (error.message.startsWith('cannot listen on ')) return 'listen';
+  return (error as { plugin?: unknown }).plugin == null ? 'worker' : 'plugin';
+}
