@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { TRAPPED } from '../../../src/runtime/wasm/context.ts';
 import type { Plugin } from '../../../src/runtime/wasm/plugin.ts';
 import { op } from '../../support/wasm-encoder.ts';
-import { guest, type Script, type Scripts } from '../../support/wasm-guest.ts';
+import { guest, results, type Script, type Scripts } from '../../support/wasm-guest.ts';
 import { TestHost } from '../../support/wasm-host.ts';
 import { ArrayStream } from '../../support/wasm-stream.ts';
 
@@ -61,7 +61,7 @@ describe('the life of contexts', () => {
     first.onResponseHeaders(1, true);
     unseen.finish();
     first.finish();
-    await second.plugin.createContext(stream)!.finish();
+    plugin.createContext(stream)!.finish();
     second.finish();
     await plugin.retire();
     expect(host.messages).toEqual([
@@ -403,7 +403,6 @@ describe('the effective context', () => {
     await vi.advanceTimersByTimeAsync(10);
     expect(stream.headerMap(0)!.get('x-tick')).toBe('1');
     expect(stream.resumed).toEqual([0]);
-    const { results } = await import('../../support/wasm-guest.ts');
     expect(results(context.vm, 7)).toEqual([0, 0, 0, 0, 2, 0, 0]);
   });
 
