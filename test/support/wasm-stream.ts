@@ -59,12 +59,12 @@ export class ArrayStream implements StreamHost {
   }
 
   /** Lays down what a body callback may read: `BufferType` 0 or 1. Null takes it away. */
-  setBody(type: number, bytes: string | Uint8Array | null): void {
+  setBody(type: number, bytes: string | Buffer | null): void {
     if (bytes === null) {
       this.#bodies[type] = null;
       return;
     }
-    const data = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
+    const data = Buffer.from(bytes);
     const body = new BodyBuffer();
     body.append(data, 0, data.length);
     this.#bodies[type] = body;
@@ -84,8 +84,7 @@ export class ArrayStream implements StreamHost {
     block.reset(KINDS[type]!);
     for (const [name, value] of fields) {
       const index = name.startsWith(':') ? block.indexOf(Buffer.from(name)) : -1;
-      const bytes = Buffer.from(value, 'latin1');
-      if (index >= 0) block.setValue(index, bytes, 0, bytes.length);
+      if (index >= 0) block.setValueText(index, value);
       else block.appendText(name, value);
     }
     this.#maps[type] = block;

@@ -10,9 +10,7 @@ import type { Vm } from './vm.ts';
 
 const names = new Interner('utf8');
 const pairs = new PairsReader();
-const HTTP = Buffer.from('http');
 const REQUIRED = [':method', ':path', ':authority'];
-const SCHEME = 3;
 
 /** HTTP calls to the upstreams that the plugin's configuration names. */
 export function calloutCalls(vm: Vm): HostCalls {
@@ -56,7 +54,6 @@ export function calloutCalls(vm: Vm): HostCalls {
       if (head === null) return refuse('a header is not valid');
       const missing = REQUIRED.find((_, i) => head.valueText(i) === '');
       if (missing !== undefined) return refuse(`the header ${missing} is missing`);
-      if (head.valueText(SCHEME) === '') head.setValue(SCHEME, HTTP, 0, HTTP.length);
       const end =
         trailersSize === 0
           ? null

@@ -1,4 +1,4 @@
-import { HeaderBlock, MessageKind } from '../http/headers.ts';
+import { HeaderBlock, MessageKind, STATUS_INDEX } from '../http/headers.ts';
 import { Status } from './abi.ts';
 import type { Context } from './context-table.ts';
 import { CALLOUTS, CALLOUT_MS } from './limits.ts';
@@ -142,6 +142,6 @@ export class Callouts implements CalloutSink {
 function answer(status: string): HeaderBlock {
   const block = new HeaderBlock();
   block.reset(MessageKind.Response);
-  block.setValue(0, Buffer.from(status), 0, status.length);
+  block.setValueText(STATUS_INDEX, status);
   return block;
 }

@@ -1,13 +1,16 @@
-import type { HeaderBlock } from '../http/headers.ts';
+import { BAD_AUTHORITY, normaliseAuthority } from '../http/authority.ts';
+import { FieldId, equalsIgnoringCase, fieldId } from '../http/fields.ts';
+import { isBlank, isFieldValue, isTarget, LOWER, TOKEN, TOKEN_ODD } from '../http/grammar.ts';
+import { Pseudo, STATUS_INDEX, type HeaderBlock } from '../http/headers.ts';
+import { mapsToFraming } from '../http/odd-name.ts';
 import { MapType } from './abi.ts';
 import { FIELD_NAME_BYTES, FIELD_VALUE_BYTES, MAP_BYTES, MAP_FIELDS } from './limits.ts';
-import { LOWER } from './pairs.ts';
 
 export const Edit = { Add: 0, Replace: 1 } as const;
 
 /** What a name that a guest writes means for the map it is written to. */
 export const FieldKind = {
-  /** Not a token, too long, or a pseudo-header that the message does not have. */
+  /** Not a token, too long, spells a framing field in a way that others may read, or is no pseudo-header of the map. */
   Invalid: 0,
   Plain: 1,
   /** `:method` and its like, and `host` in a request, which stands for `:authority`. */
@@ -18,48 +21,25 @@ export const FieldKind = {
   Ignored: 4,
 } as const;
 
-const TOKEN = new Uint8Array(256);
-for (const byte of Buffer.from(
-  "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-))
-  TOKEN[byte] = 1;
-
-/** Values hold no control byte but HTAB; bytes from 0x80 on pass as they are. */
-const VALUE = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte === 9 || (byte >= 32 && byte !== 127) ? 1 : 0,
-);
-/** A request target and an authority hold no white space either, and no fragment. */
-const TARGET = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte > 32 && byte !== 127 && byte !== 35 ? 1 : 0,
-);
+const COLON = 0x3a;
+const STAR = 0x2a;
+const SLASH = 0x2f;
+const METHOD_BYTES = 32;
 
 const REQUEST_PSEUDO = [':method', ':path', ':authority', ':scheme'].map((name) => Buffer.from(name));
 const RESPONSE_PSEUDO = [Buffer.from(':status')];
 const NO_PSEUDO: Buffer[] = [];
-const HOST = Buffer.from('host');
-const CONTENT_LENGTH = Buffer.from('content-length');
-const TRANSFER_ENCODING = Buffer.from('transfer-encoding');
-const CONNECTION_FIELDS = [
-  'te',
-  'trailer',
-  'upgrade',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-].map((name) => Buffer.from(name));
-/** Bit n: one of the names above has n bytes. Most names are told to be plain by their length. */
-const SPECIAL_LENGTHS = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, ...CONNECTION_FIELDS].reduce(
-  (bits, name) => bits | (1 << name.length),
-  0,
-);
+const HTTP = Buffer.from('http');
+const HTTPS = Buffer.from('https');
 
 /** The name that was classified last, in lower case. */
 export const fieldName = Buffer.alloc(FIELD_NAME_BYTES);
 /** Where it ends. */
 let nameEnd = 0;
-/** Its place among the pseudo-headers, which is its index in the block. */
+/** Its index in the block, where it is a pseudo-header. */
 let pseudoIndex = 0;
+/** An authority in the form that routes are compared with. */
+const authority = Buffer.alloc(512);
 
 export function fieldNameEnd(): number {
   return nameEnd;
@@ -70,21 +50,45 @@ export function classifyName(map: number, memory: Uint8Array, start: number, end
   const size = end - start;
   if (size === 0 || size > FIELD_NAME_BYTES) return FieldKind.Invalid;
   nameEnd = size;
-  if (memory[start] === 58) return classifyPseudo(map, memory, start, size);
+  if (memory[start] === COLON) return classifyPseudo(map, memory, start, size);
+  let classes = 0;
   for (let i = 0; i < size; i++) {
     const byte = memory[start + i]!;
-    if (TOKEN[byte] === 0) return FieldKind.Invalid;
+    const tokenClass = TOKEN[byte]!;
+    if (tokenClass === 0) return FieldKind.Invalid;
+    classes |= tokenClass;
     fieldName[i] = LOWER[byte]!;
   }
-  if (size > 31 || (SPECIAL_LENGTHS & (1 << size)) === 0) return FieldKind.Plain;
-  return classifySpecial(map, size);
+  if ((classes & TOKEN_ODD) !== 0 && mapsToFraming(fieldName, 0, size)) return FieldKind.Invalid;
+  return kindOf(map, fieldId(fieldName, 0, size));
+}
+
+function kindOf(map: number, id: FieldId): number {
+  switch (id) {
+    case FieldId.Host:
+      if (map !== MapType.RequestHeaders) return FieldKind.Plain;
+      pseudoIndex = Pseudo.Authority;
+      return FieldKind.Pseudo;
+    case FieldId.ContentLength:
+      // Trailers say nothing about framing.
+      return map === MapType.RequestHeaders || map === MapType.ResponseHeaders
+        ? FieldKind.ContentLength
+        : FieldKind.Ignored;
+    case FieldId.TransferEncoding:
+    case FieldId.Connection:
+    case FieldId.Upgrade:
+    case FieldId.Te:
+    case FieldId.HopByHop:
+      return FieldKind.Ignored;
+    default:
+      return FieldKind.Plain;
+  }
 }
 
 function classifyPseudo(map: number, memory: Uint8Array, start: number, size: number): number {
   const names = pseudoOf(map);
-  for (let i = 0; i < size; i++) fieldName[i] = LOWER[memory[start + i]!]!;
   for (let i = 0; i < names.length; i++) {
-    if (!isName(names[i]!, size)) continue;
+    if (!equalsIgnoringCase(memory, start, start + size, names[i]!)) continue;
     pseudoIndex = i;
     return FieldKind.Pseudo;
   }
@@ -93,89 +97,62 @@ function classifyPseudo(map: number, memory: Uint8Array, start: number, size: nu
 
 function pseudoOf(map: number): readonly Buffer[] {
   if (map === MapType.RequestHeaders) return REQUEST_PSEUDO;
-  if (map === MapType.ResponseHeaders) return RESPONSE_PSEUDO;
-  return NO_PSEUDO;
+  return map === MapType.ResponseHeaders ? RESPONSE_PSEUDO : NO_PSEUDO;
 }
 
-function classifySpecial(map: number, size: number): number {
-  const trailers = map === MapType.RequestTrailers || map === MapType.ResponseTrailers;
-  if (map === MapType.RequestHeaders && isName(HOST, size)) {
-    pseudoIndex = 2;
-    return FieldKind.Pseudo;
-  }
-  if (isName(CONTENT_LENGTH, size)) return trailers ? FieldKind.Ignored : FieldKind.ContentLength;
-  if (isName(TRANSFER_ENCODING, size)) return FieldKind.Ignored;
-  for (const name of CONNECTION_FIELDS) if (isName(name, size)) return FieldKind.Ignored;
-  // content_length and transfer_encoding are read as framing by some servers: refused in every spelling.
-  for (let i = 0; i < size; i++)
-    if (fieldName[i] === 95) return spellsFraming(size) ? FieldKind.Invalid : FieldKind.Plain;
-  return FieldKind.Plain;
-}
-
-function spellsFraming(size: number): boolean {
-  const folded = fieldName.toString('latin1', 0, size).replaceAll('_', '-');
-  return folded === 'content-length' || folded === 'transfer-encoding';
-}
-
-function isName(name: Buffer, size: number): boolean {
-  if (name.length !== size) return false;
-  for (let i = 0; i < size; i++) if (fieldName[i] !== name[i]) return false;
-  return true;
-}
-
-/** Whether the bytes may stand as a field's value. White space around them is the caller's to trim. */
-export function isValue(memory: Uint8Array, start: number, end: number): boolean {
+/** Whether a value may stand under the name that was classified last. */
+export function fits(kind: number, map: number, memory: Uint8Array, start: number, end: number): boolean {
   if (end - start > FIELD_VALUE_BYTES) return false;
-  for (let i = start; i < end; i++) if (VALUE[memory[i]!] === 0) return false;
+  if (kind === FieldKind.Plain) return isFieldValue(memory, start, end);
+  if (kind === FieldKind.Pseudo) return fitsPseudo(map, memory, start, end);
+  if (kind === FieldKind.ContentLength) return isLength(memory, start, end);
   return true;
 }
 
-/** Whether the bytes may stand in the pseudo-header that was classified last. */
-function isPseudoValue(map: number, memory: Uint8Array, start: number, end: number): boolean {
+function fitsPseudo(map: number, memory: Uint8Array, start: number, end: number): boolean {
+  if (map === MapType.ResponseHeaders) return pseudoIndex === STATUS_INDEX && isStatus(memory, start, end);
   const size = end - start;
-  if (size > FIELD_VALUE_BYTES) return false;
-  if (map === MapType.ResponseHeaders) return isStatus(memory, start, end);
-  for (let i = start; i < end; i++) if (TARGET[memory[i]!] === 0) return false;
   switch (pseudoIndex) {
-    case 0:
+    case Pseudo.Method:
       for (let i = start; i < end; i++) if (TOKEN[memory[i]!] === 0) return false;
-      return size > 0 && size <= 32;
-    case 1:
-      return size > 0 && (memory[start] === 47 || (size === 1 && memory[start] === 42));
-    case 2:
-      // User information, a path or a query in an authority would be read as something else further on.
-      for (let i = start; i < end; i++) {
-        const byte = memory[i]!;
-        if (byte === 64 || byte === 47 || byte === 63 || byte === 92) return false;
-      }
-      return size > 0;
+      return size > 0 && size <= METHOD_BYTES;
+    case Pseudo.Path:
+      if (!isTarget(memory, start, end)) return false;
+      return size > 0 && (memory[start] === SLASH || (size === 1 && memory[start] === STAR));
+    case Pseudo.Authority:
+      return authorityEnd(memory, start, end) !== BAD_AUTHORITY;
     default:
-      return isScheme(memory, start, size);
+      return isScheme(memory, start, end, HTTP) || isScheme(memory, start, end, HTTPS);
   }
 }
 
 /** Three digits from 200 on: interim answers are the writer's own. */
 function isStatus(memory: Uint8Array, start: number, end: number): boolean {
-  if (end - start !== 3 || memory[start]! < 50 || memory[start]! > 53) return false;
-  return (
-    memory[start + 1]! >= 48 &&
-    memory[start + 1]! <= 57 &&
-    memory[start + 2]! >= 48 &&
-    memory[start + 2]! <= 57
-  );
+  if (end - start !== 3 || memory[start]! < 0x32 || memory[start]! > 0x35) return false;
+  return isDigit(memory[start + 1]!) && isDigit(memory[start + 2]!);
 }
 
-function isScheme(memory: Uint8Array, start: number, size: number): boolean {
-  if (size !== 4 && size !== 5) return false;
-  const text = String.fromCharCode(...memory.subarray(start, start + size));
-  return text === 'http' || text === 'https';
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
 }
 
-/** Content-Length is a plain number of digits. */
+function isScheme(memory: Uint8Array, start: number, end: number, scheme: Buffer): boolean {
+  return equalsIgnoringCase(memory, start, end, scheme);
+}
+
+/** Content-Length is a plain number of digits, below 10^15. */
 function isLength(memory: Uint8Array, start: number, end: number): boolean {
   if (end === start || end - start > 15) return false;
-  for (let i = start; i < end; i++) if (memory[i]! < 48 || memory[i]! > 57) return false;
+  for (let i = start; i < end; i++) if (!isDigit(memory[i]!)) return false;
   return true;
+}
+
+/** Leaves the authority in its one form in `authority`. No port is taken for the default one: the stream knows it. */
+function authorityEnd(memory: Uint8Array, start: number, end: number): number {
+  const size = end - start;
+  if (size === 0 || size > authority.length) return BAD_AUTHORITY;
+  for (let i = 0; i < size; i++) authority[i] = memory[start + i]!;
+  return normaliseAuthority(authority, 0, size, 0);
 }
 
 /** Whether a block is as large as a guest may make it. */
@@ -183,15 +160,7 @@ export function isFull(block: HeaderBlock, more: number): boolean {
   return block.count >= MAP_FIELDS || block.length + more > MAP_BYTES;
 }
 
-/** Whether a value may stand under the name that was classified last. */
-export function fits(kind: number, map: number, memory: Uint8Array, start: number, end: number): boolean {
-  if (kind === FieldKind.Plain) return isValue(memory, start, end);
-  if (kind === FieldKind.Pseudo) return isPseudoValue(map, memory, start, end);
-  if (kind === FieldKind.ContentLength) return isLength(memory, start, end);
-  return true;
-}
-
-/** Writes under the name that was classified last; optional white space around the value is not part of it. */
+/** Writes under the name that was classified last a value that fits; blanks around it are not part of it. */
 export function writeField(
   block: HeaderBlock,
   kind: number,
@@ -201,15 +170,17 @@ export function writeField(
   end: number,
 ): void {
   if (kind === FieldKind.Ignored) return;
-  if (kind === FieldKind.Pseudo) return block.setValue(pseudoIndex, memory, start, end);
-  while (start < end && isSpace(memory[start]!)) start++;
-  while (end > start && isSpace(memory[end - 1]!)) end--;
+  if (kind === FieldKind.Pseudo) {
+    if (pseudoIndex !== Pseudo.Authority) block.setValue(pseudoIndex, memory, start, end);
+    else block.setValue(pseudoIndex, authority, 0, authorityEnd(memory, start, end));
+    return;
+  }
+  while (start < end && isBlank(memory[start])) start++;
+  while (end > start && isBlank(memory[end - 1])) end--;
   // Two lengths in one message are never right.
-  if (how === Edit.Replace || kind === FieldKind.ContentLength)
+  if (how === Edit.Replace || kind === FieldKind.ContentLength) {
     block.replace(fieldName, 0, nameEnd, memory, start, end);
-  else block.append(fieldName, 0, nameEnd, memory, start, end);
-}
-
-function isSpace(byte: number): boolean {
-  return byte === 32 || byte === 9;
+  } else {
+    block.append(fieldName, 0, nameEnd, memory, start, end);
+  }
 }

@@ -1,4 +1,4 @@
-import type { HeaderBlock } from '../http/headers.ts';
+import { Pseudo, type HeaderBlock } from '../http/headers.ts';
 import { MapType, Status } from './abi.ts';
 import {
   Edit,
@@ -15,7 +15,6 @@ import { holds } from './log-calls.ts';
 import { PairsReader, pairsSize, writePairs, writeU32 } from './pairs.ts';
 import type { Vm } from './vm.ts';
 
-const AUTHORITY = 2;
 /** The empty map as a count of zero: all SDKs read it, where some trap on no bytes at all. */
 const NO_PAIRS = new Uint8Array(4);
 const pairs = new PairsReader();
@@ -68,7 +67,7 @@ export function headerCalls(vm: Vm): HostCalls {
       const end = start + (nameSize >>> 0);
       const field =
         nameSize === 4 && map === MapType.RequestHeaders && isHost(memory, start)
-          ? AUTHORITY
+          ? Pseudo.Authority
           : block.find(memory, start, end);
       if (field < 0) {
         if (!emptyWhenMissing) return Status.NotFound;

@@ -1,10 +1,6 @@
+import { LOWER } from '../http/grammar.ts';
 import type { HeaderBlock } from '../http/headers.ts';
 import { PAIRS_BYTES, PAIRS_COUNT } from './limits.ts';
-
-/** Maps A–Z to a–z and leaves every other byte: guests see field names in lower case. */
-export const LOWER = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte >= 65 && byte <= 90 ? byte + 32 : byte,
-);
 
 /** Bytes that `writePairs` needs for a block. */
 export function pairsSize(block: HeaderBlock): number {

@@ -1,6 +1,6 @@
 import { Status, StreamType } from './abi.ts';
 import { StreamContext } from './context.ts';
-import { FieldKind, classifyName, fieldName, fieldNameEnd, isValue } from './field-rules.ts';
+import { FieldKind, classifyName, fieldName, fieldNameEnd, fits } from './field-rules.ts';
 import type { HostCalls } from './host-calls.ts';
 import { BODY_BYTES } from './limits.ts';
 import { holds, readText } from './log-calls.ts';
@@ -102,7 +102,8 @@ function readFields(memory: Uint8Array, start: number, size: number): Fields | n
     const kind = classifyName(MapType.ResponseHeaders, memory, pairs.spans[i]!, pairs.spans[i + 1]!);
     const valueStart = pairs.spans[i + 2]!;
     const valueEnd = pairs.spans[i + 3]!;
-    if (kind === FieldKind.Invalid || !isValue(memory, valueStart, valueEnd)) return null;
+    if (kind === FieldKind.Invalid || !fits(kind, MapType.ResponseHeaders, memory, valueStart, valueEnd))
+      return null;
     if (kind !== FieldKind.Plain) continue;
     fields.push([
       Uint8Array.prototype.slice.call(fieldName, 0, fieldNameEnd()),
