@@ -168,6 +168,6 @@ function table(rows: readonly (readonly string[])[]): string {
 }
 
 function fail(why: string): never {
-  console.log(`bench: ${why}`);
+  process.stderr.write(`bench: ${why}\n`);
   process.exit(1);
 }
