@@ -277,6 +277,13 @@ export const ERRORS = {
       'Backends are Services (group "") or Upstreams (group policy.weir); certificates are Secrets or Certificates; ExtensionRef filters are FilterChains.',
     fix: 'Correct group and kind.',
   },
+  WEIR2111: {
+    title: 'gateway class not found',
+    source: 'config',
+    explanation:
+      'A Gateway names the class whose controller serves it. Weir serves the class "weir" and every GatewayClass that the configuration declares.',
+    fix: 'Leave gatewayClassName out, write weir, or declare the GatewayClass.',
+  },
   WEIR3002: {
     title: 'the object has no effect',
     source: 'config',

@@ -23,6 +23,7 @@ export interface BoundListener {
 export function attachRoutes(config: Config): BoundListener[] {
   const listeners: BoundListener[] = [];
   for (const gateway of config.all('Gateway')) {
+    checkClass(config, gateway);
     for (const [index, listener] of gateway.value.spec.listeners.entries()) {
       const name = `${gateway.namespace}/${gateway.name}/${listener.name}`;
       listeners.push({ gateway, config: listener, index, name, routes: new Map() });
@@ -32,6 +33,16 @@ export function attachRoutes(config: Config): BoundListener[] {
     for (let i = 0; i < route.value.spec.parentRefs.length; i++) attachToParent(config, listeners, route, i);
   }
   return listeners;
+}
+
+/** The class is `weir`, or one that is declared. */
+function checkClass(config: Config, gateway: Gateway): void {
+  const name = gateway.value.spec.gatewayClassName;
+  const known = config.all('GatewayClass').map((gatewayClass) => gatewayClass.name);
+  if (name === 'weir' || known.includes(name)) return;
+  config.report(gateway, 'WEIR2111', ['spec', 'gatewayClassName'], `no GatewayClass is named "${name}"`, {
+    hint: 'write "weir", or leave it out',
+  });
 }
 
 function attachToParent(

@@ -3,6 +3,7 @@ import type { Assets } from './assets.ts';
 import { Attachments, type Attached } from './attachments.ts';
 import type { ClusterTable } from './clusters.ts';
 import type { Config, UsableObject } from './config.ts';
+import { PHASES, type Phase } from './filter-schema.ts';
 import { suggest } from './nearest.ts';
 import type { FilterConfig } from './schema/filter-chain.ts';
 import { valueAt } from './validate.ts';
@@ -13,6 +14,9 @@ type Chain = UsableObject<'FilterChain'>;
 interface Link {
   readonly chain: Chain;
   readonly filter: string;
+  /** In the chain object. */
+  readonly index: number;
+  readonly phase: Phase | null;
   readonly plugin: number;
 }
 
@@ -68,6 +72,7 @@ export class ChainTable {
       }
     }
     if (links.some((link) => link.plugin === MISSING)) return UNUSABLE;
+    this.#checkPhases(links);
     return this.#intern(links.filter((link) => link.plugin !== OFF).map((link) => link.plugin));
   }
 
@@ -98,6 +103,8 @@ export class ChainTable {
       links = chain.value.spec.filters.map((filter, i) => ({
         chain,
         filter: filter.name,
+        index: i,
+        phase: this.#assets.builtins.get(filter.use)?.schema?.phase ?? null,
         plugin: filter.mode === 'Off' ? OFF : this.#plugin(chain, filter, i),
       }));
       this.#links.set(chain, links);
@@ -149,6 +156,24 @@ export class ChainTable {
     return this.modules.push(spec) - 1;
   }
 
+  /** Warns where a filter runs after one of a later phase (merge rule 5). */
+  #checkPhases(links: readonly Link[]): void {
+    let latest: Link | null = null;
+    for (const link of links) {
+      if (link.phase === null || link.plugin === OFF) continue;
+      if (latest === null || PHASES.indexOf(link.phase) >= PHASES.indexOf(latest.phase!)) {
+        latest = link;
+        continue;
+      }
+      const message = `filter "${link.filter}" (${link.phase}) runs after "${latest.filter}" (${latest.phase})`;
+      this.#config.report(link.chain, 'WEIR3011', ['spec', 'filters', link.index, 'name'], message, {
+        severity: 'warning',
+        notes: [`phases in order: ${PHASES.join(', ')}`],
+        related: [latest.chain.document.place(['spec', 'filters', latest.index, 'name'])],
+      });
+    }
+  }
+
   #intern(plugins: readonly number[]): number {
     const key = plugins.join(',');
     const existing = this.#chainIndexes.get(key);
@@ -182,7 +207,11 @@ export class ChainTable {
             hint: modules.includes(`module/${filter.use}`)
               ? `did you mean "module/${filter.use}"?`
               : suggest(filter.use, [...known, ...modules]),
-            notes: [`built-in filters: ${known.join(', ')}`],
+            notes: [
+              known.length > 0
+                ? `built-in filters: ${known.join(', ')}`
+                : 'the built-in filters are not built: npm run build',
+            ],
           },
         );
         continue;

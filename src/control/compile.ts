@@ -4,6 +4,7 @@ import { attachRoutes } from './attach.ts';
 import { ChainTable } from './chains.ts';
 import { ClusterTable } from './clusters.ts';
 import type { Config } from './config.ts';
+import { hasErrors } from './diagnostic.ts';
 import { compilePorts } from './listeners.ts';
 import { flatten, mergeScopes } from './merge.ts';
 import { RuleTable } from './rules.ts';
@@ -28,6 +29,7 @@ export function compileSnapshot(config: Config, assets: Assets): Snapshot {
   for (const route of config.all('HTTPRoute')) {
     if (!listeners.some((listener) => listener.routes.has(route))) rules.check(route);
   }
+  if (!hasErrors(config.diagnostics)) reportUnused(config, clusters, chains);
   const content: Omit<Snapshot, 'version'> = {
     ports,
     rules: rules.specs,
@@ -38,6 +40,22 @@ export function compileSnapshot(config: Config, assets: Assets): Snapshot {
     accessLog: compileAccessLog(config),
   };
   return deepFreeze({ version: snapshotVersion(content), ...content });
+}
+
+/** Only without errors, since a reference that is at fault makes its target look unused. */
+function reportUnused(config: Config, clusters: ClusterTable, chains: ChainTable): void {
+  const used = new Set([
+    ...clusters.specs.map((cluster) => `Upstream ${cluster.name}`),
+    ...chains.modules.map((module) => `Module ${module.name}`),
+    ...[...chains.used].map((chain) => `FilterChain ${chain.namespace}/${chain.name}`),
+  ]);
+  for (const kind of ['Upstream', 'Module', 'FilterChain'] as const) {
+    for (const object of config.all(kind)) {
+      const name = `${kind} ${object.namespace}/${object.name}`;
+      if (used.has(name)) continue;
+      config.report(object, 'WEIR3002', ['metadata', 'name'], `${name} is not used`, { severity: 'warning' });
+    }
+  }
 }
 
 function compileAccessLog(config: Config): AccessLogSpec {

@@ -31,8 +31,11 @@ export interface Place {
 
 export interface FormatOptions {
   readonly color?: boolean;
-  /** Ends the summary where there are errors, for example `snapshot 41a7c0 keeps serving`. */
-  readonly consequence?: string;
+  /**
+   * Ends the summary where there are errors, for example `snapshot 41a7c0 (2 h old) keeps
+   * serving`; null where nothing was going to be applied.
+   */
+  readonly consequence?: string | null;
 }
 
 /** Whether anything in the list forbids to use the configuration. */
@@ -69,14 +72,14 @@ export function formatDiagnostics(diagnostics: readonly Diagnostic[], options: F
   const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error').length;
   const warnings = diagnostics.length - errors;
   const counts = [count(errors, 'error'), count(warnings, 'warning')].filter((text) => text !== '');
-  let summary = `${counts.join(', ')}.`;
-  if (errors > 0) summary += ` ${consequence(options.consequence)}`;
-  lines.push('', summary);
+  const then = errors > 0 ? consequence(options.consequence) : '';
+  lines.push('', `${counts.join(', ')}.${then}`);
   return `${lines.join('\n')}\n`;
 }
 
-function consequence(then: string | undefined): string {
-  return then === undefined ? 'Nothing was applied.' : `Nothing was applied; ${then}.`;
+function consequence(then: string | null | undefined): string {
+  if (then === null) return '';
+  return then === undefined ? ' Nothing was applied.' : ` Nothing was applied; ${then}.`;
 }
 
 function count(n: number, noun: string): string {

@@ -92,7 +92,7 @@ export function fileFault(file: string, reason: string): Diagnostic {
     line: 0,
     column: 1,
     length: 1,
-    message: `${file} ${reason}`,
+    message: reason,
   };
 }
 

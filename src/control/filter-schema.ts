@@ -13,14 +13,24 @@ export interface SchemaFault {
   readonly hint?: string | undefined;
 }
 
-/** The JSON Schema (draft 2020-12) that a filter carries for its configuration. */
+/** The phases of a request, in their order (merge rule 5). */
+export const PHASES = ['edge', 'authn', 'authz', 'limit', 'transform', 'route', 'upstream', 'log'] as const;
+export type Phase = (typeof PHASES)[number];
+
+/**
+ * The JSON Schema (draft 2020-12) that a filter carries for its configuration. Its keyword
+ * `x-weir-phase` says which phase the filter belongs to.
+ */
 export class FilterSchema {
+  readonly phase: Phase | null;
   readonly #validate: ValidateFunction;
 
   /** @throws Error where the schema itself is not valid */
   constructor(schema: object) {
     const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false, validateFormats: false });
     this.#validate = ajv.compile(schema);
+    const phase = (schema as { 'x-weir-phase'?: unknown })['x-weir-phase'];
+    this.phase = PHASES.find((known) => known === phase) ?? null;
   }
 
   check(config: unknown): SchemaFault[] {

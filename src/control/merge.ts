@@ -58,7 +58,7 @@ export function mergeScopes(
     for (const [field, setting] of here) {
       const outer = merged.get(field);
       const rule = enforced.find((entry) => covers(entry.field, field));
-      if (rule !== undefined && outer !== undefined && !sameValue(outer.value, setting.value)) {
+      if (rule !== undefined && !sameValue(outer?.value, setting.value)) {
         reportEnforced(config, field, outer, setting, rule.by);
         continue;
       }
@@ -93,13 +93,16 @@ function reportConflict(config: Config, what: string, field: string, first: Sett
 function reportEnforced(
   config: Config,
   field: string,
-  outer: Setting,
+  outer: Setting | undefined,
   inner: Setting,
   by: ConfigObject,
 ): void {
-  const message = `${field} is enforced by ${by.kind} ${by.namespace}/${by.name} (${written(outer)}) and cannot be changed to ${written(inner)}`;
+  const value = outer === undefined ? 'its default' : written(outer);
+  const message = `${field} is enforced by ${by.kind} ${by.namespace}/${by.name} (${value}) and cannot be changed to ${written(inner)}`;
   config.report(inner.object, 'WEIR2004', inner.path, message, {
-    related: [outer.object.document.place(outer.path)],
+    related: [
+      outer === undefined ? by.document.place(['spec', 'enforced']) : outer.object.document.place(outer.path),
+    ],
   });
 }
 

@@ -193,5 +193,13 @@ function faultAt(
   const place = source.place(Math.min(offset, source.text.length));
   const sourceLine = source.line(place.line);
   const rest = Math.max(1, sourceLine.length - place.column + 1);
-  return { code, severity: 'error', ...place, length: Math.min(length, rest), message, sourceLine };
+  const fault: Diagnostic = { code, severity: 'error', ...place, length: Math.min(length, rest), message };
+  return isInSecret(source.text, offset) ? fault : { ...fault, sourceLine };
+}
+
+/** Whether the document around an offset says that it is a Secret, whose lines are never printed. */
+function isInSecret(text: string, offset: number): boolean {
+  const start = Math.max(0, text.lastIndexOf('\n---', offset));
+  const next = text.indexOf('\n---', offset);
+  return /\bkind["']?\s*:\s*["']?Secret\b/.test(text.slice(start, next < 0 ? undefined : next));
 }

@@ -29,11 +29,11 @@ function compilePath(path: MatchConfig['path']): PathMatch {
   return { type: 'prefix', value: value.length > 1 && value.endsWith('/') ? value.slice(0, -1) : value };
 }
 
-/** As the runtime normalises the path of a request: unreserved characters plain, hex digits upper-case. */
+/** As the runtime normalises the path of a request: unreserved characters are not escaped. */
 function canonicalPath(path: string): string {
   return path.replaceAll(/%([0-9a-fA-F]{2})/g, (triplet, hex: string) => {
     const char = String.fromCharCode(Number.parseInt(hex, 16));
-    return /[A-Za-z0-9\-._~]/.test(char) ? char : triplet.toUpperCase();
+    return /[A-Za-z0-9\-._~]/.test(char) ? char : triplet;
   });
 }
 

@@ -108,6 +108,9 @@ function checkEnvelope(document: ConfigDocument): Envelope {
 type Issue = z.core.$ZodIssue;
 
 function* explainIssue(document: ConfigDocument, schema: z.ZodType, issue: Issue): Generator<Diagnostic> {
+  // Values of Secrets are never printed, not even wrong ones.
+  const secret = (document.value as { kind?: unknown }).kind === 'Secret';
+  const show = (value: unknown) => (secret ? 'something else' : describe(value));
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
   const where = describePath(document.value, path);
   const field = formatPath(path.slice(-1)) || 'the document';
@@ -133,7 +136,7 @@ function* explainIssue(document: ConfigDocument, schema: z.ZodType, issue: Issue
         yield document.fault('WEIR1041', path.slice(0, -1), `missing field "${field}"${inside(outer)}`);
         return;
       }
-      const got = describe(valueAt(document.value, path));
+      const got = show(valueAt(document.value, path));
       yield document.fault('WEIR1040', path, `${label(path)} must be ${expected}, got ${got}`);
       return;
     }
@@ -147,7 +150,7 @@ function* explainIssue(document: ConfigDocument, schema: z.ZodType, issue: Issue
         });
         return;
       }
-      const message = `${label(path)} must be one of ${listNames(values, 12)}, got ${describe(got)}`;
+      const message = `${label(path)} must be one of ${listNames(values, 12)}, got ${show(got)}`;
       yield document.fault('WEIR1043', path, message, { hint: suggest(String(got), values) });
       return;
     }
@@ -171,7 +174,8 @@ function* explainIssue(document: ConfigDocument, schema: z.ZodType, issue: Issue
       return;
     default: {
       const got = valueAt(document.value, path);
-      const suffix = typeof got === 'string' || typeof got === 'number' ? `, got ${describe(got)}` : '';
+      const printable = !secret && (typeof got === 'string' || typeof got === 'number');
+      const suffix = printable ? `, got ${describe(got)}` : '';
       yield document.fault('WEIR1044', path, `${label(path)} ${issue.message}${suffix}`);
     }
   }

@@ -17,6 +17,7 @@ const names = (await readdir(folder)).filter((file) => file.endsWith('.in.yaml')
 const EMPTY_MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
 
 const HEADERS_SCHEMA = {
+  'x-weir-phase': 'transform',
   type: 'object',
   additionalProperties: false,
   properties: {
@@ -36,6 +37,7 @@ const HEADERS_SCHEMA = {
 };
 
 const RATE_SCHEMA = {
+  'x-weir-phase': 'limit',
   type: 'object',
   required: ['limit'],
   additionalProperties: false,

@@ -85,11 +85,9 @@ export const endpointSlice = z
   .describe('Addresses of a Service, tied to it by the label kubernetes.io/service-name.');
 
 const base64 = () =>
-  z
-    .string()
-    .refine((value) => /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value), {
-      error: 'must be base64 (for plain text use stringData)',
-    });
+  z.string().refine((value) => /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value), {
+    error: 'must be base64 (for plain text use stringData)',
+  });
 
 export const secret = z
   .strictObject({

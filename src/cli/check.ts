@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatDiagnostics, hasErrors, toSarif } from '../control/diagnostic.ts';
+import { loadConfiguration, type LoadOptions } from '../control/load.ts';
+import { packageRoot } from '../package-root.ts';
+
+export type CheckFormat = 'text' | 'json' | 'sarif';
+
+export interface CheckOptions extends LoadOptions {
+  readonly output: CheckFormat;
+  readonly color?: boolean;
+}
+
+/** What `weir check` prints, and its exit code: 1 where there are errors, else 0. */
+export interface CheckResult {
+  readonly text: string;
+  readonly exitCode: 0 | 1;
+}
+
+/** Checks a configuration as `weir run` would, without serving it. */
+export async function check(paths: readonly string[], options: CheckOptions): Promise<CheckResult> {
+  const { snapshot, diagnostics } = await loadConfiguration(paths, options);
+  const exitCode = hasErrors(diagnostics) ? 1 : 0;
+  if (options.output === 'sarif') return { text: json(toSarif(diagnostics, packageVersion())), exitCode };
+  if (options.output === 'json') {
+    const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error').length;
+    const summary = { version: snapshot?.version ?? null, errors, warnings: diagnostics.length - errors };
+    return { text: json({ ...summary, diagnostics }), exitCode };
+  }
+  const faults = formatDiagnostics(diagnostics, { color: options.color === true, consequence: null });
+  if (snapshot === null) return { text: faults, exitCode };
+  const { ports, rules, plugins, clusters, version } = snapshot;
+  const parts = [
+    count(ports.length, 'port'),
+    count(rules.length, 'rule'),
+    count(plugins.length, 'filter'),
+    count(clusters.length, 'upstream'),
+  ];
+  return { text: `${faults}ok: ${parts.join(', ')}; snapshot ${version.slice(0, 12)}\n`, exitCode };
+}
+
+function json(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+function packageVersion(): string {
+  const manifest = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
