@@ -36,44 +36,44 @@ const requests = new RequestMetrics(metrics.scope(), [rule], [
 ] as ClusterSpec[]);
 requests.record(0, 1, 200, 0, 3, 0, 1024);
 strictEqual(metrics.dump().find(({ name }) => name === 'istio_requests_total')!.series[0]!.values[0], 1);
-bench('RequestMetrics.record', () => requests.record(0, 1, 200, 0, 3, 0, 1024)).gc('inner');
+bench('RequestMetrics.record', () => requests.record(0, 1, 200, 0, 3, 0, 1024));
 
 let turn = 0;
 bench('RequestMetrics.record, outcomes in turn', () =>
   requests.record(0, 1, 200 + (turn++ & 7), 0, 3, 0, 1024),
-).gc('inner');
+);
 
 for (const balance of ['round-robin', 'least-request'] as const) {
   const cluster = clusterOf(balance, 10);
-  bench(`Cluster.pick, ${balance} of 10`, () => do_not_optimize(cluster.pick(null))).gc('inner');
+  bench(`Cluster.pick, ${balance} of 10`, () => do_not_optimize(cluster.pick(null)));
 }
 
 const choice = new WeightedChoice([90, 10]);
 const random = new Random(1);
-bench('WeightedChoice.pick of 2', () => do_not_optimize(choice.pick(random))).gc('inner');
+bench('WeightedChoice.pick of 2', () => do_not_optimize(choice.pick(random)));
 
 const wheel = new TimerWheel();
 const timer = new Timer();
 wheel.add(timer, 60_000);
-bench('TimerWheel.extend', () => wheel.extend(timer, 60_000)).gc('inner');
+bench('TimerWheel.extend', () => wheel.extend(timer, 60_000));
 bench('TimerWheel.add and cancel', () => {
   wheel.cancel(timer);
   wheel.add(timer, 60_000);
-}).gc('inner');
+});
 
 const ledger = new LocalLedger();
 const limit: Limit = { algorithm: 'gcra', requests: 1_000_000_000, periodMs: 1000, burst: 100 };
 const keys = Array.from({ length: 1024 }, (_, i) => `consumer ${i}`);
 bench('LocalLedger.take, 1024 keys in turn', () =>
   do_not_optimize(ledger.take(keys[turn++ & 1023]!, 1, limit)),
-).gc('inner');
+);
 
 const budget = new RetryBudget(20, 5, 10_000);
-bench('RetryBudget.countRequest', () => budget.countRequest(wheel.now)).gc('inner');
+bench('RetryBudget.countRequest', () => budget.countRequest(wheel.now));
 
 const out = Buffer.alloc(64 * 1024);
 strictEqual(writeRequestId(out, 0), REQUEST_ID_LENGTH);
-bench('writeRequestId', () => do_not_optimize(writeRequestId(out, 0))).gc('inner');
+bench('writeRequestId', () => do_not_optimize(writeRequestId(out, 0)));
 
 const rewrite = new CompiledRewrite({ hostname: null, path: { type: 'prefix', value: '/internal' } });
 const block = requestBlock({ path: '/api/v1/items/4711?full=1' }, [
@@ -87,7 +87,7 @@ bench('CompiledRewrite.apply, with restoring the block', () => {
   block.length = length;
   block.spans.set(spans);
   rewrite.apply(block, 4);
-}).gc('inner');
+});
 
 const record = new AccessRecord();
 record.startMs = Date.now();
@@ -99,6 +99,6 @@ record.details = 'via_upstream';
 bench('AccessRecord.capture and write', () => {
   record.capture(block);
   do_not_optimize(record.write(out, 0));
-}).gc('inner');
+});
 
 await run();

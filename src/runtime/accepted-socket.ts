@@ -23,7 +23,8 @@ interface WithHandle {
 export function adoptAccepted(accepted: Socket, onRead: OnRead): Socket {
   const holder = accepted as unknown as WithHandle;
   const handle = holder._handle;
-  if (handle === null || typeof handle !== 'object' || !('readStart' in handle)) return readByEvents(accepted, onRead);
+  if (handle === null || typeof handle !== 'object' || !('readStart' in handle))
+    return readByEvents(accepted, onRead);
   holder._handle = null;
   const socket = new Socket({
     handle,

@@ -127,7 +127,9 @@ class Callout implements AttemptOwner {
 
   attemptFailed(failure: Failure): void {
     const waited = failure === Failure.ConnectTimeout || failure === Failure.PerTryTimeout;
-    this.#fail(waited ? 'timeout' : this.#headSeen || failure === Failure.ResetBeforeHeaders ? 'reset' : 'unavailable');
+    this.#fail(
+      waited ? 'timeout' : this.#headSeen || failure === Failure.ResetBeforeHeaders ? 'reset' : 'unavailable',
+    );
   }
 
   downstreamBlocked(): void {

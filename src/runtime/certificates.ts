@@ -31,7 +31,9 @@ export class Certificates {
     const open = port.listeners.find((listener) => listener.hostname === '');
     const first = open?.certificates[0];
     this.fallback =
-      first === undefined ? null : { cert: first.chainPem, key: first.keyPem, minVersion: open!.minTlsVersion };
+      first === undefined
+        ? null
+        : { cert: first.chainPem, key: first.keyPem, minVersion: open!.minTlsVersion };
   }
 
   /** Index of the listener that a server name belongs to; -1: none. */

@@ -292,7 +292,14 @@ export class ChainPass {
   }
 
   /** Calls the guest; what trapped and is to be skipped counts as Continue. */
-  #call(position: number, plugin: Plugin, context: StreamContext, part: number, size: number, ended: boolean): number {
+  #call(
+    position: number,
+    plugin: Plugin,
+    context: StreamContext,
+    part: number,
+    size: number,
+    ended: boolean,
+  ): number {
     // As `Phase` of the filter metrics numbers them.
     const phase = this.direction * 3 + part;
     this.#calling = position;
@@ -308,7 +315,8 @@ export class ChainPass {
     this.#calling = -1;
     this.#owner.recordFilter(plugin, phase, startedAt);
     if (action === TRAPPED) {
-      if (!this.#owner.isHalted(this.direction) && plugin.spec.onError === 'deny') this.#owner.filterFailed(this.direction, plugin);
+      if (!this.#owner.isHalted(this.direction) && plugin.spec.onError === 'deny')
+        this.#owner.filterFailed(this.direction, plugin);
       return CONTINUE;
     }
     return this.#resumed ? CONTINUE : action;

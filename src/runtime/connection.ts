@@ -92,7 +92,9 @@ export class Connection extends Transport {
 
   /** `address:port` of the client. */
   get remoteText(): string {
-    return this.remoteAddress.includes(':') ? `[${this.remoteAddress}]:${this.remotePort}` : `${this.remoteAddress}:${this.remotePort}`;
+    return this.remoteAddress.includes(':')
+      ? `[${this.remoteAddress}]:${this.remotePort}`
+      : `${this.remoteAddress}:${this.remotePort}`;
   }
 
   get secure(): boolean {
@@ -180,7 +182,12 @@ export class Connection extends Transport {
       if (reader.framing === Framing.Chunked) (this.#chunked ??= new ChunkedReader()).reset(this.limits);
     }
     stream.begin(this, worker.live, reader);
-    if (ended && reader.framing === Framing.Length && this.#stream === stream && this.#phase === Phase.Waiting) {
+    if (
+      ended &&
+      reader.framing === Framing.Length &&
+      this.#stream === stream &&
+      this.#phase === Phase.Waiting
+    ) {
       stream.requestData(bytes, at, at, true);
     }
     return at;
@@ -291,7 +298,13 @@ export class Connection extends Transport {
     this.#writeHead(answer, coding, length, this.#keepAlive, upgrade);
   }
 
-  #writeHead(answer: HeaderBlock, framing: Framing, length: number, keepAlive: boolean, upgrade: Buffer | null): void {
+  #writeHead(
+    answer: HeaderBlock,
+    framing: Framing,
+    length: number,
+    keepAlive: boolean,
+    upgrade: Buffer | null,
+  ): void {
     const minor = this.#reader.minorVersion;
     const size = responseHeadSize(answer, framing, length, keepAlive, minor, upgrade);
     const to = out.reserve(this, size);
@@ -448,7 +461,8 @@ export class Connection extends Transport {
         return;
       case Phase.Body: {
         const elapsed = now - this.#since;
-        const slow = elapsed >= RATE_GRACE_MS && this.#bodyBytes < (limits.bodyMinBytesPerSecond * elapsed) / 1000;
+        const slow =
+          elapsed >= RATE_GRACE_MS && this.#bodyBytes < (limits.bodyMinBytesPerSecond * elapsed) / 1000;
         if (!this.#paused && (slow || now - this.#lastRead >= limits.bodyTimeoutMs)) {
           this.#keepAlive = false;
           this.#stream!.requestFailed(Replies.bodyTimeout);

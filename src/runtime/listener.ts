@@ -141,7 +141,9 @@ export class ListeningPort {
     const { metrics, own } = this.#worker;
     const open = address === undefined ? 0 : (this.#byAddress.get(address) ?? 0);
     const refused =
-      address === undefined || this.connections.size >= limits.connections || open >= limits.connectionsPerAddress;
+      address === undefined ||
+      this.connections.size >= limits.connections ||
+      open >= limits.connectionsPerAddress;
     if (refused || this.#closed) {
       metrics.inc(own.downstreamConnectionsRefused);
       socket.destroy();

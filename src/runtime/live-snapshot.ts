@@ -85,7 +85,12 @@ export class LiveSnapshot {
   #onUnused: (() => void) | null = null;
 
   /** @throws where a certificate, a key or a regular expression cannot be used */
-  constructor(snapshot: Snapshot, clusters: readonly Cluster[], plugins: readonly Plugin[], metrics: Metrics) {
+  constructor(
+    snapshot: Snapshot,
+    clusters: readonly Cluster[],
+    plugins: readonly Plugin[],
+    metrics: Metrics,
+  ) {
     this.snapshot = snapshot;
     this.clusters = clusters;
     this.plugins = plugins;
@@ -100,7 +105,8 @@ export class LiveSnapshot {
     this.#scope = metrics.scope();
     this.requestMetrics = new RequestMetrics(this.#scope, snapshot.rules, snapshot.clusters);
     this.clusterMetrics = snapshot.clusters.map((cluster) => new ClusterMetrics(this.#scope, cluster.name));
-    for (const plugin of plugins) this.#filterMetrics.set(plugin, new FilterMetrics(this.#scope, plugin.spec.name));
+    for (const plugin of plugins)
+      this.#filterMetrics.set(plugin, new FilterMetrics(this.#scope, plugin.spec.name));
   }
 
   metricsOf(plugin: Plugin): FilterMetrics {

@@ -30,7 +30,7 @@ export const OVERFLOW_SLOT = 0;
 // As wide as a histogram without bounds, which is what `observe` takes it for.
 const OVERFLOW_WIDTH = 2;
 
-export const DEFAULT_MAX_SERIES = 20_000;
+const DEFAULT_MAX_SERIES = 20_000;
 
 interface Family {
   readonly name: string;

@@ -58,7 +58,8 @@ export class PluginSet {
   ): Promise<readonly Plugin[]> {
     const acquired: Plugin[] = [];
     try {
-      for (const spec of snapshot.plugins) acquired.push(await this.#acquireOne(spec, snapshot, clusters, code));
+      for (const spec of snapshot.plugins)
+        acquired.push(await this.#acquireOne(spec, snapshot, clusters, code));
       return acquired;
     } catch (error) {
       this.release(acquired);
@@ -96,7 +97,10 @@ export class PluginSet {
   ): Promise<Plugin> {
     const module = snapshot.modules[spec.module]!;
     // Indexes are the snapshot's own; numbers that live as long as the cluster does let a plugin outlive it.
-    const own = { ...spec, callouts: spec.callouts.map(([name, index]) => [name, this.#idOf(clusters[index]!)] as const) };
+    const own = {
+      ...spec,
+      callouts: spec.callouts.map(([name, index]) => [name, this.#idOf(clusters[index]!)] as const),
+    };
     const key = JSON.stringify([moduleKey(module), { ...own, module: 0, source: '' }]);
     let held = this.#held.get(key);
     if (held === undefined) {
@@ -120,7 +124,8 @@ export class PluginSet {
     const known = this.#modules.get(key);
     if (known !== undefined) return known;
     const bytes = code.get(module.digest);
-    if (bytes === undefined) throw new StageError(`the code of module ${module.name} is not here`, null, module.source);
+    if (bytes === undefined)
+      throw new StageError(`the code of module ${module.name} is not here`, null, module.source);
     const compiled = compileModule(bytes, { memoryBytes: module.memoryBytes }).catch((error: unknown) => {
       this.#modules.delete(key);
       throw new StageError(messageOf(error), null, module.source, error);

@@ -22,7 +22,7 @@ export function regexFault(pattern: string): string | null {
 /** Before any byte was fed. */
 export const REGEX_START = 1;
 /** Nothing that follows can make it a match. */
-export const REGEX_DEAD = 0;
+const REGEX_DEAD = 0;
 
 /**
  * A regular expression that is matched against a whole value in time linear in its length, whatever

@@ -26,9 +26,12 @@ export class SystemResolver implements Resolver {
     // A name without a dot is never a DNS name of its own: hosts file or search domain.
     const local = !name.includes('.') || name === 'localhost' || name.endsWith('.localhost');
     if (!local) {
-      const records =
-        (await this.#records(() => this.#dns.resolve4(name, { ttl: true }))) ??
-        (await this.#records(() => this.#dns.resolve6(name, { ttl: true })));
+      // Both at once: an upstream that is asked for the first time may hold up a start.
+      const [v4, v6] = await Promise.all([
+        this.#records(() => this.#dns.resolve4(name, { ttl: true })),
+        this.#records(() => this.#dns.resolve6(name, { ttl: true })),
+      ]);
+      const records = v4 ?? v6;
       if (records !== null) return records;
     }
     const found = await dns.lookup(name, { all: true });

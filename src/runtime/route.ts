@@ -4,8 +4,6 @@ import { type HeaderBlock, Pseudo } from './http/headers.ts';
 import { CompiledVirtualHost } from './route-matches.ts';
 import type { PortSpec, RuleSpec } from './snapshot.ts';
 
-export { regexFault } from './regex.ts';
-
 /** No rule matches: 404, after the listener's chain. */
 export const NO_ROUTE = -1;
 /** No listener of the port has this hostname: 404. */

@@ -117,7 +117,11 @@ export class Runtime {
         if (this.#ports.has(portKey(spec))) continue;
         const port = new ListeningPort(spec, this.#worker, live);
         await port.listen().catch((error: NodeJS.ErrnoException) => {
-          throw new StageError(`cannot listen on ${spec.address}:${spec.port}: ${error.code ?? error.message}`, null, null);
+          throw new StageError(
+            `cannot listen on ${spec.address}:${spec.port}: ${error.code ?? error.message}`,
+            null,
+            null,
+          );
         });
         opened.push(port);
       }
@@ -225,7 +229,10 @@ export class Runtime {
     this.#alive.delete(live);
     this.#plugins.release(live.plugins);
     this.#clusters.release(live.clusters);
-    this.#plugins.forget([...this.#alive].map(({ snapshot }) => snapshot), this.#clusters.all);
+    this.#plugins.forget(
+      [...this.#alive].map(({ snapshot }) => snapshot),
+      this.#clusters.all,
+    );
   }
 
   /** An overloaded worker gives its connections up to others, and takes on again only when it has recovered. */

@@ -66,14 +66,16 @@ const READERS: Readonly<Record<string, Reader>> = Object.freeze({
     'response.size': (s) => int(s.bytesSent),
     'response.total_size': (s) => int(s.bytesSent + (s.status === 0 ? 0 : headBytes(s.answer))),
     'response.headers_bytes': (s) => (s.status === 0 ? undefined : int(headBytes(s.answer))),
-    'response.backend_latency': (s) => (s.answerAt === 0 ? undefined : nanoseconds('duration', s.answerAt - s.attemptAt)),
+    'response.backend_latency': (s) =>
+      s.answerAt === 0 ? undefined : nanoseconds('duration', s.answerAt - s.attemptAt),
     'response.grpc_status': (s) => {
       const status = s.status === 0 ? undefined : s.answer.get('grpc-status');
       return status === undefined || !/^\d{1,3}$/.test(status) ? undefined : int(Number(status));
     },
     'source.address': (s) => text(hostPort(s.connection.remoteAddress, s.connection.remotePort)),
     'source.port': (s) => int(s.connection.remotePort),
-    'destination.address': (s) => text(hostPort(s.connection.socket.localAddress ?? '', s.connection.localPort)),
+    'destination.address': (s) =>
+      text(hostPort(s.connection.socket.localAddress ?? '', s.connection.localPort)),
     'destination.port': (s) => int(s.connection.localPort),
     'connection.id': (s) => ({ type: 'uint', value: BigInt(s.connection.id) }),
     connection_id: (s) => ({ type: 'uint', value: BigInt(s.connection.id) }),
@@ -82,7 +84,8 @@ const READERS: Readonly<Record<string, Reader>> = Object.freeze({
     'connection.requested_server_name': (s) => tls(s, 'name'),
     'upstream.address': (s) => (s.endpoint === null ? undefined : text(s.endpoint.text)),
     'upstream.port': (s) => (s.endpoint === null ? undefined : int(s.endpoint.port)),
-    'upstream.num_endpoints': (s) => (s.cluster === null ? undefined : { type: 'uint', value: BigInt(s.cluster.endpoints.length) }),
+    'upstream.num_endpoints': (s) =>
+      s.cluster === null ? undefined : { type: 'uint', value: BigInt(s.cluster.endpoints.length) },
     'upstream.request_attempt_count': (s) => ({ type: 'uint', value: BigInt(s.attempts) }),
     route_name: (s) => ruleName(s),
     'xds.route_name': (s) => ruleName(s),
@@ -94,7 +97,9 @@ const READERS: Readonly<Record<string, Reader>> = Object.freeze({
 });
 
 function named(readers: Record<string, Reader>): Record<string, Reader> {
-  return Object.fromEntries(Object.entries(readers).map(([name, reader]) => [name.replaceAll('.', '\0'), reader]));
+  return Object.fromEntries(
+    Object.entries(readers).map(([name, reader]) => [name.replaceAll('.', '\0'), reader]),
+  );
 }
 
 function text(value: string): AttributeValue {
@@ -140,7 +145,10 @@ function map(block: HeaderBlock): AttributeValue {
   for (let i = 0; i < block.count; i++) {
     const name = block.nameText(i);
     const known = seen.get(name);
-    seen.set(name, known === undefined ? valueBytes(block, i) : Buffer.concat([known, COMMA, valueBytes(block, i)]));
+    seen.set(
+      name,
+      known === undefined ? valueBytes(block, i) : Buffer.concat([known, COMMA, valueBytes(block, i)]),
+    );
   }
   return { type: 'map', value: [...seen] };
 }

@@ -158,7 +158,8 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     this.#requestLength = reader.contentLength;
     this.#expects = reader.expectContinue;
     const { request } = this;
-    if (reader.upgrade) this.#upgrade = Buffer.from(request.bytes.subarray(reader.upgradeStart, reader.upgradeEnd));
+    if (reader.upgrade)
+      this.#upgrade = Buffer.from(request.bytes.subarray(reader.upgradeStart, reader.upgradeEnd));
     this.#enter();
     this.#start();
     this.#leave();
@@ -261,7 +262,8 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
       return;
     }
     const timeouts = this.rule < 0 ? null : live.rules[this.rule]!.spec.timeouts;
-    const limit = timeouts === null ? DEFAULT_REQUEST_MS : timeouts.requestMs > 0 ? timeouts.requestMs : timeouts.idleMs;
+    const limit =
+      timeouts === null ? DEFAULT_REQUEST_MS : timeouts.requestMs > 0 ? timeouts.requestMs : timeouts.idleMs;
     if (limit > 0) this.worker.wheel.add(this.#deadline, limit);
     const ended = this.#requestFraming === Framing.None;
     if (ended) this.#requestRead = true;
@@ -357,7 +359,8 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     if (this.#expects && !this.#requestRead && this.bytesReceived === 0) this.connection.sendContinue();
     if (this.#upgrade !== null && !rule.allowsUpgrade(this.#upgrade)) this.#upgrade = null;
     rule.retry?.budget.countRequest(this.worker.wheel.now);
-    this.#keepBytes = rule.retry !== null ? rule.retry.spec.replayBytes : isIdempotent(this.method) ? HIGH_WATER_BYTES : 0;
+    this.#keepBytes =
+      rule.retry !== null ? rule.retry.spec.replayBytes : isIdempotent(this.method) ? HIGH_WATER_BYTES : 0;
     this.#dispatched = true;
     if (ended) this.#requestPassed = true;
     this.#tryEndpoint(null, false);
@@ -676,7 +679,10 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     if (this.#over || this.#broken) return;
     if (this.#answering) {
       // Part of an answer is with the client: it must not look whole.
-      this.flags |= failure === Failure.BadResponse ? ResponseFlag.UpstreamProtocolError : ResponseFlag.UpstreamConnectionTermination;
+      this.flags |=
+        failure === Failure.BadResponse
+          ? ResponseFlag.UpstreamProtocolError
+          : ResponseFlag.UpstreamConnectionTermination;
       if (this.#answerHeadSent) this.#break();
       else this.#makeReply(failureReply(failure));
       return;
@@ -700,7 +706,11 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     const { wheel } = this.worker;
     if (retry !== null) {
       const replayable = this.#bodyKept && (!retry.spec.onlyIdempotent || isIdempotent(this.method));
-      if (mayRetry(retry, failure, this.attempts, replayable) && this.#bodyKept && retry.budget.take(wheel.refresh())) {
+      if (
+        mayRetry(retry, failure, this.attempts, replayable) &&
+        this.#bodyKept &&
+        retry.budget.take(wheel.refresh())
+      ) {
         const after =
           failure === Failure.RetriableStatus && retry.spec.honorRetryAfter
             ? parseRetryAfter(this.answer.get('retry-after') ?? '', Date.now())
@@ -712,7 +722,8 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
           this.#backoff = setTimeout(() => this.#onBackoff(), delay);
           return true;
         }
-      } else if (this.attempts >= retry.maxAttempts && retry.maxAttempts > 1) this.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
+      } else if (this.attempts >= retry.maxAttempts && retry.maxAttempts > 1)
+        this.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
     }
     return false;
   }
@@ -795,7 +806,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     if (wasAnswering) {
       // Made by an answer filter, or after the answer's filters had begun: sent as it is.
       this.#answerPass.end();
-        this.#sendAnswerHead(body.length === 0 || this.#headOnly);
+      this.#sendAnswerHead(body.length === 0 || this.#headOnly);
       this.#sendReplyBody();
       return;
     }
@@ -877,7 +888,10 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
   }
 
   #leave(): void {
-    if (--this.#depth === 0 && (this.#answerDone || this.#broken || this.#reply !== null || this.#filterReply !== null)) {
+    if (
+      --this.#depth === 0 &&
+      (this.#answerDone || this.#broken || this.#reply !== null || this.#filterReply !== null)
+    ) {
       this.#settle();
     }
   }
@@ -885,7 +899,8 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
   #settle(): void {
     if (this.#over) return;
     this.#depth++;
-    while (!this.#broken && !this.#answerDone && (this.#reply !== null || this.#filterReply !== null)) this.#sendReply();
+    while (!this.#broken && !this.#answerDone && (this.#reply !== null || this.#filterReply !== null))
+      this.#sendReply();
     this.#depth--;
     if (this.#broken || this.#answerDone) this.#finish();
   }

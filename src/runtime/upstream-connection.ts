@@ -198,8 +198,10 @@ export class UpstreamConnection extends Transport {
     this.#left = reader.contentLength;
     this.#keepAlive = reader.keepAlive && reader.framing !== Framing.UntilClose;
     this.#phase = Phase.Body;
-    if (reader.framing === Framing.Chunked) (this.#chunked ??= new ChunkedReader()).reset(DEFAULT_LISTENER_LIMITS);
-    const bodiless = reader.framing === Framing.None || (reader.framing === Framing.Length && this.#left === 0);
+    if (reader.framing === Framing.Chunked)
+      (this.#chunked ??= new ChunkedReader()).reset(DEFAULT_LISTENER_LIMITS);
+    const bodiless =
+      reader.framing === Framing.None || (reader.framing === Framing.Length && this.#left === 0);
     if (bodiless && reader.status !== 101) {
       this.#clean = at === size;
       this.#endAnswer();

@@ -1,5 +1,8 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { AccessLog, AccessRecord, type LogSink } from '../../src/runtime/access-log.ts';
+import { AccessLog, AccessRecord, DescriptorSink, type LogSink } from '../../src/runtime/access-log.ts';
 import { ResponseFlag } from '../../src/runtime/response-flags.ts';
 import { requestBlock } from './blocks.ts';
 
@@ -243,4 +246,29 @@ describe('AccessLog', () => {
     log.write(record('/3'));
     expect(log.dropped).toBe(1);
   });
+});
+
+test('a descriptor gets the lines of several logs, one after the other', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-access-log-'));
+  const path = join(folder, 'access.log');
+  const descriptor = openSync(path, 'a');
+  try {
+    const sink = new DescriptorSink(descriptor);
+    expect(sink.atomicBytes).toBe(Infinity);
+    const bytes = Buffer.from('0123456789');
+    await new Promise<void>((resolve) => {
+      sink.write(bytes, 2, 5, (error, written) => {
+        expect([error, written]).toEqual([null, 3]);
+        resolve();
+      });
+    });
+    expect(sink.writeNow(bytes, 5, 10)).toBe(5);
+    const log = new AccessLog(sink);
+    log.write(record('/1'));
+    log.close();
+    expect(readFileSync(path, 'utf8')).toMatch(/^23456789\{"start_time":.*\}\n$/);
+  } finally {
+    closeSync(descriptor);
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -17,7 +17,10 @@ import {
 import { freePort } from '../support/ports.ts';
 import { bigHash, exchange, getRequest, postRequest, RawClient } from '../support/raw-client.ts';
 
-async function planeWith(upstream: FakeUpstream, part: Parameters<typeof DataPlane.start>[0] = {}): Promise<DataPlane> {
+async function planeWith(
+  upstream: FakeUpstream,
+  part: Parameters<typeof DataPlane.start>[0] = {},
+): Promise<DataPlane> {
   return DataPlane.start({ clusters: [{ ports: [upstream.port] }], ...part });
 }
 
@@ -27,7 +30,15 @@ describe('one request', () => {
     const plane = await planeWith(upstream);
     const answer = await exchange(
       { port: plane.port },
-      getRequest('/a/b?c=d', 'Example.COM', 'X-One: 1', 'X-Two:2', 'Connection: x-gone', 'X-Gone: 1', 'X-Forwarded-For: 6.6.6.6'),
+      getRequest(
+        '/a/b?c=d',
+        'Example.COM',
+        'X-One: 1',
+        'X-Two:2',
+        'Connection: x-gone',
+        'X-Gone: 1',
+        'X-Forwarded-For: 6.6.6.6',
+      ),
     );
     expect(answer.status).toBe(200);
     const echo = answer.json<Echo>();
@@ -206,7 +217,11 @@ describe('what breaks the rules', () => {
   test.each([
     ['a bare LF', 'GET / HTTP/1.1\nHost: a\n\n', 400],
     ['two Hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400],
-    ['length and chunked', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400],
+    [
+      'length and chunked',
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      400,
+    ],
     ['a version of its own', 'GET / HTTP/2.0\r\nHost: a\r\n\r\n', 505],
     ['a climb above the root', 'GET /../etc HTTP/1.1\r\nHost: a\r\n\r\n', 400],
   ])('%s is refused and never reaches the upstream', async (_what, bytes, status) => {
@@ -287,7 +302,9 @@ describe('upstreams that fail', () => {
 
   test('a request that takes too long is 504', async () => {
     const upstream = await FakeUpstream.start({ behaviour: hang() });
-    const plane = await planeWith(upstream, { rules: [{ timeouts: { requestMs: 200, perTryMs: 0, idleMs: 1000 } }] });
+    const plane = await planeWith(upstream, {
+      rules: [{ timeouts: { requestMs: 200, perTryMs: 0, idleMs: 1000 } }],
+    });
     expect((await exchange({ port: plane.port }, getRequest('/'))).status).toBe(504);
     await expect.poll(() => upstream.connections).toBe(0);
   });
@@ -379,8 +396,14 @@ describe('a swap', () => {
   test('that cannot be staged leaves everything as it was', async () => {
     const upstream = await FakeUpstream.start();
     const plane = await planeWith(upstream);
-    const bad = { plugins: [{ name: 'p' }], modules: [{ name: 'm', digest: 'f'.repeat(64), source: 'm.yaml:1:1', memoryBytes: 1 << 24 }], chains: [[], [0]] };
-    await expect(plane.apply({ clusters: [{ ports: [upstream.port] }], ...bad })).rejects.toThrow(/code of module/);
+    const bad = {
+      plugins: [{ name: 'p' }],
+      modules: [{ name: 'm', digest: 'f'.repeat(64), source: 'm.yaml:1:1', memoryBytes: 1 << 24 }],
+      chains: [[], [0]],
+    };
+    await expect(plane.apply({ clusters: [{ ports: [upstream.port] }], ...bad })).rejects.toThrow(
+      /code of module/,
+    );
     expect((await exchange({ port: plane.port }, getRequest('/'))).status).toBe(200);
   });
 
