@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { AccessLog, AccessRecord, DescriptorSink, type LogSink } from '../../src/runtime/access-log.ts';
 import { ResponseFlag } from '../../src/runtime/response-flags.ts';
 import { requestBlock } from './blocks.ts';
@@ -232,6 +232,42 @@ describe('AccessLog', () => {
     log.flush();
     sink.settleAll();
     expect(sink.lines.map(({ path }) => path)).toEqual(['/3']);
+  });
+
+  describe('with time passing', () => {
+    afterEach(() => void vi.useRealTimers());
+
+    test('a line is written within a second, however few there are', () => {
+      vi.useFakeTimers();
+      const sink = new FakeSink();
+      const log = new AccessLog(sink);
+      log.write(record('/1'));
+      vi.advanceTimersByTime(999);
+      expect(sink.waiting).toBe(false);
+      vi.advanceTimersByTime(1);
+      sink.settleAll();
+      expect(sink.lines).toHaveLength(1);
+    });
+
+    test('a reader that is slow (EAGAIN) is asked again, and loses nothing', () => {
+      vi.useFakeTimers();
+      const sink = new FakeSink();
+      const log = new AccessLog(sink);
+      log.write(record('/1'));
+      log.flush();
+      sink.failWith = Object.assign(new Error('busy'), { code: 'EAGAIN' });
+      sink.settle();
+      log.write(record('/2'));
+      log.flush();
+      expect(sink.waiting).toBe(false);
+      sink.failWith = null;
+      vi.advanceTimersByTime(20);
+      sink.settle();
+      vi.advanceTimersByTime(1000);
+      sink.settleAll();
+      expect(sink.lines.map(({ path }) => path)).toEqual(['/1', '/2']);
+      expect(log.dropped).toBe(0);
+    });
   });
 
   test('close writes what is left, and nothing twice', () => {
