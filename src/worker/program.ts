@@ -62,7 +62,8 @@ export class WorkerProgram<Staged> {
     // Signals are for the supervisor, which tells its workers what to do; a terminal sends them to all.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
     process.on('message', (message) => this.receive(message as ToWorker));
-    process.on('disconnect', () => this.orphaned());
+    // On the worker, not on the process: node:cluster's own listener there comes first, and exits.
+    cluster.worker?.on('disconnect', () => this.orphaned());
     process.on('uncaughtException', (error) => this.failing(error));
     process.on('unhandledRejection', (reason) => this.failing(reason));
     setInterval(() => this.send({ type: 'alive' }), HEARTBEAT_MS).unref();

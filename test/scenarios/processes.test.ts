@@ -1,0 +1,227 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { delayed, echo, FakeUpstream } from '../support/fake-upstream.ts';
+import { Load } from '../support/load.ts';
+import { freePort } from '../support/ports.ts';
+import { run, Weir } from '../support/process.ts';
+import { exchange, getRequest, RawClient } from '../support/raw-client.ts';
+import { detailOf, metricOf, policies, until } from '../support/scenario.ts';
+
+let upstream: FakeUpstream;
+beforeAll(async () => {
+  upstream = await FakeUpstream.start({ discard: true });
+});
+
+async function start(workers: number, args: string[] = []): Promise<{ weir: Weir; port: number }> {
+  const port = await freePort();
+  const yaml = policies({ port, upstreamPort: upstream.port, module: null });
+  const weir = await Weir.start({ files: { 'edge.yaml': yaml }, workers, args });
+  return { weir, port };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('workers', () => {
+  // Tried again where the machine itself was too busy for the second.
+  test('kill -9 of one under load: the others serve, it is back within a second, nothing else fails', { retry: 2 }, async () => {
+    const { weir, port } = await start(2);
+    const before = await detailOf(weir);
+    const load = new Load({ port, connections: 16, request: () => getRequest('/') });
+    await sleep(300);
+    const victim = before.workers[0]!;
+    process.kill(victim.pid!, 'SIGKILL');
+    const killedAt = performance.now();
+
+    // New connections, while it is away.
+    let away = 0;
+    for (;;) {
+      const answer = await exchange({ port }, getRequest('/'));
+      expect(answer.status).toBe(200);
+      away++;
+      const { workers } = await detailOf(weir);
+      const successor = workers.find(({ slot }) => slot === victim.slot)!;
+      if (successor.serving && successor.pid !== victim.pid) break;
+      expect(performance.now() - killedAt).toBeLessThan(5000);
+    }
+    const backMs = performance.now() - killedAt;
+    await sleep(300);
+    load.stop();
+    const result = await load.done;
+
+    expect(backMs).toBeLessThan(1000);
+    expect(away).toBeGreaterThan(0);
+    // At most the requests in flight on it: one a connection that it held.
+    expect(result.failed).toBeLessThanOrEqual(16);
+    expect(result.ok).toBeGreaterThan(100);
+    expect(await metricOf(weir, 'weir_worker_restarts_total')).toBe(1);
+    expect(weir.log.some((line) => line['msg'] === 'a worker exited' && line['signal'] === 'SIGKILL')).toBe(true);
+    await weir.stop();
+  });
+
+  test('one that is stopped is ended and replaced', async () => {
+    const { weir, port } = await start(2);
+    const { workers } = await detailOf(weir);
+    process.kill(workers[0]!.pid!, 'SIGSTOP');
+    // A scrape does not wait for it longer than a second.
+    const askedAt = performance.now();
+    expect((await weir.admin('/metrics')).status).toBe(200);
+    expect(performance.now() - askedAt).toBeLessThan(2500);
+    const after = await until(weir, 'replaces it', (detail) => detail.workers[0]!.restarts === 1, 12_000);
+    await until(weir, 'is ready', (detail) => detail.state === 'LIVE');
+    expect(after.workers[0]!.pid).not.toBe(workers[0]!.pid);
+    expect((await exchange({ port }, getRequest('/'))).status).toBe(200);
+    await weir.stop();
+  });
+
+  test('one that keeps exiting is started again ever more slowly', async () => {
+    const { weir } = await start(1);
+    for (let i = 1; i <= 3; i++) {
+      const { workers } = await until(weir, 'serves', (detail) => detail.state === 'LIVE');
+      process.kill(workers[0]!.pid!, 'SIGKILL');
+      await until(weir, 'starts again', (detail) => detail.workers[0]!.restarts === i);
+    }
+    await until(weir, 'serves again', (detail) => detail.state === 'LIVE');
+    await weir.stop();
+  });
+
+  test('finish what runs and end where their supervisor is killed', async () => {
+    const { weir, port } = await start(2);
+    const { workers } = await detailOf(weir);
+    upstream.script(delayed(700, echo()));
+    const client = await RawClient.connect({ port });
+    await client.send(getRequest('/slow'));
+    await sleep(200);
+    process.kill(weir.pid, 'SIGKILL');
+    expect((await client.read()).status).toBe(200);
+    await expect
+      .poll(() => workers.filter(({ pid }) => isAlive(pid!)).length, { timeout: 5000 })
+      .toBe(0);
+  });
+});
+
+describe('SIGTERM', () => {
+  test('withdraws readiness, finishes what runs, takes nothing new, ends with 0', async () => {
+    const { weir, port } = await start(2);
+    upstream.script(delayed(900, echo()));
+    const client = await RawClient.connect({ port });
+    await client.send(getRequest('/slow'));
+    await sleep(200);
+    weir.child.kill('SIGTERM');
+    await sleep(200);
+    const ready = await weir.admin('/ready');
+    expect([ready.status, ready.text]).toEqual([503, 'DRAINING\n']);
+    await expect(exchange({ port }, getRequest('/'))).rejects.toThrow(/ECONNREFUSED/);
+    const answer = await client.read();
+    expect(answer.status).toBe(200);
+    expect(answer.header('connection')).toBe('close');
+    expect(await weir.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test('cuts what is not done at the limit', async () => {
+    const { weir, port } = await start(1, ['--drain-timeout', '500ms']);
+    upstream.script(delayed(20_000, echo()));
+    const client = await RawClient.connect({ port });
+    await client.send(getRequest('/slow'));
+    await sleep(200);
+    const askedAt = performance.now();
+    const exit = await weir.stop('SIGTERM', 5000);
+    expect(exit.code).toBe(0);
+    expect(performance.now() - askedAt).toBeLessThan(3000);
+    await client.closed().catch(() => undefined);
+  });
+
+  test('a second one ends at once', async () => {
+    const { weir, port } = await start(1);
+    upstream.script(delayed(20_000, echo()));
+    const client = await RawClient.connect({ port });
+    await client.send(getRequest('/slow'));
+    await sleep(200);
+    weir.child.kill('SIGTERM');
+    await sleep(200);
+    expect(weir.exit).toBeNull();
+    weir.child.kill('SIGTERM');
+    expect(await weir.exited).toEqual({ code: 143, signal: null });
+    client.close();
+  });
+
+  test('no request of a load fails in a drain', async () => {
+    const { weir, port } = await start(2);
+    let draining = false;
+    const load = new Load({ port, connections: 16, request: () => getRequest('/') });
+    await sleep(400);
+    draining = true;
+    weir.child.kill('SIGTERM');
+    await weir.exited;
+    load.stop();
+    const result = await load.done;
+    expect(draining).toBe(true);
+    // Afterwards nobody listens; before, every request was answered.
+    const others = [...result.failures].filter(([reason]) => !reason.includes('ECONNREFUSED'));
+    expect(others).toEqual([]);
+    expect(result.ok).toBeGreaterThan(50);
+  });
+});
+
+describe('exit status', () => {
+  const weir = (...args: string[]) => run(process.execPath, ['bin/weir', ...args]);
+
+  test.each([
+    ['no configuration', ['run']],
+    ['an unknown option', ['run', '-f', 'x', '--wrong']],
+    ['a number of workers that is none', ['run', '-f', 'x', '--workers', 'many']],
+    ['an admin address that can be reached from outside', ['run', '-f', 'x', '--admin', '0.0.0.0:9901']],
+    ['--resume without a folder', ['run', '-f', 'x', '--resume']],
+    ['an upstream that is no URL', ['run', '--to', 'nowhere']],
+    ['an unknown verb', ['walk']],
+  ])('2 for %s', async (_what, args) => {
+    const { code, stderr } = await weir(...args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/error: /);
+  });
+
+  test('1 for a configuration that is refused, with the place', async () => {
+    const yaml = policies({ port: await freePort(), upstreamPort: 1, module: null, listenerField: 'gatewayClasName' });
+    const refused = await Weir.start({ files: { 'edge.yaml': yaml }, wait: false });
+    expect((await refused.exited).code).toBe(1);
+    expect(refused.stderr).toContain('edge.yaml:5:3  error WEIR1042');
+    expect(refused.stderr).toContain('did you mean "gatewayClassName"?');
+  });
+
+  test('3 for an address that is taken, with the address', async () => {
+    const yaml = policies({ port: upstream.port, upstreamPort: upstream.port, module: null });
+    // The gateway binds every address; the upstream has the port on one of them.
+    const refused = await Weir.start({ files: { 'edge.yaml': yaml }, wait: false });
+    expect((await refused.exited).code).toBe(3);
+    expect(refused.stderr).toMatch(/WEIR4003.*EADDRINUSE/);
+  });
+
+  test('3 for an admin address that is taken', async () => {
+    const port = await freePort();
+    const yaml = policies({ port, upstreamPort: upstream.port, module: null });
+    const refused = await Weir.start({
+      files: { 'edge.yaml': yaml },
+      args: ['--admin', `127.0.0.1:${upstream.port}`],
+      wait: false,
+    });
+    expect((await refused.exited).code).toBe(3);
+  });
+});
+
+describe('a proxy without a file', () => {
+  test('proxies everything to one upstream', async () => {
+    const [port, admin] = [await freePort(), await freePort()];
+    const { Program } = await import('../support/process.ts');
+    const args = ['run', '--to', `http://127.0.0.1:${upstream.port}`, '--port', String(port)];
+    const program = new Program(process.execPath, ['bin/weir', ...args, '--workers', '1', '--admin', `127.0.0.1:${admin}`]);
+    await program.waitFor('snapshot in force');
+    expect((await exchange({ port }, getRequest('/any/path'))).status).toBe(200);
+    expect((await program.stop()).code).toBe(0);
+  });
+});
