@@ -5,6 +5,7 @@ import { HeaderBlock } from './http/headers.ts';
 import { MethodId, methodId } from './http/method.ts';
 import { Framing } from './http/parse.ts';
 import { Failure } from './retry.ts';
+import { out } from './socket-io.ts';
 import { Timer, type TimerWheel } from './timer-wheel.ts';
 import type { CalloutSink, CalloutTransport } from './wasm/callouts.ts';
 
@@ -37,7 +38,10 @@ export class Callouts implements CalloutTransport {
     const callout = new Callout(token, head, body, sink, this.#wheel, () => this.#running.delete(token));
     this.#running.set(token, callout);
     // Not from within the callback that asked: no guest is called while it runs.
-    setImmediate(() => callout.start(cluster, timeoutMs));
+    setImmediate(() => {
+      callout.start(cluster, timeoutMs);
+      out.flush();
+    });
     return token;
   }
 
@@ -80,7 +84,10 @@ class Callout implements AttemptOwner {
     this.#wheel = wheel;
     this.#onOver = onOver;
     this.#attempt = new Attempt(this, wheel);
-    this.#timer = new Timer(() => this.#fail('timeout'));
+    this.#timer = new Timer(() => {
+      this.#fail('timeout');
+      out.flush();
+    });
   }
 
   start(cluster: Cluster, timeoutMs: number): void {

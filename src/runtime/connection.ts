@@ -24,7 +24,7 @@ const RATE_GRACE_MS = 30_000;
 
 const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 
-const Phase = { Head: 0, Body: 1, Waiting: 2, Tunnel: 3, Linger: 4, Closed: 5 } as const;
+const Phase = { Head: 0, Body: 1, Waiting: 2, Discard: 3, Tunnel: 4, Linger: 5, Closed: 6 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
 let lastId = 0;
@@ -65,6 +65,7 @@ export class Connection extends Transport {
   #bodyBytes = 0;
   #blockedSince = 0;
   #lingered = 0;
+  #continued = false;
   #keepAlive = false;
   #answerFraming: Framing = Framing.None;
   #answerLeft = 0;
@@ -136,6 +137,8 @@ export class Connection extends Transport {
       else if (this.#phase === Phase.Waiting) {
         this.#keep(bytes, at, end);
         break;
+      } else if (this.#phase === Phase.Discard) {
+        at = this.#discard(bytes, at, end);
       } else if (this.#phase === Phase.Tunnel) {
         this.#stream!.fromTunnel(bytes, at, end);
         break;
@@ -173,10 +176,11 @@ export class Connection extends Transport {
     this.#left = reader.contentLength;
     this.#phase = Phase.Waiting;
     this.#keepAlive = reader.keepAlive;
+    this.#bodyBytes = 0;
+    this.#continued = false;
     const ended = reader.framing === Framing.None || (reader.framing === Framing.Length && this.#left === 0);
     if (!ended) {
       this.#phase = Phase.Body;
-      this.#bodyBytes = 0;
       this.#since = worker.wheel.now;
       worker.wheel.add(this.#timer, Math.min(this.limits.bodyTimeoutMs, RATE_GRACE_MS));
       if (reader.framing === Framing.Chunked) (this.#chunked ??= new ChunkedReader()).reset(this.limits);
@@ -225,6 +229,29 @@ export class Connection extends Transport {
     }
     if (dataEnd > dataStart) stream.requestData(bytes, dataStart, dataEnd, false);
     if (this.#stream === stream) stream.requestTrailers(trailers);
+    return at;
+  }
+
+  /** The answer went out before the body came in: what little is left of it is read and thrown away. */
+  #discard(bytes: Buffer, start: number, end: number): number {
+    let at: number;
+    let ended: boolean;
+    if (this.#framing === Framing.Length) {
+      at = Math.min(end, start + this.#left);
+      this.#left -= at - start;
+      ended = this.#left === 0;
+    } else {
+      const chunked = this.#chunked!;
+      at = chunked.read(bytes, start, end);
+      ended = chunked.done;
+      if (chunked.refusal !== 0) {
+        this.#lingerThenClose();
+        return end;
+      }
+    }
+    this.#lingered += at - start;
+    if (this.#lingered > LINGER_BYTES) this.#lingerThenClose();
+    else if (ended) this.#awaitHead();
     return at;
   }
 
@@ -278,6 +305,7 @@ export class Connection extends Transport {
   }
 
   sendContinue(): void {
+    this.#continued = true;
     out.append(this, CONTINUE, 0, CONTINUE.length);
   }
 
@@ -292,6 +320,8 @@ export class Connection extends Transport {
     if (coding === Framing.UntilClose) coding = Framing.Chunked;
     if (coding === Framing.Chunked && old) coding = Framing.UntilClose;
     if (coding === Framing.UntilClose || this.#draining || this.#ended) this.#keepAlive = false;
+    // Without its 100 the client need not send the body, so that what comes next may be either.
+    if (this.#reader.expectContinue && !this.#continued && this.#bodyBytes === 0) this.#keepAlive = false;
     if (this.#requests >= this.limits.requestsPerConnection || this.worker.shedding) this.#keepAlive = false;
     this.#answerFraming = coding;
     this.#answerLeft = length;
@@ -368,22 +398,31 @@ export class Connection extends Transport {
       this.close();
       return;
     }
-    if (!this.#keepAlive || !requestRead || this.#phase === Phase.Tunnel) {
+    const little = this.#framing === Framing.Chunked || this.#left <= LINGER_BYTES;
+    if (!this.#keepAlive || this.#phase === Phase.Tunnel || (!requestRead && !little)) {
       this.#lingerThenClose();
       return;
     }
-    this.#phase = Phase.Head;
-    this.#since = this.worker.wheel.now;
-    if (this.#timer.armed && this.#timer.deadline <= this.#since + this.limits.idleTimeoutMs) {
-      this.worker.wheel.extend(this.#timer, this.limits.idleTimeoutMs);
-    } else this.worker.wheel.add(this.#timer, this.limits.idleTimeoutMs);
+    if (!requestRead) {
+      this.#phase = Phase.Discard;
+      this.#lingered = 0;
+      this.worker.wheel.add(this.#timer, LINGER_MS);
+    } else this.#awaitHead();
     // The loop that reads this connection's bytes goes on by itself.
     if (this.#parsing) return;
     const kept = this.#kept;
     this.#kept = null;
     if (kept !== null) this.#onBytes(kept, 0, kept.length);
-    if (this.#phase === Phase.Head || this.#phase === Phase.Body) this.resumeReading();
+    if (this.#phase <= Phase.Body || this.#phase === Phase.Discard) this.resumeReading();
     else if (this.#ended) this.#onEnd();
+  }
+
+  #awaitHead(): void {
+    this.#phase = Phase.Head;
+    this.#since = this.worker.wheel.now;
+    if (this.#timer.armed && this.#timer.deadline <= this.#since + this.limits.idleTimeoutMs) {
+      this.worker.wheel.extend(this.#timer, this.limits.idleTimeoutMs);
+    } else this.worker.wheel.add(this.#timer, this.limits.idleTimeoutMs);
   }
 
   /** Finishes what runs and takes nothing new. */
@@ -477,6 +516,9 @@ export class Connection extends Transport {
           return;
         }
         break;
+      case Phase.Discard:
+        this.#lingerThenClose();
+        return;
       case Phase.Linger:
       case Phase.Closed:
         this.close();

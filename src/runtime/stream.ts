@@ -409,9 +409,15 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
       return;
     }
     if (endOfStream) {
-      this.#sendAnswerHead(true);
+      this.#sendAnswerHead();
       this.#answerFinished();
-    } else if (!this.#answerPass.active || !this.#wantsAnswerBody()) this.#sendAnswerHead(false);
+    } else if (!this.#answerPass.active || !this.#wantsAnswerBody()) {
+      // A filter took the length away: it means to change the body.
+      if (this.#answerFraming === Framing.Length && this.answer.indexOf(CONTENT_LENGTH) < 0) {
+        this.#answerFraming = Framing.Chunked;
+      }
+      this.#sendAnswerHead();
+    }
     // Else the head waits for the first bytes: a filter may give the body another length.
   }
 
@@ -806,7 +812,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     if (wasAnswering) {
       // Made by an answer filter, or after the answer's filters had begun: sent as it is.
       this.#answerPass.end();
-      this.#sendAnswerHead(body.length === 0 || this.#headOnly);
+      this.#sendAnswerHead();
       this.#sendReplyBody();
       return;
     }
@@ -836,7 +842,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
         this.#answerFraming = endOfStream ? Framing.Length : Framing.Chunked;
         this.#answerLength = end - start;
       }
-      this.#sendAnswerHead(false);
+      this.#sendAnswerHead();
     }
     if (end > start) {
       this.connection.sendData(bytes, start, end);
@@ -845,15 +851,17 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     if (endOfStream) this.#answerFinished();
   }
 
-  #sendAnswerHead(ended: boolean): void {
+  #sendAnswerHead(): void {
     this.#answerHeadSent = true;
     this.#dispatched = true;
     const { answer } = this;
-    let framing = this.#answerFraming;
-    // A filter took the length away: it means to change the body.
-    if (framing === Framing.Length && !ended && answer.indexOf(CONTENT_LENGTH) < 0) framing = Framing.Chunked;
     this.status = statusOf(answer);
-    this.connection.sendHead(answer, framing, this.#answerLength, this.#tunnel ? this.#upgrade : null);
+    this.connection.sendHead(
+      answer,
+      this.#answerFraming,
+      this.#answerLength,
+      this.#tunnel ? this.#upgrade : null,
+    );
   }
 
   #wantsAnswerBody(): boolean {

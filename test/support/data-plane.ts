@@ -110,7 +110,10 @@ export function snapshotOf(port: number, part: Part): Snapshot {
   };
 }
 
-const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const show = (fields: object, message: string): void => {
+  if (process.env['WEIR_TEST_LOG'] === '1') process.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
+};
+const QUIET = { debug: show, info: show, warn: show, error: show };
 
 export class DataPlane {
   readonly port: number;
