@@ -1,0 +1,165 @@
+// The callbacks that the host calls, and the allocator. A filter's entry file hands them on:
+//
+//     export * from '@weir/filters-sdk/assembly/exports';
+//
+// The compiler step of this package then takes out each callback that no class of the filter overrides.
+import { BufferType } from './abi';
+import { allocate, release } from './arena';
+import { abort } from './abort';
+import { buffer } from './body';
+import { CallResponse, takeCall } from './calls';
+import { addRoot, addStream, findRoot, findStream, removeRoot, removeStream } from './context-table';
+import { RootContext, StreamContext } from './context';
+import { proxy_set_effective_context } from './env';
+import { decodeDecision } from './limit-decision';
+import { setRunningContext } from './running';
+
+/** Never called: its name tells the host which ABI this is. */
+export function proxy_abi_version_0_2_1(): void {}
+
+/** Memory for what the host hands over in a callback; the SDK takes it back when the callback returns. */
+export function proxy_on_memory_allocate(size: usize): usize {
+  return allocate(size);
+}
+
+/** The same, under the name that older hosts look for. */
+export function malloc(size: usize): usize {
+  return allocate(size);
+}
+
+function stream(id: u32): StreamContext {
+  const context = findStream(id);
+  if (context === null) abort('unknown stream context', null, id, 0);
+  setRunningContext(id);
+  return context!;
+}
+
+function root(id: u32): RootContext {
+  const context = findRoot(id);
+  if (context === null) abort('unknown root context', null, id, 0);
+  setRunningContext(id);
+  return context!;
+}
+
+export function proxy_on_context_create(id: u32, parent: u32): void {
+  if (parent == 0) addRoot(id);
+  else addStream(id, root(parent));
+  release();
+}
+
+export function proxy_on_vm_start(id: u32, size: i32): i32 {
+  const started = root(id).onStart(buffer(BufferType.VmConfiguration, size).copy());
+  release();
+  return started;
+}
+
+export function proxy_on_configure(id: u32, size: i32): i32 {
+  const accepted = root(id).onConfigure(buffer(BufferType.PluginConfiguration, size).copy());
+  release();
+  return accepted;
+}
+
+export function proxy_on_request_headers(id: u32, count: i32, endOfStream: i32): i32 {
+  const action = stream(id).onRequestHeaders(count, endOfStream != 0);
+  release();
+  return action;
+}
+
+export function proxy_on_request_body(id: u32, size: i32, endOfStream: i32): i32 {
+  const action = stream(id).onRequestBody(size, endOfStream != 0);
+  release();
+  return action;
+}
+
+export function proxy_on_request_trailers(id: u32, count: i32): i32 {
+  const action = stream(id).onRequestTrailers(count);
+  release();
+  return action;
+}
+
+export function proxy_on_response_headers(id: u32, count: i32, endOfStream: i32): i32 {
+  const action = stream(id).onResponseHeaders(count, endOfStream != 0);
+  release();
+  return action;
+}
+
+export function proxy_on_response_body(id: u32, size: i32, endOfStream: i32): i32 {
+  const action = stream(id).onResponseBody(size, endOfStream != 0);
+  release();
+  return action;
+}
+
+export function proxy_on_response_trailers(id: u32, count: i32): i32 {
+  const action = stream(id).onResponseTrailers(count);
+  release();
+  return action;
+}
+
+export function proxy_on_tick(id: u32): void {
+  root(id).onTick();
+  release();
+}
+
+export function proxy_on_queue_ready(id: u32, queue: u32): void {
+  root(id).onQueueReady(queue);
+  release();
+}
+
+/** Calls belong to the root context; the SDK finds the stream that made the call, if it still lives. */
+export function proxy_on_http_call_response(
+  id: u32,
+  token: u32,
+  headers: i32,
+  bodySize: i32,
+  trailers: i32,
+): void {
+  const owner = takeCall(token);
+  const response = CallResponse.of(token, headers, bodySize, trailers);
+  if (owner == id || owner == 0) {
+    root(id).onCallResponse(response);
+  } else {
+    const context = findStream(owner);
+    if (context !== null && proxy_set_effective_context(owner) == 0) {
+      setRunningContext(owner);
+      context.onCallResponse(response);
+    }
+  }
+  release();
+}
+
+export function proxy_on_foreign_function(id: u32, ticket: u32, size: i32): void {
+  const context = findStream(id);
+  if (context !== null) {
+    setRunningContext(id);
+    context.onLimitDecision(decodeDecision(buffer(BufferType.CallData, size), ticket));
+  }
+  release();
+}
+
+export function proxy_on_done(id: u32): i32 {
+  const context = findStream(id);
+  let done = true;
+  if (context === null) {
+    done = root(id).onDone();
+  } else {
+    setRunningContext(id);
+    context.onDone();
+  }
+  release();
+  return done;
+}
+
+export function proxy_on_log(id: u32): void {
+  const context = findStream(id);
+  if (context !== null) {
+    setRunningContext(id);
+    context.onLog();
+  }
+  release();
+}
+
+export function proxy_on_delete(id: u32): void {
+  setRunningContext(id);
+  if (!removeStream(id)) removeRoot(id);
+  release();
+}

@@ -1,0 +1,48 @@
+// What most filters use. The callbacks themselves are handed on from `./exports`; what has state of its own
+// is imported from its own file, so that a filter without it is smaller: `./config`, `./json`, `./limits`,
+// `./metrics`, `./template`.
+export { Action, LogLevel } from './abi';
+export { Bytes, encode, isToken, lower, utf8, view } from './bytes';
+export { ByteWriter } from './writer';
+export {
+  RootContext,
+  StreamContext,
+  finishRoot,
+  resetStream,
+  resumeRequest,
+  resumeResponse,
+  setTickPeriod,
+} from './context';
+export { registerRoot } from './context-table';
+export {
+  HeaderMap,
+  requestHeader,
+  requestHeaders,
+  requestTrailers,
+  responseHeader,
+  responseHeaders,
+  responseTrailers,
+} from './headers';
+export { Pairs, PairsWriter } from './pairs';
+export { Body, requestBody, responseBody } from './body';
+export { Reply, replyWith } from './reply';
+export {
+  booleanProperty,
+  floatProperty,
+  integerProperty,
+  property,
+  propertyPath,
+  setProperty,
+} from './properties';
+export { CallResponse, httpCall } from './calls';
+export {
+  compareAndSetShared,
+  dequeue,
+  enqueue,
+  getShared,
+  registerQueue,
+  resolveQueue,
+  sharedVersion,
+} from './shared';
+export { LimitDecision } from './limit-decision';
+export { log, logDebug, logError, logInfo, logs, logWarn, now } from './log';
