@@ -135,12 +135,12 @@ export class Bytes {
 
 /** Anything that takes bytes takes these: a view, a buffer, or a string (encoded as UTF-8 on each call). */
 export function startOf<T>(data: T): usize {
-  return data instanceof Bytes ? changetype<Bytes>(data).start : changetype<usize>(data);
+  return isManaged<T>() ? changetype<usize>(data) : changetype<Bytes>(data).start;
 }
 
 export function sizeOf<T>(data: T): i32 {
-  if (data instanceof Bytes) return changetype<Bytes>(data).length;
-  if (!(data instanceof ArrayBuffer)) ERROR('expected a string, an ArrayBuffer or Bytes');
+  if (!isManaged<T>()) return changetype<Bytes>(data).length;
+  if (idof<T>() != idof<ArrayBuffer>()) ERROR('expected a string, an ArrayBuffer or Bytes');
   return changetype<ArrayBuffer>(data).byteLength;
 }
 
@@ -237,6 +237,6 @@ export function isBlank(byte: i32): bool {
 export function isToken(byte: i32): bool {
   if (<u32>((byte | 32) - 97) < 26 || <u32>(byte - 48) < 10) return true;
   // ! # $ % & ' * + - . ^ _ ` | ~
-  if (byte >= 33 && byte <= 46) return (0x367d >> (byte - 33)) & 1;
+  if (byte >= 33 && byte <= 46) return ((0x367d >> (byte - 33)) & 1) != 0;
   return byte == 94 || byte == 95 || byte == 96 || byte == 124 || byte == 126;
 }

@@ -47,8 +47,8 @@ function pathOf(value: JsonValue): string {
 
 /** One object of a configuration. */
 export class Config {
-  /** How many members were asked for and found. */
-  private asked: i32 = 0;
+  /** Any member is fine. */
+  private open: bool = false;
   private objects: Array<Config> = new Array<Config>();
   private known: Array<JsonValue> = new Array<JsonValue>();
 
@@ -139,10 +139,16 @@ export class Config {
     return object;
   }
 
-  /** An array's first item, to be walked by `next`; null where it is empty or not there. */
-  items(name: string): JsonValue | null {
+  /** All members, for an object whose names are up to its author. */
+  all(): JsonValue[] {
+    this.open = true;
+    return this.value.items;
+  }
+
+  /** An array's items; none where it is not there. */
+  items(name: string): JsonValue[] {
     const value = this.typed(name, JsonKind.Array, 'expected an array');
-    return value === null ? null : value.first;
+    return value === null ? NOTHING.items : value.items;
   }
 
   /** Treats an array's item, or another object, as one to be read by names. */
@@ -153,8 +159,9 @@ export class Config {
 
   /** Whether all that was read is right, and nothing is left over, here and in the objects of this one. */
   end(): bool {
-    for (let member = this.value.first; member !== null; member = member.next) {
-      if (!this.known.includes(member)) faultAt(member, 'unknown field');
+    const items = this.value.items;
+    for (let i = 0; !this.open && i < items.length; i++) {
+      if (!this.known.includes(items[i])) faultAt(items[i], 'unknown field');
     }
     for (let i = 0; i < this.objects.length; i++) this.objects[i].end();
     return faults == 0;

@@ -1,4 +1,4 @@
-import { sizeOf, startOf, writeUtf8 } from './bytes';
+import { sizeOf, startOf, view, writeUtf8 } from './bytes';
 import { logError } from './log';
 import { ByteWriter } from './writer';
 
@@ -11,7 +11,7 @@ export enum JsonKind {
   Object = 5,
 }
 
-/** A value of a JSON text, and where it stood. Members and items hang on their container as a list. */
+/** A value of a JSON text, and where it stood. */
 export class JsonValue {
   /** Its name in an object, UTF-8. */
   name: ArrayBuffer = EMPTY;
@@ -21,9 +21,8 @@ export class JsonValue {
   text: ArrayBuffer = EMPTY;
   /** Of a number; 0 or 1 of a boolean. */
   number: f64 = 0;
-  count: i32 = 0;
-  first: JsonValue | null = null;
-  next: JsonValue | null = null;
+  /** Members of an object, items of an array. */
+  items: JsonValue[] = [];
 
   constructor(
     public kind: JsonKind,
@@ -34,10 +33,14 @@ export class JsonValue {
 
   /** The member of this name, or null. */
   get(name: string): JsonValue | null {
-    for (let member = this.first; member !== null; member = member.next) {
-      if (textEquals(member.name, name)) return member;
-    }
+    const items = this.items;
+    for (let i = 0; i < items.length; i++) if (items[i].isNamed(name)) return items[i];
     return null;
+  }
+
+  /** Whether it is a member of this name. */
+  isNamed(name: string): bool {
+    return textEquals(this.name, name);
   }
 
   /** Whether a string is this one. */
@@ -165,7 +168,6 @@ function parseList(list: JsonValue, close: i32, depth: i32): void {
     at++;
     return;
   }
-  let last: JsonValue | null = null;
   do {
     let name = EMPTY;
     skipBlanks();
@@ -177,10 +179,7 @@ function parseList(list: JsonValue, close: i32, depth: i32): void {
       }
       name = parseString();
       if (fault.length != 0) return;
-      for (let member = list.first; member !== null; member = member.next) {
-        if (member.name.byteLength != name.byteLength) continue;
-        if (memory.compare(changetype<usize>(member.name), changetype<usize>(name), name.byteLength) != 0)
-          continue;
+      if (isTaken(list, name)) {
         at = nameAt;
         fault = 'this name stands twice in its object';
         return;
@@ -191,16 +190,20 @@ function parseList(list: JsonValue, close: i32, depth: i32): void {
     const value = parseValue(list, depth + 1);
     if (fault.length != 0) return;
     value.name = name;
-    value.index = list.count++;
-    if (last === null) list.first = value;
-    else last.next = value;
-    last = value;
+    value.index = list.items.length;
+    list.items.push(value);
     skipBlanks();
     if (peek() == close) {
       at++;
       return;
     }
   } while (take(44, close == 125 ? "expected ',' or '}'" : "expected ',' or ']'"));
+}
+
+function isTaken(list: JsonValue, name: ArrayBuffer): bool {
+  const items = list.items;
+  for (let i = 0; i < items.length; i++) if (view(items[i].name).equals(name)) return true;
+  return false;
 }
 
 function parseNumber(): f64 {
@@ -254,17 +257,16 @@ function skipDigits(): bool {
 function parseString(): ArrayBuffer {
   at++;
   scratch.clear();
-  for (;;) {
-    const byte = peek();
-    if (byte < 32) {
-      fault = byte < 0 ? 'the string does not end' : 'a control character must be escaped';
-      return EMPTY;
-    }
+  let byte = peek();
+  while (byte >= 32 && byte != 34) {
     at++;
-    if (byte == 34) return scratch.copy();
     if (byte != 92) scratch.addByte(byte);
     else if (!parseEscape()) return EMPTY;
+    byte = peek();
   }
+  if (byte < 32) fault = byte < 0 ? 'the string does not end' : 'a control character must be escaped';
+  at++;
+  return scratch.copy();
 }
 
 function parseEscape(): bool {

@@ -6,7 +6,6 @@ class Segment {
   constructor(
     public literal: ArrayBuffer,
     public attribute: Attribute | null,
-    public next: Segment | null = null,
   ) {}
 }
 
@@ -15,19 +14,15 @@ const writer = new ByteWriter(512);
 
 /** Text with variables, such as `from ${source.address}`, compiled once. */
 export class Template {
-  private first: Segment | null = null;
-  private last: Segment | null = null;
+  private segments: Segment[] = [];
   /** The whole text where it has no variables. */
   literal: ArrayBuffer | null = NOTHING;
 
   add(literal: Bytes, attribute: Attribute | null): void {
     if (literal.length == 0 && attribute === null) return;
     const segment = new Segment(literal.copy(), attribute);
-    const last = this.last;
-    if (last === null) this.first = segment;
-    else last.next = segment;
-    this.last = segment;
-    this.literal = last === null && attribute === null ? segment.literal : null;
+    this.literal = this.segments.length == 0 && attribute === null ? segment.literal : null;
+    this.segments.push(segment);
   }
 
   /** The text for the running stream, valid until the next template is rendered. A variable that is not there is empty. */
@@ -35,7 +30,9 @@ export class Template {
     const literal = this.literal;
     if (literal !== null) return view(literal);
     writer.clear();
-    for (let segment = this.first; segment !== null; segment = segment.next) {
+    const segments = this.segments;
+    for (let i = 0; i < segments.length; i++) {
+      const segment = unchecked(segments[i]);
       writer.add<ArrayBuffer>(segment.literal);
       const attribute = segment.attribute;
       if (attribute !== null) attribute.write(writer);

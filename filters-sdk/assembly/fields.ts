@@ -1,0 +1,39 @@
+import { isToken, lower, view } from './bytes';
+
+// Names and values of fields in configurations.
+
+/** Fields that belong to the connection or frame the message: the proxy's, not a filter's. */
+const RESERVED = [
+  'connection',
+  'content-length',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+
+/** The name in lower case, or null where it is not one, or not one that a filter may change. */
+export function fieldName(name: ArrayBuffer): ArrayBuffer | null {
+  const bytes = view(name);
+  if (bytes.length == 0) return null;
+  const lowered = bytes.copy();
+  for (let i = 0; i < bytes.length; i++) {
+    if (!isToken(bytes.at(i))) return null;
+    store<u8>(changetype<usize>(lowered) + i, <u8>lower(bytes.at(i)));
+  }
+  for (let i = 0; i < RESERVED.length; i++) if (view(lowered).equals(RESERVED[i])) return null;
+  return lowered;
+}
+
+/** No control characters but the tab, and no blank at either end. */
+export function isFieldValue(value: ArrayBuffer): bool {
+  const bytes = view(value);
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes.at(i);
+    if ((byte < 32 && byte != 9) || byte == 127) return false;
+  }
+  return bytes.trim().length == bytes.length;
+}
