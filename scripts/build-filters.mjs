@@ -1,0 +1,100 @@
+// Compiles the filters that ship with weir: src/filters/<name>/index.ts to dist/filters/<name>.wasm, and
+// copies the schema of its configuration beside it. A filter is compiled only where its sources, the SDK or
+// the compiler changed since. Names given as arguments restrict it to those.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const sources = join(root, 'src/filters');
+const target = join(root, 'dist/filters');
+const wanted = process.argv.slice(2);
+
+const names = readdirSync(sources, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && existsSync(join(sources, entry.name, 'index.ts')))
+  .map((entry) => entry.name);
+const unknown = wanted.filter((name) => !names.includes(name));
+if (unknown.length > 0) {
+  console.error(`no such filter: ${unknown.join(', ')}; known: ${names.join(', ')}`);
+  process.exit(2);
+}
+
+mkdirSync(target, { recursive: true });
+const common = [
+  ...filesOf(join(root, 'filters-sdk/assembly')),
+  ...filesOf(join(root, 'filters-sdk/cli')),
+  createRequire(import.meta.url).resolve('assemblyscript/package.json'),
+];
+let failed = false;
+for (const name of wanted.length > 0 ? wanted : names) {
+  if (!(await build(name))) failed = true;
+}
+process.exit(failed ? 1 : 0);
+
+async function build(name) {
+  const folder = join(sources, name);
+  const schema = JSON.parse(readFileSync(join(folder, 'schema.json'), 'utf8'));
+  const module = join(target, `${name}.wasm`);
+  const stamp = join(target, `.${name}.json`);
+  const inputs = hash([...filesOf(folder).filter((file) => file.endsWith('.ts')), ...common]);
+
+  const known = read(stamp);
+  if (!existsSync(module) || known === null || known.inputs !== inputs || known.output !== hashOf(module)) {
+    // The compiler is loaded only where there is work for it.
+    const { compileFilter } = await import('../filters-sdk/cli/compile.mjs');
+    const temporary = join(target, `.${name}.${process.pid}.wasm`);
+    const entry = join(folder, 'index.ts');
+    const { ok, messages } = await compileFilter({ entry, outFile: temporary, baseDir: root });
+    if (messages !== '') console.error(messages.trimEnd());
+    if (!ok) {
+      rmSync(temporary, { force: true });
+      return false;
+    }
+    const size = readFileSync(temporary).length;
+    renameSync(temporary, module);
+    replace(stamp, { inputs, output: hashOf(module) });
+    console.log(`${relative(root, module)} ${(size / 1024).toFixed(1)} KiB`);
+  }
+  const copy = join(target, `${name}.schema.json`);
+  if (!isDeepStrictEqual(read(copy), schema)) replace(copy, schema);
+  return true;
+}
+
+/** Written whole or not at all: others may build at the same time. */
+function replace(file, value) {
+  const temporary = `${file}.${process.pid}`;
+  writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`);
+  renameSync(temporary, file);
+}
+
+function read(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+function filesOf(folder) {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+function hash(files) {
+  const sum = createHash('sha256');
+  for (const file of files)
+    sum
+      .update(`${relative(root, file)}\0`)
+      .update(readFileSync(file))
+      .update('\0');
+  return sum.digest('hex');
+}
+
+function hashOf(file) {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
