@@ -36,7 +36,7 @@ export function notYet(what: string, instead?: string) {
       refuse(ctx, 'WEIR1045', `is not supported yet${hint}`);
     })
     .optional()
-    .meta({ description: `Not supported yet. ${what}`, 'x-weir-unsupported': true });
+    .meta({ description: `Not supported yet: ${what}`, 'x-weir-unsupported': true });
 }
 
 /** One of the values of `all`, of which only those of `now` work in this version. */
@@ -50,7 +50,8 @@ export function oneOf<const All extends readonly string[], const Now extends All
       if ((now as readonly string[]).includes(value)) return;
       refuse(ctx, 'WEIR1045', `"${value}" is not supported yet; supported: ${now.join(', ')}`);
     })
-    .transform((value) => value as Now);
+    .transform((value) => value as Now)
+    .meta({ 'x-weir-supported': [...now] });
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { object } from './meta.ts';
 import { localRef } from './reference.ts';
-import { address, duration, integer, notYet, port, preciseHostname, refuse, size } from './scalar.ts';
+import { address, duration, integer, notYet, oneOf, port, preciseHostname, refuse, size } from './scalar.ts';
 
 const VERSIONS = ['policy.weir/v1alpha1'] as const;
 
@@ -60,13 +60,7 @@ const upstreamTls = () =>
 export const upstreamSpec = z
   .strictObject({
     endpoints: endpoints(),
-    protocol: z
-      .enum(['http/1.1', 'h2', 'h2c'])
-      .superRefine((value, ctx) => {
-        if (value !== 'http/1.1')
-          refuse(ctx, 'WEIR1045', `"${value}" is not supported yet; supported: http/1.1`);
-      })
-      .default('http/1.1'),
+    protocol: oneOf(['http/1.1', 'h2', 'h2c'], ['http/1.1']).default('http/1.1').describe('Spoken to the endpoints.'),
     loadBalancer: z
       .strictObject({
         type: z.enum(['RoundRobin', 'LeastRequest']).default('RoundRobin'),
