@@ -53,7 +53,14 @@ function errorsPage(): string {
     lines.push('', `## ${title}`);
     for (const [code, entry] of Object.entries(ERRORS)) {
       if (!code.startsWith(prefix)) continue;
-      lines.push('', `### ${code}: ${entry.title}`, '', entry.explanation, '', `**What to do:** ${entry.fix}`);
+      lines.push(
+        '',
+        `### ${code}: ${entry.title}`,
+        '',
+        entry.explanation,
+        '',
+        `**What to do:** ${entry.fix}`,
+      );
     }
   }
   return `${lines.join('\n')}\n`;
@@ -68,24 +75,35 @@ function configurationPage(): string {
     lines.push(`| [${kind}](#${kind.toLowerCase()}) | ${versions} | ${KINDS[kind].description ?? ''} |`);
   }
   lines.push('', '## metadata', '', 'The same in every kind.', '');
-  lines.push(...table(describeFields(KINDS.Gateway.shape.metadata).filter((row) => row.description !== 'Ignored.')));
-  lines.push('', 'What an API server adds (uid, resourceVersion, managedFields and so on) is accepted and ignored.');
+  lines.push(
+    ...table(describeFields(KINDS.Gateway.shape.metadata).filter((row) => row.description !== 'Ignored.')),
+  );
+  lines.push(
+    '',
+    'What an API server adds (uid, resourceVersion, managedFields and so on) is accepted and ignored.',
+  );
   for (const kind of kinds) lines.push(...kindSection(kind));
   return `${lines.join('\n')}\n`;
 }
 
 function kindSection(kind: KindName): string[] {
   const lines = ['', `## ${kind}`, '', KINDS[kind].description ?? ''];
-  lines.push('', `\`apiVersion: ${versionsOf(kind)[0]}\` ([JSON Schema](schemas/${kind.toLowerCase()}.json))`, '');
+  lines.push(
+    '',
+    `\`apiVersion: ${versionsOf(kind)[0]}\` ([JSON Schema](schemas/${kind.toLowerCase()}.json))`,
+    '',
+  );
   const envelope = /^(apiVersion|kind|status|metadata\b.*)$/;
   const rows = describeFields(KINDS[kind]).filter((row) => !envelope.test(row.path) && row.path !== 'spec');
   const known = rows.filter((row) => !row.unsupported && row.description !== 'Ignored.');
   lines.push(...(known.length > 0 ? table(known) : ['It has no fields that weir reads.']));
-  const names = (list: readonly FieldRow[]) => list.map((row) => `\`${row.path.replace(/^spec\./, '')}\``).join(', ');
+  const names = (list: readonly FieldRow[]) =>
+    list.map((row) => `\`${row.path.replace(/^spec\./, '')}\``).join(', ');
   const ignored = rows.filter((row) => row.description === 'Ignored.');
   if (ignored.length > 0) lines.push('', `Accepted and ignored: ${names(ignored)}.`);
   const unsupported = rows.filter((row) => row.unsupported);
-  if (unsupported.length > 0) lines.push('', `Known, and refused until they are supported (WEIR1045): ${names(unsupported)}.`);
+  if (unsupported.length > 0)
+    lines.push('', `Known, and refused until they are supported (WEIR1045): ${names(unsupported)}.`);
   return lines;
 }
 

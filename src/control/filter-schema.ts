@@ -1,7 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import type { Path } from './document.ts';
 import { listNames, suggest } from './nearest.ts';
-import { describe, valueAt } from './validate.ts';
+import { describe, plain, valueAt } from './validate.ts';
 
 /** Something wrong in the configuration of a filter. */
 export interface SchemaFault {
@@ -92,7 +92,7 @@ function explain(config: unknown, error: ErrorObject): SchemaFault {
         path,
         key: false,
         message: `${where} must be one of ${listNames(values, 12)}${got}`,
-        hint: suggest(String(error.data), values),
+        hint: suggest(plain(error.data), values),
       };
     }
     case 'const':

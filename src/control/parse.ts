@@ -199,7 +199,12 @@ function faultAt(
 
 /** Whether the document around an offset says that it is a Secret, whose lines are never printed. */
 function isInSecret(text: string, offset: number): boolean {
-  const start = Math.max(0, text.lastIndexOf('\n---', offset));
-  const next = text.indexOf('\n---', offset);
-  return /\bkind["']?\s*:\s*["']?Secret\b/.test(text.slice(start, next < 0 ? undefined : next));
+  let start = 0;
+  let end = text.length;
+  // A marker is three dashes alone: the line that begins a PEM block has more of them.
+  for (const { index } of text.matchAll(/^---(?=\s|$)/gm)) {
+    if (index <= offset) start = index;
+    else end = Math.min(end, index);
+  }
+  return /\bkind["']?\s*:\s*["']?Secret\b/.test(text.slice(start, end));
 }

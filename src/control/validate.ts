@@ -38,6 +38,7 @@ export function validateDocument(document: ConfigDocument): Validated {
   const { kind } = envelope;
   const diagnostics: Diagnostic[] = [];
   const cut = new Set<string>();
+  const reported = new Set<string>();
   let input = document.value;
   let value: ValueOf<KindName> | null = null;
   for (let repairs = 0; repairs <= MAX_REPAIRS; repairs++) {
@@ -48,7 +49,12 @@ export function validateDocument(document: ConfigDocument): Validated {
     }
     // What was cut out is missing now, and has been reported before.
     const issues = result.error.issues.filter((issue) => !isCut(issue.path as Path, cut));
-    for (const issue of issues) diagnostics.push(...explainIssue(document, KINDS[kind], issue));
+    for (const issue of issues) {
+      // What could not be cut out comes again.
+      const key = `${formatPath(issue.path as Path)} ${issue.message}`;
+      if (!reported.has(key)) diagnostics.push(...explainIssue(document, KINDS[kind], issue));
+      reported.add(key);
+    }
     const repaired = cutOut(input, issues, cut);
     if (repaired === null) break;
     input = repaired;
@@ -85,7 +91,7 @@ function checkEnvelope(document: ConfigDocument): Envelope {
   const { apiVersion, kind } = value as { apiVersion?: unknown; kind?: unknown };
   if (typeof kind !== 'string')
     return fault('WEIR1011', kind === undefined ? [] : ['kind'], 'the document has no kind');
-  if (Object.hasOwn(PLANNED_KINDS, kind) && String(apiVersion).startsWith(`${PLANNED_KINDS[kind]}/`)) {
+  if (Object.hasOwn(PLANNED_KINDS, kind) && plain(apiVersion).startsWith(`${PLANNED_KINDS[kind]}/`)) {
     return fault('WEIR1012', ['kind'], `kind ${kind} is not supported yet`);
   }
   if (!Object.hasOwn(KINDS, kind)) {
@@ -98,9 +104,9 @@ function checkEnvelope(document: ConfigDocument): Envelope {
   if (apiVersion === undefined) {
     return fault('WEIR1011', ['kind'], `${kind} has no apiVersion`, `write "apiVersion: ${versions[0]}"`);
   }
-  if (!versions.includes(String(apiVersion))) {
-    const hint = `did you mean "${nearest(String(apiVersion), versions) ?? versions[0]}"?`;
-    return fault('WEIR1010', ['apiVersion'], `kind ${kind} has no apiVersion "${String(apiVersion)}"`, hint);
+  if (!versions.includes(plain(apiVersion))) {
+    const hint = `did you mean "${nearest(plain(apiVersion), versions) ?? versions[0]}"?`;
+    return fault('WEIR1010', ['apiVersion'], `kind ${kind} has no apiVersion ${describe(apiVersion)}`, hint);
   }
   return { kind: kind as KindName };
 }
@@ -151,7 +157,7 @@ function* explainIssue(document: ConfigDocument, schema: z.ZodType, issue: Issue
         return;
       }
       const message = `${label(path)} must be one of ${listNames(values, 12)}, got ${show(got)}`;
-      yield document.fault('WEIR1043', path, message, { hint: suggest(String(got), values) });
+      yield document.fault('WEIR1043', path, message, { hint: suggest(plain(got), values) });
       return;
     }
     case 'custom': {
@@ -237,6 +243,11 @@ export function valueAt(value: unknown, path: Path): unknown {
     current = (current as Record<string | number, unknown>)[part];
   }
   return current;
+}
+
+/** Text for comparisons. `String` would call what the value has under `toString`. */
+export function plain(value: unknown): string {
+  return typeof value === 'string' ? value : describe(value);
 }
 
 /** A value in a message: short, and of a kind that can be told from others. */

@@ -60,7 +60,9 @@ const upstreamTls = () =>
 export const upstreamSpec = z
   .strictObject({
     endpoints: endpoints(),
-    protocol: oneOf(['http/1.1', 'h2', 'h2c'], ['http/1.1']).default('http/1.1').describe('Spoken to the endpoints.'),
+    protocol: oneOf(['http/1.1', 'h2', 'h2c'], ['http/1.1'])
+      .default('http/1.1')
+      .describe('Spoken to the endpoints.'),
     loadBalancer: z
       .strictObject({
         type: z.enum(['RoundRobin', 'LeastRequest']).default('RoundRobin'),
