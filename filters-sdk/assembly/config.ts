@@ -47,6 +47,8 @@ function pathOf(value: JsonValue): string {
 
 /** One object of a configuration. */
 export class Config {
+  /** It is not in the text, so nothing can be missing in it. */
+  private absent: bool = false;
   /** Any member is fine. */
   private open: bool = false;
   private objects: Array<Config> = new Array<Config>();
@@ -87,7 +89,7 @@ export class Config {
   }
 
   private requireName(name: string): void {
-    if (!this.has(name)) faultAt(this.value, '"' + name + '" is required');
+    if (!this.absent && !this.has(name)) faultAt(this.value, '"' + name + '" is required');
   }
 
   boolean(name: string, missing: bool): bool {
@@ -131,10 +133,12 @@ export class Config {
     return 0;
   }
 
-  /** An object in this one; an empty one where it is not there. */
-  object(name: string): Config {
+  /** An object in this one. Where it is not there, all its members are as if left out, required ones too. */
+  object(name: string, required: bool = false): Config {
+    if (required) this.requireName(name);
     const value = this.typed(name, JsonKind.Object, 'expected an object');
     const object = new Config(value === null ? NOTHING : value);
+    object.absent = value === null;
     this.objects.push(object);
     return object;
   }

@@ -13,7 +13,6 @@ import {
   requestHeaders,
   setProperty,
   utf8,
-  view,
 } from '@weir/filters-sdk/assembly';
 import { ApiKeyConfig, From, Source } from './config';
 import { Parts, decodeQuery, unquote } from './parts';
@@ -63,7 +62,6 @@ class ApiKey extends StreamContext {
     if (this.key < 0) return config.missing.send();
     const name = config.keys.name(this.key);
     if (config.strip) this.strip(fields);
-    // The field as it is spelled was removed from the input by being set.
     if (config.consumerHeader.byteLength > 0) requestHeaders.set(config.consumerHeader, name);
     setProperty(CONSUMER_NAME, name);
     return Action.Continue;
@@ -80,7 +78,8 @@ class ApiKey extends StreamContext {
     }
     if (config.hasQuery && name.equals(PATH)) this.lookInParts(From.Query, fields.value);
     else if (config.hasCookie && name.equals(COOKIE)) this.lookInParts(From.Cookie, fields.value);
-    if (isSpellingOf(name, config.consumerHeader)) requestHeaders.remove(name);
+    // The field as it is spelled goes when it is set.
+    if (isOtherSpelling(name, config.consumerHeader)) requestHeaders.remove(name);
   }
 
   private checkHeader(source: Source, value: Bytes): void {
@@ -188,11 +187,11 @@ function beginParts(from: From, text: Bytes): void {
  * Whether a field would be taken for the identity header by something behind: servers turn what is not a
  * letter or a digit into `_`, so `x_consumer` and `x.consumer` may be read as `x-consumer`.
  */
-function isSpellingOf(name: Bytes, header: ArrayBuffer): bool {
+function isOtherSpelling(name: Bytes, header: ArrayBuffer): bool {
   if (name.length != header.byteLength || name.length == 0) return false;
-  const other = view(header);
-  for (let i = 0; i < name.length; i++) if (plain(name.at(i)) != plain(other.at(i))) return false;
-  return true;
+  const other = changetype<usize>(header);
+  for (let i = 0; i < name.length; i++) if (plain(name.at(i)) != plain(load<u8>(other + i))) return false;
+  return !name.equals(header);
 }
 
 function plain(byte: i32): i32 {

@@ -67,7 +67,10 @@ export class CorsConfig {
       this.maxAge = new ByteWriter(16).addNumber(seconds).copy();
     }
     this.privateNetwork = config.boolean('privateNetwork', false);
-    this.preflightStatus = config.integer('preflightStatus', 200, 204, 204) == 200 ? 200 : 204;
+    this.preflightStatus = <i32>config.integer('preflightStatus', 200, 204, 204);
+    if (this.preflightStatus != 200 && this.preflightStatus != 204) {
+      faultAt(config.value.get('preflightStatus')!, 'expected 204 or 200');
+    }
     return config.end();
   }
 

@@ -25,7 +25,7 @@ export class RateLimitConfig {
 
   read(configuration: ArrayBuffer): bool {
     const config = readConfig(configuration);
-    const limit = config.object('limit');
+    const limit = config.object('limit', true);
     const requests = limit.integer('requests', 1, MOST_REQUESTS, 0);
     const periodMs = limit.duration('per', 1, LONGEST_MS, 0);
     const burst = limit.integer('burst', 0, MOST_REQUESTS, 0);

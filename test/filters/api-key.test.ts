@@ -1,0 +1,259 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { Wants } from '../../src/runtime/wasm/abi.ts';
+import { FilterRun } from '../support/filter.ts';
+import { ArrayStream } from '../support/wasm-stream.ts';
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+const KEYS = [
+  { name: 'acme', sha256: sha256('acme-key') },
+  { name: 'acme', key: 'acme-second-key' },
+  { name: 'beta', key: 'beta-key' },
+];
+
+const start = (config: object = {}): Promise<FilterRun> =>
+  FilterRun.start('api-key', { from: [{ header: 'X-Api-Key' }], keys: KEYS, ...config });
+
+describe('api-key', () => {
+  test('sees request heads alone', async () => {
+    expect((await start()).plugin.wants).toBe(Wants.RequestHeaders);
+  });
+
+  test('admits a known key, strips it, and names its owner to what comes behind', async () => {
+    const filter = await start({ consumerHeader: 'X-Consumer' });
+    const { action, fields, stream } = filter.request([
+      ['x-api-key', 'acme-key'],
+      ['accept', '*/*'],
+    ]);
+    expect(action).toBe(0);
+    expect(fields).toEqual(['accept: */*', 'x-consumer: acme']);
+    const value = stream.attributes.get('consumer\0name');
+    expect(value).toEqual({ type: 'bytes', value: new Uint8Array(Buffer.from('acme')) });
+  });
+
+  test('answers 401 with a challenge and a problem', async () => {
+    const filter = await start({ realm: 'shop' });
+    const { action, reply, stream } = filter.request([['x-api-key', 'acme-kez']]);
+    expect(action).toBe(4);
+    expect(reply).toEqual({
+      status: 401,
+      details: 'api_key_invalid',
+      body: '{"type":"about:blank","title":"Unauthorized","status":401,"detail":"a valid API key is required"}\n',
+      headers: ['content-type: application/problem+json', 'www-authenticate: ApiKey realm="shop"'],
+    });
+    expect(stream.attributes.size).toBe(0);
+    expect(filter.request().reply).toMatchObject({ status: 401, details: 'api_key_missing' });
+  });
+
+  test.each([
+    ['a part of a key', [['x-api-key', 'acme-ke']]],
+    ['more than a key', [['x-api-key', 'acme-key ']]],
+    ['another case', [['x-api-key', 'ACME-KEY']]],
+    ['an empty one', [['x-api-key', '']]],
+    ['the digest', [['x-api-key', sha256('acme-key')]]],
+    ['two keys in one field', [['x-api-key', 'acme-key, acme-key']]],
+    [
+      'a good one before a bad one',
+      [
+        ['x-api-key', 'acme-key'],
+        ['x-api-key', 'x'],
+      ],
+    ],
+    [
+      'a bad one before a good one',
+      [
+        ['x-api-key', 'x'],
+        ['x-api-key', 'acme-key'],
+      ],
+    ],
+    [
+      'keys of two owners',
+      [
+        ['x-api-key', 'acme-key'],
+        ['x-api-key', 'beta-key'],
+      ],
+    ],
+    ['a longer one than any key may be', [['x-api-key', 'a'.repeat(1025)]]],
+    ['another header', [['x-api-keys', 'acme-key']]],
+  ] as const)('refuses %s', async (_what, fields) => {
+    const filter = await start();
+    // Also when the right key was remembered just before.
+    expect(filter.request([['x-api-key', 'acme-key']]).action).toBe(0);
+    expect(filter.request(fields).reply?.status).toBe(401);
+  });
+
+  test('takes the same key twice for one', async () => {
+    const { action, fields } = (await start()).request([
+      ['x-api-key', 'acme-key'],
+      ['x-api-key', 'acme-key'],
+    ]);
+    expect([action, fields]).toEqual([0, []]);
+  });
+
+  test('removes the identity header from the input in every spelling', async () => {
+    const filter = await start({ consumerHeader: 'x-consumer-name' });
+    const { fields } = filter.request([
+      ['x_consumer_name', 'forged'],
+      ['x-consumer_name', 'forged'],
+      ['X.Consumer-Name', 'forged'],
+      ['x-consumer-name', 'forged'],
+      ['x-consumer-names', 'kept'],
+      ['x-api-key', 'beta-key'],
+      ['x-consumer-name', 'forged too'],
+    ]);
+    expect(fields).toEqual(['x-consumer-name: beta', 'x-consumer-names: kept']);
+  });
+
+  test('leaves the credential in place where it is told to', async () => {
+    const { fields } = (await start({ stripCredential: false })).request([['x-api-key', 'acme-key']]);
+    expect(fields).toEqual(['x-api-key: acme-key']);
+  });
+
+  test('reads a scheme in any case, and leaves other schemes alone', async () => {
+    const from = [{ header: 'authorization', scheme: 'Bearer' }, { header: 'x-api-key' }];
+    const filter = await start({ from });
+    expect(filter.request([['authorization', 'bearer  beta-key']])).toMatchObject({ action: 0, fields: [] });
+    expect(
+      filter.request([
+        ['authorization', 'Basic YTpi'],
+        ['x-api-key', 'beta-key'],
+      ]).fields,
+    ).toEqual(['authorization: Basic YTpi']);
+    expect(
+      filter.request([
+        ['authorization', 'Bearer'],
+        ['x-api-key', 'beta-key'],
+      ]).action,
+    ).toBe(0);
+    expect(
+      filter.request([
+        ['authorization', 'Bearer x'],
+        ['x-api-key', 'beta-key'],
+      ]).reply?.status,
+    ).toBe(401);
+    expect(filter.request().reply?.headers).toContain('www-authenticate: Bearer realm="api"');
+  });
+
+  test.each([
+    ['/a?api_key=beta-key', '/a'],
+    ['/a?api_key=beta-key&b=c', '/a?b=c'],
+    ['/a?b=c&api_key=beta%2Dkey', '/a?b=c'],
+    ['/a?b=c&api%5Fkey=beta-key&d=&e', '/a?b=c&d=&e'],
+    ['/a?api_key=beta-key&api_key=beta-key', '/a'],
+    ['/?x=/a?api_key=1&api_key=beta-key', '/?x=/a?api_key=1'],
+  ])('finds the parameter in %s and strips it', async (path, stripped) => {
+    const request = (await start({ from: [{ query: 'api_key' }] })).request([[':path', path]]);
+    expect(request.action).toBe(0);
+    expect(request.path).toBe(stripped);
+  });
+
+  test.each([
+    '/a',
+    '/api_key=beta-key',
+    '/a?api_key',
+    '/a?api_key=',
+    '/a?api_key=beta-key&api_key=x',
+    '/a?API_KEY=beta-key',
+  ])('refuses %s', async (path) => {
+    const request = (await start({ from: [{ query: 'api_key' }] })).request([[':path', path]]);
+    expect(request.reply?.status).toBe(401);
+  });
+
+  test('finds a cookie and strips it', async () => {
+    const filter = await start({ from: [{ cookie: 'key' }] });
+    expect(filter.request([['cookie', 'a=b; key=beta-key; c=d=e']]).fields).toEqual(['cookie: a=b; c=d=e']);
+    expect(filter.request([['cookie', 'key="beta-key"']]).fields).toEqual([]);
+    expect(
+      filter.request([
+        ['cookie', 'a=b'],
+        ['cookie', 'key=beta-key;f=g'],
+      ]).fields,
+    ).toEqual(['cookie: a=b; f=g']);
+    expect(filter.request([['cookie', 'key=beta-key; key=x']]).reply?.status).toBe(401);
+    expect(filter.request([['cookie', 'xkey=beta-key']]).reply?.status).toBe(401);
+  });
+
+  test('every place counts: a good key in one does not make up for a bad one in another', async () => {
+    const from = [{ header: 'x-api-key' }, { query: 'api_key' }, { cookie: 'key' }];
+    const filter = await start({ from });
+    expect(
+      filter.request([
+        [':path', '/?api_key=acme-key'],
+        ['cookie', 'key=acme-key'],
+      ]),
+    ).toMatchObject({
+      action: 0,
+      path: '/',
+      fields: [],
+    });
+    expect(
+      filter.request([
+        [':path', '/?api_key=x'],
+        ['x-api-key', 'acme-key'],
+      ]).reply?.status,
+    ).toBe(401);
+  });
+
+  test('knows thousands of keys, and remembers the right ones only', async () => {
+    const keys = Array.from({ length: 3000 }, (_, i) => ({
+      name: `c${i}`,
+      sha256: sha256(`key number ${i}`),
+    }));
+    const filter = await start({ keys, consumerHeader: 'x-consumer' });
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 3000; i += 7) {
+        expect(filter.request([['x-api-key', `key number ${i}`]]).fields).toEqual([`x-consumer: c${i}`]);
+        expect(filter.request([['x-api-key', `key number ${i + 3000}`]]).reply?.status).toBe(401);
+      }
+    }
+  });
+
+  test.each([0, 1, 54, 55, 56, 63, 64, 65, 119, 120, 128, 1000])(
+    'knows a key of %i bytes by its digest',
+    async (length) => {
+      const key = 'k'.repeat(length);
+      const filter = await start({ keys: [{ name: 'a', sha256: sha256(key) }] });
+      expect(filter.request([['x-api-key', key]]).action).toBe(length === 0 ? 4 : 0);
+    },
+  );
+
+  test.each([
+    [{ from: [] }, '1:1: "from" must name at least one place'],
+    [{ from: [{ heder: 'a' }] }, 'expected header, query or cookie, with a name'],
+    [{ from: [{ header: 'a b' }] }, 'not the name of a field that filters may change'],
+    [{ keys: [] }, '1:1: "keys" must hold at least one key'],
+    [{ keys: [{ name: 'a' }] }, 'expected either "sha256" or "key"'],
+    [{ keys: [{ name: 'a', key: 'b', sha256: sha256('b') }] }, 'expected either "sha256" or "key"'],
+    [{ keys: [{ name: 'a', key: '' }] }, 'the key is empty'],
+    [{ keys: [{ name: 'a', sha256: 'zz' }] }, '"sha256" must have 64 hexadecimal digits'],
+    [
+      {
+        keys: [
+          { name: 'a', key: 'b' },
+          { name: 'c', sha256: sha256('b') },
+        ],
+      },
+      'this key stands in the list already',
+    ],
+    [{ keys: [{ name: 'a\nb', key: 'b' }] }, 'the name must be fit for a header field'],
+    [{ keys: [{ key: 'b' }] }, '"name" is required'],
+    [{ realm: 'a"b' }, 'printable characters without " and \\'],
+    [{ stripCredentials: true }, 'stripCredentials: unknown field'],
+  ])('refuses %j', async (config, message) => {
+    const whole = { from: [{ header: 'x-api-key' }], keys: KEYS, ...config };
+    expect((await FilterRun.refusal('api-key', whole)).join('\n')).toContain(message);
+  });
+
+  test('a configuration without keys admits nobody and does not start', async () => {
+    await expect(FilterRun.start('api-key', '')).rejects.toThrow('proxy_on_configure answered false');
+  });
+
+  test('answers from different streams do not mix', async () => {
+    const filter = await start({ consumerHeader: 'x-consumer' });
+    const first = filter.request([['x-api-key', 'acme-key']], new ArrayStream());
+    const second = filter.request([['x-api-key', 'beta-key']], new ArrayStream());
+    first.context.finish();
+    expect(second.fields).toEqual(['x-consumer: beta']);
+  });
+});
