@@ -2,7 +2,7 @@ import type { Cluster, Endpoint } from './cluster.ts';
 import type { HeaderBlock } from './http/headers.ts';
 import type { MethodId } from './http/method.ts';
 import { Framing } from './http/parse.ts';
-import { requestHeadSize, writeRequestHead } from './http/write.ts';
+import { headBound, writeRequestHead } from './http/write.ts';
 import { poolOf, type EndpointPool } from './pool.ts';
 import { Failure } from './retry.ts';
 import { appendChunk, appendLastChunk, out } from './socket-io.ts';
@@ -119,8 +119,7 @@ export class Attempt {
     const connection = this.#connection!;
     const { request } = this.#owner;
     this.#framing = framing;
-    const size = requestHeadSize(request, framing, length, upgrade);
-    const to = out.reserve(connection, size);
+    const to = out.reserve(connection, headBound(request, upgrade));
     const from = out.end();
     const end = writeRequestHead(request, framing, length, to, from, upgrade);
     out.advance(end);
@@ -142,7 +141,7 @@ export class Attempt {
   }
 
   startTunnel(): void {
-    this.#wheel.cancel(this.#timer);
+    this.#wheel.disarm(this.#timer);
     this.#connection!.startTunnel();
   }
 
@@ -174,7 +173,7 @@ export class Attempt {
   onConnected(): void {
     const firstByte = this.#cluster!.spec.firstByteTimeoutMs;
     const limit = this.#perTryMs > 0 && this.#perTryMs < firstByte ? this.#perTryMs : firstByte;
-    if (limit > 0) this.#wheel.add(this.#timer, limit);
+    if (limit > 0) this.#wheel.arm(this.#timer, limit);
     this.#owner.attemptReady();
   }
 
@@ -190,7 +189,7 @@ export class Attempt {
   onHead(status: number, framing: Framing, length: number, ended: boolean): void {
     this.#headSeen = true;
     if (ended && status !== 101) this.#detach();
-    else this.#wheel.cancel(this.#timer);
+    else this.#wheel.disarm(this.#timer);
     this.#owner.answerHead(status, framing, length, ended);
   }
 
@@ -249,7 +248,7 @@ export class Attempt {
   #detach(): UpstreamConnection | null {
     if (!this.#running) return null;
     this.#running = false;
-    this.#wheel.cancel(this.#timer);
+    this.#wheel.disarm(this.#timer);
     this.endpoint!.active--;
     this.#waitsIn?.forget(this);
     this.#waitsIn = null;

@@ -2,13 +2,14 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { serverNameOf } from './accepted-socket.ts';
 import { ChunkedReader } from './http/chunked.ts';
-import { X_FORWARDED_FOR, X_FORWARDED_PROTO } from './http/fields.ts';
+import { X_FORWARDED_FOR, X_FORWARDED_PROTO, X_REQUEST_ID } from './http/fields.ts';
 import { MessageKind, type HeaderBlock } from './http/headers.ts';
 import { Framing, HeadReader, MethodId, NEED_MORE, REFUSED } from './http/parse.ts';
-import { responseHeadSize, writeResponseHead } from './http/write.ts';
+import { headBound, writeResponseHead } from './http/write.ts';
 import type { ListeningPort } from './listener.ts';
 import type { LiveSnapshot } from './live-snapshot.ts';
 import { refusalBytes, Replies } from './reply.ts';
+import { REQUEST_ID_LENGTH, writeRequestId } from './request-id.ts';
 import { RouteCache, type Router } from './route.ts';
 import type { ListenerLimits } from './snapshot.ts';
 import { appendChunk, appendLastChunk, out, readWindow, reset, Transport } from './socket-io.ts';
@@ -27,6 +28,8 @@ const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 const Phase = { Head: 0, Body: 1, Waiting: 2, Discard: 3, Tunnel: 4, Linger: 5, Closed: 6 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
+const requestId = Buffer.allocUnsafeSlow(REQUEST_ID_LENGTH);
+
 let lastId = 0;
 
 /** One downstream connection and the HTTP/1.1 codec on it: bytes ⇄ one message at a time, keep-alive, the client's timers. */
@@ -43,8 +46,10 @@ export class Connection extends Transport {
   limits: ListenerLimits;
   #routedLive: LiveSnapshot | null = null;
   #router: Router | null = null;
-  readonly #remote: Buffer;
-  readonly #proto: Buffer;
+  /** The fields that weir adds to each request of this connection; the id's value is written over. */
+  readonly #ownLines: Buffer;
+  readonly #ownOffsets: Int32Array;
+  readonly #idOffset: number;
   readonly #reader = new HeadReader();
   readonly #timer: Timer;
   #chunked: ChunkedReader | null = null;
@@ -81,8 +86,21 @@ export class Connection extends Transport {
     this.remotePort = socket.remotePort ?? 0;
     this.localPort = port.spec.port;
     this.tls = tls;
-    this.#remote = Buffer.from(this.remoteAddress, 'latin1');
-    this.#proto = Buffer.from(tls === null ? 'http' : 'https', 'latin1');
+    const proto = tls === null ? 'http' : 'https';
+    const own = [
+      ['x-forwarded-for', this.remoteAddress],
+      ['x-forwarded-proto', proto],
+      ['x-request-id', '-'.repeat(REQUEST_ID_LENGTH)],
+    ] as const;
+    this.#ownLines = Buffer.from(own.map(([name, value]) => `${name}: ${value}\r\n`).join(''), 'latin1');
+    this.#ownOffsets = new Int32Array(4 * own.length);
+    let at = 0;
+    for (const [i, [name, value]] of own.entries()) {
+      const valueAt = at + name.length + 2;
+      this.#ownOffsets.set([at, at + name.length, valueAt, valueAt + value.length], 4 * i);
+      at = valueAt + value.length + 2;
+    }
+    this.#idOffset = this.#ownOffsets.at(-2)!;
     this.#timer = new Timer(() => this.#onTimer());
     socket.on('error', () => this.#onClosed());
     socket.on('end', () => this.#onEnd());
@@ -292,16 +310,29 @@ export class Connection extends Transport {
 
   // ── The answer out ────────────────────────────────────────────────────────────────────────────
 
-  /** Own fields of the request: who sent it and how. Values from outside count only behind trusted proxies. */
+  /**
+   * Own fields of the request: who sent it, how, and its id. Values from outside were left out by the
+   * reader, and count only behind trusted proxies.
+   */
   appendForwarded(request: HeaderBlock): void {
-    const known = this.limits.trustedHops > 0 ? request.indexOf(X_FORWARDED_FOR) : -1;
-    if (known >= 0) {
-      const joined = Buffer.from(`${request.valueText(known)}, ${this.remoteAddress}`, 'latin1');
-      request.replace(X_FORWARDED_FOR, 0, X_FORWARDED_FOR.length, joined, 0, joined.length);
-    } else request.append(X_FORWARDED_FOR, 0, X_FORWARDED_FOR.length, this.#remote, 0, this.#remote.length);
-    if (this.limits.trustedHops === 0 || request.indexOf(X_FORWARDED_PROTO) < 0) {
-      request.append(X_FORWARDED_PROTO, 0, X_FORWARDED_PROTO.length, this.#proto, 0, this.#proto.length);
+    if (this.limits.trustedHops > 0) {
+      this.#appendTrusted(request);
+      return;
     }
+    const at = request.appendLines(this.#ownLines, this.#ownOffsets);
+    writeRequestId(request.bytes, at + this.#idOffset);
+  }
+
+  #appendTrusted(request: HeaderBlock): void {
+    const known = request.indexOf(X_FORWARDED_FOR);
+    if (known >= 0)
+      request.replaceText('x-forwarded-for', `${request.valueText(known)}, ${this.remoteAddress}`);
+    else request.appendText('x-forwarded-for', this.remoteAddress);
+    if (request.indexOf(X_FORWARDED_PROTO) < 0)
+      request.appendText('x-forwarded-proto', this.secure ? 'https' : 'http');
+    if (request.indexOf(X_REQUEST_ID) >= 0) return;
+    writeRequestId(requestId, 0);
+    request.append(X_REQUEST_ID, 0, X_REQUEST_ID.length, requestId, 0, REQUEST_ID_LENGTH);
   }
 
   sendContinue(): void {
@@ -336,8 +367,7 @@ export class Connection extends Transport {
     upgrade: Buffer | null,
   ): void {
     const minor = this.#reader.minorVersion;
-    const size = responseHeadSize(answer, framing, length, keepAlive, minor, upgrade);
-    const to = out.reserve(this, size);
+    const to = out.reserve(this, headBound(answer, upgrade));
     out.advance(writeResponseHead(answer, framing, length, keepAlive, to, out.end(), minor, upgrade));
   }
 

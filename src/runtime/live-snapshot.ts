@@ -78,6 +78,8 @@ export class LiveSnapshot {
   readonly #scope: MetricScope;
   /** Whether requests are logged. */
   readonly logs: boolean;
+  /** Whether anybody asks when the attempt and its answer began: a log or a filter. */
+  readonly timed: boolean;
   /** Streams that run on it. */
   streams = 0;
   readonly #ports = new Map<string, { readonly router: Router; readonly spec: PortSpec }>();
@@ -102,6 +104,7 @@ export class LiveSnapshot {
       if (spec.protocol === 'https') this.#certificates.set(key, new Certificates(spec));
     }
     this.logs = snapshot.accessLog.mode !== 'off';
+    this.timed = this.logs || plugins.length > 0;
     this.#scope = metrics.scope();
     this.requestMetrics = new RequestMetrics(this.#scope, snapshot.rules, snapshot.clusters);
     this.clusterMetrics = snapshot.clusters.map((cluster) => new ClusterMetrics(this.#scope, cluster.name));

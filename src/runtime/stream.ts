@@ -5,14 +5,13 @@ import type { Cluster, Endpoint } from './cluster.ts';
 import type { Connection } from './connection.ts';
 import { BodyBuffer } from './http/body.ts';
 import type { CompiledHeaderModifier } from './header-modifier.ts';
-import { ACCEPT, CONTENT_LENGTH, X_REQUEST_ID } from './http/fields.ts';
+import { ACCEPT, CONTENT_LENGTH } from './http/fields.ts';
 import { HeaderBlock } from './http/headers.ts';
 import { isIdempotent, MethodId } from './http/method.ts';
 import { Framing, type HeadReader } from './http/parse.ts';
 import { normalisePath } from './http/path.ts';
 import type { LiveSnapshot } from './live-snapshot.ts';
 import { failureReply, fillFilterReply, fillReply, Replies, Reply } from './reply.ts';
-import { REQUEST_ID_LENGTH, writeRequestId } from './request-id.ts';
 import { ResponseFlag } from './response-flags.ts';
 import { Failure, mayRetry, NO_RETRY, parseRetryAfter, retryDelay } from './retry.ts';
 import { out } from './socket-io.ts';
@@ -29,7 +28,6 @@ const HIGH_WATER_BYTES = 64 * 1024;
 const MAX_ROUTE_DECISIONS = 4;
 
 const NO_BYTES = Buffer.alloc(0);
-const requestId = Buffer.allocUnsafeSlow(REQUEST_ID_LENGTH);
 /** Where no route says another limit (security requirements §5). */
 const DEFAULT_REQUEST_MS = 300_000;
 
@@ -250,10 +248,6 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
       return;
     }
     connection.appendForwarded(request);
-    if (connection.limits.trustedHops === 0 || request.indexOf(X_REQUEST_ID) < 0) {
-      writeRequestId(requestId, 0);
-      request.append(X_REQUEST_ID, 0, X_REQUEST_ID.length, requestId, 0, REQUEST_ID_LENGTH);
-    }
     // The log shows the request as it came; filters and rewrites come later.
     if (live.logs) this.record.capture(request);
     this.#route();
@@ -264,7 +258,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     const timeouts = this.rule < 0 ? null : live.rules[this.rule]!.spec.timeouts;
     const limit =
       timeouts === null ? DEFAULT_REQUEST_MS : timeouts.requestMs > 0 ? timeouts.requestMs : timeouts.idleMs;
-    if (limit > 0) this.worker.wheel.add(this.#deadline, limit);
+    if (limit > 0) this.worker.wheel.arm(this.#deadline, limit);
     const ended = this.#requestFraming === Framing.None;
     if (ended) this.#requestRead = true;
     const plugins = live.chains[this.#chain()]!;
@@ -377,7 +371,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     }
     this.endpoint = endpoint;
     this.attempts++;
-    this.attemptAt = performance.now();
+    if (this.live.timed) this.attemptAt = performance.now();
     this.#headWritten = false;
     this.attempt.start(cluster, endpoint, rule.spec.timeouts.perTryMs, fresh);
   }
@@ -473,7 +467,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
 
   answerHead(status: number, framing: Framing, length: number, ended: boolean): void {
     this.#enter();
-    this.answerAt = performance.now();
+    if (this.live.timed) this.answerAt = performance.now();
     const rule = this.live.rules[this.rule]!;
     const retry = rule.retry;
     if (status === 101 && this.#upgrade === null) {
@@ -721,7 +715,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
           failure === Failure.RetriableStatus && retry.spec.honorRetryAfter
             ? parseRetryAfter(this.answer.get('retry-after') ?? '', Date.now())
             : -1;
-        const left = this.#deadline.armed ? this.#deadline.deadline - wheel.now : Infinity;
+        const left = this.#deadline.deadline > 0 ? this.#deadline.deadline - wheel.now : Infinity;
         const delay = retryDelay(retry.spec, this.attempts, after, left, Math.random());
         if (delay !== NO_RETRY) {
           this.worker.metrics.inc(this.live.clusterMetrics[this.clusterIndex]!.retries);
@@ -872,7 +866,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     if (this.#answerDone) return;
     if (this.#tunnel) {
       this.connection.startTunnel();
-      this.worker.wheel.add(this.#deadline, this.#idleMs());
+      this.worker.wheel.arm(this.#deadline, this.#idleMs());
       return;
     }
     this.#answerDone = true;
@@ -927,7 +921,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     if (this.#answerDone) connection.endAnswer(this.#headOnly || this.method === MethodId.Head);
     attempt.cancel();
     this.#uncount();
-    worker.wheel.cancel(this.#deadline);
+    worker.wheel.disarm(this.#deadline);
     this.#stopBackoff();
     this.#report();
     for (let i = 0; i < this.#plugins.length; i++) {

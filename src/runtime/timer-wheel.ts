@@ -1,3 +1,6 @@
+/** Deadline of a timer that was disarmed where it lay. */
+const NEVER = 0;
+
 /** Time between two ticks. A timer fires at the first tick at or after its deadline. */
 export const TICK_MS = 100;
 
@@ -30,7 +33,7 @@ export class Timer {
   }
 
   get armed(): boolean {
-    return this.tick !== -1;
+    return this.tick !== -1 && this.deadline !== NEVER;
   }
 }
 
@@ -96,6 +99,25 @@ export class TimerWheel {
     timer.deadline = this.now + delayMs;
   }
 
+  /**
+   * As `add`, for timers that are armed and disarmed with every message: the clock is not read, so it
+   * may fire up to two ticks late, and a timer that lies in a slot already stays there.
+   */
+  arm(timer: Timer, delayMs: number): void {
+    const deadline = this.now + TICK_MS + delayMs;
+    timer.deadline = deadline;
+    if (timer.tick === -1) this.#link(timer);
+    else if (tickOf(deadline) < timer.tick) {
+      unlink(timer);
+      this.#link(timer);
+    }
+  }
+
+  /** The other half of `arm`: one store. The timer leaves its slot when the slot's time comes. */
+  disarm(timer: Timer): void {
+    timer.deadline = NEVER;
+  }
+
   cancel(timer: Timer): void {
     if (timer.tick === -1) return;
     unlink(timer);
@@ -116,6 +138,7 @@ export class TimerWheel {
     // only shrinks. If a callback throws, the rest is still here at the next tick.
     for (let timer = this.#due.next!; timer !== this.#due; timer = this.#due.next!) {
       unlink(timer);
+      if (timer.deadline === NEVER) continue;
       if (timer.deadline > now) {
         this.#link(timer);
         continue;

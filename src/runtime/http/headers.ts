@@ -303,13 +303,40 @@ export class HeaderBlock {
     this.spans = larger;
   }
 
+  /**
+   * Appends lines of weir's own that were made once, each `name: value CRLF`, without looking at their bytes.
+   *
+   * @param offsets four a field, as in `spans`, counted from the start of `lines`
+   * @returns where `lines` begins in the arena
+   */
+  appendLines(lines: Buffer, offsets: Int32Array): number {
+    this.beforeEdit();
+    this.reserve(lines.length);
+    const fields = offsets.length / 4;
+    this.reserveFields(this.count + fields);
+    const { bytes, spans } = this;
+    const at = this.length;
+    for (let i = 0; i < lines.length; i++) bytes[at + i] = lines[i]!;
+    let to = 4 * this.count;
+    for (let i = 0; i < offsets.length; i++) spans[to++] = at + offsets[i]!;
+    this.length = at + lines.length;
+    this.count += fields;
+    return at;
+  }
+
   /** For rewriters of a value: makes room for `size` bytes at `length` and counts an edit. */
   prepareEdit(size: number): void {
     this.beforeEdit();
     this.reserve(size);
   }
 
-  private setSpan(index: number, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+  private setSpan(
+    index: number,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
     const { spans } = this;
     spans[4 * index] = nameStart;
     spans[4 * index + 1] = nameEnd;

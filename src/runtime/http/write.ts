@@ -47,8 +47,12 @@ export function requestHeadSize(
 ): number {
   const { spans } = block;
   return (
-    valueSize(spans, Pseudo.Method) + 1 + valueSize(spans, Pseudo.Path) +
-    VERSION_AND_HOST.length + valueSize(spans, Pseudo.Authority) + LINE_END.length +
+    valueSize(spans, Pseudo.Method) +
+    1 +
+    valueSize(spans, Pseudo.Path) +
+    VERSION_AND_HOST.length +
+    valueSize(spans, Pseudo.Authority) +
+    LINE_END.length +
     fieldsSize(block, OWN_FIELDS) +
     framingSize(framing, length) +
     upgradeSize(upgrade) +
@@ -128,9 +132,10 @@ export function writeResponseHead(
   at = put(statusLine(status), out, at);
   at = putFields(block, ownAnswerFields(status, framing), out, at);
   at = putFraming(framing, length, out, at);
-  at = upgrade === null
-    ? put(persistence(framing, keepAlive, minorVersion), out, at)
-    : putUpgrade(upgrade, out, at);
+  at =
+    upgrade === null
+      ? put(persistence(framing, keepAlive, minorVersion), out, at)
+      : putUpgrade(upgrade, out, at);
   return put(LINE_END, out, at);
 }
 
@@ -199,13 +204,31 @@ function valueSize(spans: Int32Array, index: number): number {
   return spans[4 * index + 3]! - spans[4 * index + 2]!;
 }
 
+/** Sizes of the names in `OWN_FIELDS`: most names are told apart by it alone. */
+const OWN_SIZES = (1 << 2) | (1 << 4) | (1 << 7) | (1 << 10) | (1 << 14) | (1 << 16) | (1 << 17) | (1 << 18);
+const LETTER_X = 0x78;
+
+function isOwn(own: number, bytes: Buffer, start: number, end: number): boolean {
+  const size = end - start;
+  if (size > 18 || ((OWN_SIZES >>> size) & 1) === 0 || (bytes[start]! | 0x20) === LETTER_X) return false;
+  return ((own >>> fieldId(bytes, start, end)) & 1) !== 0;
+}
+
+/**
+ * No head of this block is larger, whatever its framing: enough to reserve room without a pass over
+ * the fields. Status line or version and Host, framing and Connection are in the constant.
+ */
+export function headBound(block: HeaderBlock, upgrade: Buffer | null): number {
+  return block.length + 4 * block.count + 256 + (upgrade === null ? 0 : upgrade.length);
+}
+
 function fieldsSize(block: HeaderBlock, own: number): number {
   const { bytes, spans, count } = block;
   let size = 0;
   for (let i = block.pseudo; i < count; i++) {
     const nameStart = spans[4 * i]!;
     const nameEnd = spans[4 * i + 1]!;
-    if (((own >>> fieldId(bytes, nameStart, nameEnd)) & 1) !== 0) continue;
+    if (isOwn(own, bytes, nameStart, nameEnd)) continue;
     size += nameEnd - nameStart + spans[4 * i + 3]! - spans[4 * i + 2]! + 4;
   }
   return size;
@@ -224,7 +247,7 @@ function putFields(block: HeaderBlock, own: number, out: Buffer, at: number): nu
     const nameEnd = spans[4 * i + 1]!;
     const valueStart = spans[4 * i + 2]!;
     const valueEnd = spans[4 * i + 3]!;
-    if (((own >>> fieldId(bytes, nameStart, nameEnd)) & 1) !== 0) continue;
+    if (isOwn(own, bytes, nameStart, nameEnd)) continue;
     if (valueStart === nameEnd + 2 && bytes[nameEnd + 1] === SP && bytes[valueEnd] === CR) {
       if (nameStart !== runEnd) {
         at = putRange(bytes, runStart, runEnd, out, at);
