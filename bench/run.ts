@@ -22,6 +22,7 @@ const { values: flags, positionals } = parseArgs({
     slice: { type: 'string', default: '1' },
     warmup: { type: 'string', default: '2' },
     node: { type: 'string', default: process.execPath },
+    profile: { type: 'boolean', default: false },
     'no-write': { type: 'boolean', default: false },
   },
 });
@@ -67,9 +68,14 @@ async function main(): Promise<void> {
     console.log(`\n${loadTable(results)}`);
   }
   if (suites.includes('alloc')) {
-    const result = await benchAlloc(flags.node);
+    const result = await benchAlloc({
+      node: flags.node,
+      profile: flags.profile,
+      which: flags.scenario,
+    });
     report['alloc'] = result;
     console.log(`\n${allocTable(result)}`);
+    for (const { name, sites } of result) if (sites.length > 0) console.log(`\n${name}\n${siteLines(sites)}`);
     failed ||= result.some((row) => row.bytes > row.ceiling);
   }
   if (suites.includes('micro')) runMicro();
@@ -149,6 +155,12 @@ function allocTable(results: readonly AllocResult[]): string {
       String(r.ceiling),
     ]),
   ]);
+}
+
+/** The places that allocate most, most first. */
+function siteLines(sites: AllocResult['sites']): string {
+  const lines = sites.slice(0, 25).map(([place, bytes]) => `${bytes.toFixed(0).padStart(6)}  ${place}`);
+  return lines.join('\n');
 }
 
 function ratio(spread: Spread): string {

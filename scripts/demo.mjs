@@ -147,7 +147,7 @@ function startWeir() {
 function readable(line) {
   try {
     const { level, msg } = JSON.parse(line);
-    return level >= 30 ? msg : null;
+    return ['trace', 'debug'].includes(level) ? null : msg;
   } catch {
     return line;
   }

@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../test/support/ports.ts';
 import { spread, type Spread } from '../stats.ts';
 import { coreBusySeconds, cores, cpuSeconds, stolenSeconds } from './cpu.ts';
 import { SCENARIOS, type Scenario, type SubjectName } from './scenarios.ts';

@@ -1,3 +1,5 @@
+import type { PolicyName } from '../policies.ts';
+
 /** What is asked of each proxy. The upstream answers /1k and /100k with bodies of that size. */
 export interface Scenario {
   readonly name: string;
@@ -10,7 +12,7 @@ export interface Scenario {
   /** Length of the answer's body. */
   readonly answerBytes: number;
   /** Which configuration weir runs with: `bench/load/<name>.yaml`. */
-  readonly weir: 'plain' | 'chain-3';
+  readonly weir: PolicyName;
   /** In the order of the table; the first is what the others are compared with. */
   readonly subjects: readonly SubjectName[];
 }

@@ -3,20 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../test/support/ports.ts';
 import { Program, ROOT } from '../../test/support/process.ts';
 import { exchange } from '../../test/support/raw-client.ts';
+import { policiesOn } from '../policies.ts';
 import type { Scenario, SubjectName } from './scenarios.ts';
-
-export const UPSTREAM_PORT = 18_090;
-
-// weir's stand in bench/load/*.yaml too.
-const PORTS: Record<SubjectName, number> = {
-  weir: 18_080,
-  nginx: 18_081,
-  'nginx-64k': 18_082,
-  haproxy: 18_083,
-  undici: 18_084,
-};
 
 export interface Subject {
   readonly name: SubjectName;
@@ -24,6 +15,7 @@ export interface Subject {
   readonly program: Program;
 }
 
+/** Of the machine and of this run. */
 export interface StartContext {
   /** For configuration files. */
   readonly folder: string;
@@ -31,6 +23,7 @@ export interface StartContext {
   readonly otherCores: string;
   /** The Node that weir and the undici proxy run on. */
   readonly node: string;
+  readonly upstreamPort: number;
 }
 
 /** What a peer needs that this machine lacks; null when nothing is missing. */
@@ -56,16 +49,17 @@ export function versionOf(command: string): string | null {
 }
 
 export async function startUpstream(context: StartContext): Promise<Program> {
-  const root = join(context.folder, 'upstream');
+  const { folder, otherCores, upstreamPort } = context;
+  const root = join(folder, 'upstream');
   mkdirSync(root, { recursive: true });
   writeFileSync(join(root, '100k'), 'x'.repeat(100 * 1024));
-  const program = startNginx(context, 'upstream', context.otherCores, [
-    `server { listen 127.0.0.1:${UPSTREAM_PORT} backlog=4096 reuseport;`,
+  const program = startNginx(context, 'upstream', otherCores, [
+    `server { listen 127.0.0.1:${upstreamPort} backlog=4096;`,
     `  location = /1k { default_type text/plain; return 200 "${'x'.repeat(1024)}"; }`,
     `  location = /100k { root ${root}; }`,
     '}',
   ]);
-  await answers(UPSTREAM_PORT, program);
+  await answers(upstreamPort, program);
   return program;
 }
 
@@ -75,25 +69,21 @@ export async function startSubject(
   scenario: Scenario,
   context: StartContext,
 ): Promise<Subject> {
-  const program = START[name](context, scenario);
-  await answers(PORTS[name], program);
-  return { name, port: PORTS[name], program };
+  const port = await freePort();
+  const program = await START[name](context, port, scenario);
+  await answers(port, program);
+  return { name, port, program };
 }
 
-const START: Record<SubjectName, (context: StartContext, scenario: Scenario) => Program> = {
-  nginx: (context) => startNginx(context, 'nginx', context.proxyCores, nginxProxy('nginx', [])),
-  'nginx-64k': (context) =>
-    startNginx(
-      context,
-      'nginx-64k',
-      context.proxyCores,
-      nginxProxy('nginx-64k', [
-        'proxy_buffer_size 64k;',
-        'proxy_buffers 8 64k;',
-        'proxy_busy_buffers_size 128k;',
-      ]),
-    ),
-  haproxy(context) {
+type Start = (context: StartContext, port: number, scenario: Scenario) => Program | Promise<Program>;
+
+const LARGE_BUFFERS = ['proxy_buffer_size 64k;', 'proxy_buffers 8 64k;', 'proxy_busy_buffers_size 128k;'];
+
+const START: Record<SubjectName, Start> = {
+  nginx: (context, port) => startNginx(context, 'nginx', context.proxyCores, nginxProxy(context, port, [])),
+  'nginx-64k': (context, port) =>
+    startNginx(context, 'nginx-64k', context.proxyCores, nginxProxy(context, port, LARGE_BUFFERS)),
+  haproxy(context, port) {
     const file = join(context.folder, 'haproxy.cfg');
     writeFileSync(
       file,
@@ -109,29 +99,30 @@ const START: Record<SubjectName, (context: StartContext, scenario: Scenario) => 
         '  option forwardfor',
         '  http-reuse always',
         'listen proxy',
-        `  bind 127.0.0.1:${PORTS.haproxy}`,
-        `  server upstream 127.0.0.1:${UPSTREAM_PORT}`,
+        `  bind 127.0.0.1:${port}`,
+        `  server upstream 127.0.0.1:${context.upstreamPort}`,
         '',
       ].join('\n'),
     );
     return pinned(context.proxyCores, ['haproxy', '-db', '-f', file]);
   },
-  undici(context) {
+  undici(context, port) {
     const script = fileURLToPath(new URL('undici-proxy.mjs', import.meta.url));
-    return pinned(context.proxyCores, [context.node, script, String(PORTS.undici), String(UPSTREAM_PORT)]);
+    return pinned(context.proxyCores, [context.node, script, String(port), String(context.upstreamPort)]);
   },
-  weir(context, scenario) {
-    const policies = fileURLToPath(new URL(`${scenario.weir}.yaml`, import.meta.url));
-    const data = join(context.folder, 'weir-data');
-    const args = ['run', '-f', policies, '--workers', '1', '--admin', '127.0.0.1:18089', '--data-dir', data];
+  async weir(context, port, scenario) {
+    const policies = await policiesOn(scenario.weir, port, context.upstreamPort);
+    const admin = `127.0.0.1:${await freePort()}`;
+    const args = ['run', '-f', policies, '--workers', '1', '--admin', admin];
+    args.push('--data-dir', join(context.folder, 'weir-data'));
     return pinned(context.proxyCores, [context.node, join(ROOT, 'bin/weir'), ...args]);
   },
 };
 
-function nginxProxy(name: SubjectName, buffers: readonly string[]): string[] {
+function nginxProxy(context: StartContext, port: number, buffers: readonly string[]): string[] {
   return [
-    `upstream up { server 127.0.0.1:${UPSTREAM_PORT}; keepalive 128; keepalive_requests 1000000000; keepalive_timeout 600s; }`,
-    `server { listen 127.0.0.1:${PORTS[name]} backlog=4096;`,
+    `upstream up { server 127.0.0.1:${context.upstreamPort}; keepalive 128; keepalive_requests 1000000000; keepalive_timeout 600s; }`,
+    `server { listen 127.0.0.1:${port} backlog=4096;`,
     '  location / {',
     '    proxy_pass http://up;',
     '    proxy_http_version 1.1;',
