@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { registerCheck } from './cli/check.ts';
 import { ExitCode } from './cli/exit-codes.ts';
 import { registerRun } from './cli/run.ts';
 import { packageRoot } from './package-root.ts';
@@ -16,6 +17,7 @@ const program = new Command('weir')
   .exitOverride();
 
 registerRun(program);
+registerCheck(program);
 // Verbs inherit nothing of how their parent ends.
 for (const command of program.commands) command.exitOverride();
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Option, type Command } from 'commander';
 import { formatDiagnostics, hasErrors, toSarif } from '../control/diagnostic.ts';
 import { loadConfiguration, type LoadOptions } from '../control/load.ts';
 import { packageRoot } from '../package-root.ts';
@@ -15,6 +16,22 @@ export interface CheckOptions extends LoadOptions {
 export interface CheckResult {
   readonly text: string;
   readonly exitCode: 0 | 1;
+}
+
+export function registerCheck(program: Command): void {
+  program
+    .command('check')
+    .description('check a configuration: every error and warning with its place and the nearest fix')
+    .argument('<path...>', 'files and folders of YAML')
+    .addOption(
+      new Option('-o, --output <format>', 'how to print').choices(['text', 'json', 'sarif']).default('text'),
+    )
+    .addHelpText('after', '\nExit status: 0 without errors, 1 with errors, 2 where the command line is wrong')
+    .action(async (paths: readonly string[], flags: { readonly output: CheckFormat }) => {
+      const { text, exitCode } = await check(paths, { ...flags, color: process.stdout.isTTY });
+      process.stdout.write(text);
+      process.exitCode = exitCode;
+    });
 }
 
 /** Checks a configuration as `weir run` would, without serving it. */
