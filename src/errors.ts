@@ -373,16 +373,3 @@ export function explainError(code: string): string | null {
   const { title, explanation, fix } = ERRORS[name];
   return `${name}  ${title}\n\n${explanation}\n\nWhat to do: ${fix}\n`;
 }
-
-/** An error that reaches an operator. Match on `code`; the message may change in any release. */
-export class WeirError extends Error {
-  readonly code: ErrorCode;
-  readonly source: ErrorSource;
-
-  constructor(code: ErrorCode, message: string, options?: { cause: unknown }) {
-    super(message, options);
-    this.name = 'WeirError';
-    this.code = code;
-    this.source = ERRORS[code].source;
-  }
-}

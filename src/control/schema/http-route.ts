@@ -322,6 +322,5 @@ export type HttpRouteSpec = z.output<typeof httpRouteSpec>;
 export type RuleConfig = HttpRouteSpec['rules'][number];
 export type MatchConfig = RuleConfig['matches'][number];
 export type RouteFilterConfig = RuleConfig['filters'][number];
-export type BackendRefConfig = RuleConfig['backendRefs'][number];
 export type HeaderModifierConfig = z.output<ReturnType<typeof headerModifier>>;
 export type PathModifierConfig = z.output<ReturnType<typeof pathModifier>>;

@@ -34,7 +34,6 @@ export const TRAFFIC_FIELDS = [
   'retry.onlyIdempotent',
   'retry.avoidPreviousHost',
 ] as const;
-export type TrafficField = (typeof TRAFFIC_FIELDS)[number];
 
 const retry = () =>
   z.strictObject({
@@ -234,7 +233,3 @@ export const telemetrySpec = z.strictObject({
 export const telemetry = object(VERSIONS, 'Telemetry', telemetrySpec).describe(
   'What weir reports about requests.',
 );
-
-export type TrafficPolicySpec = z.output<typeof trafficPolicySpec>;
-export type ListenerPolicySpec = z.output<typeof listenerPolicySpec>;
-export type TelemetrySpec = z.output<typeof telemetrySpec>;

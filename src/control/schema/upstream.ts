@@ -165,6 +165,3 @@ export const certificate = object(
 ).describe(
   'A certificate and its key in files, for certificateRefs {group: policy.weir, kind: Certificate}.',
 );
-
-export type UpstreamSpec = z.output<typeof upstreamSpec>;
-export type ModuleConfig = z.output<typeof moduleSpec>;
