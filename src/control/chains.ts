@@ -226,6 +226,7 @@ export class ChainTable {
           `filter "${filter.name}": ${fault.message}`,
           {
             key: fault.key,
+            hideLine: builtin.schema?.secret === true,
             hint: fault.hint,
             notes: [`rule comes from the schema of the built-in filter "${filter.use}"`],
           },

@@ -38,6 +38,8 @@ export interface FaultOptions {
   /** Marks the key of the last path part instead of its value. */
   readonly key?: boolean;
   readonly hint?: string | undefined;
+  /** Leaves the line of the file out, because it may hold a secret. */
+  readonly hideLine?: boolean;
   readonly notes?: readonly string[];
   readonly related?: readonly Place[];
 }
@@ -83,7 +85,7 @@ export class ConfigDocument {
 
   fault(code: ErrorCode, path: Path, message: string, options: FaultOptions = {}): Diagnostic {
     const place = this.place(path, options.key);
-    const secret = (this.value as { kind?: unknown } | null)?.kind === 'Secret';
+    const secret = options.hideLine === true || (this.value as { kind?: unknown } | null)?.kind === 'Secret';
     return {
       code,
       severity: options.severity ?? 'error',

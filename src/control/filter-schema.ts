@@ -1,5 +1,5 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import type { Path } from './document.ts';
+import { formatPath, type Path } from './document.ts';
 import { listNames, suggest } from './nearest.ts';
 import { describe, plain, valueAt } from './validate.ts';
 
@@ -23,44 +23,38 @@ export type Phase = (typeof PHASES)[number];
  */
 export class FilterSchema {
   readonly phase: Phase | null;
+  /** Whether the configuration may hold secrets (`writeOnly` in the schema): then no value of it is shown. */
+  readonly secret: boolean;
   readonly #validate: ValidateFunction;
 
   /** @throws Error where the schema itself is not valid */
   constructor(schema: object) {
     const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false, validateFormats: false });
     this.#validate = ajv.compile(schema);
+    this.secret = /"writeOnly":true/.test(JSON.stringify(schema));
     const phase = (schema as { 'x-weir-phase'?: unknown })['x-weir-phase'];
     this.phase = PHASES.find((known) => known === phase) ?? null;
   }
 
   check(config: unknown): SchemaFault[] {
     if (this.#validate(config)) return [];
-    return relevant(this.#validate.errors ?? []).map((error) => explain(config, error));
+    return relevant(this.#validate.errors ?? []).map((error) => explain(config, error, this.secret));
   }
 }
 
 // Errors that only say that one of several others has to be mended.
-const SUMMARIES = new Set(['anyOf', 'oneOf', 'if', 'allOf', 'not']);
+const SUMMARIES = new Set(['anyOf', 'oneOf', 'if', 'allOf', 'not', 'propertyNames']);
 
-/**
- * Where branches of anyOf or oneOf failed, each reports what it wanted. Only the errors that reach
- * deepest are about what the author meant; the summary stays where no branch got further.
- */
+/** The errors that are about what the author meant. */
 function relevant(errors: readonly ErrorObject[]): ErrorObject[] {
-  const branches = errors.filter((error) => /\/(anyOf|oneOf)\/\d+/.test(error.schemaPath));
-  const plain = errors.filter((error) => !branches.includes(error));
+  const inBranch = (error: ErrorObject) => /\/(anyOf|oneOf)\/\d+/.test(error.schemaPath);
+  // What is wrong with a name is said by the error about that name.
+  const ofValues = errors.filter((error) => error.propertyName === undefined);
+  const branches = ofValues.filter(inBranch);
   const result: ErrorObject[] = [];
-  for (const error of plain) {
-    if (!SUMMARIES.has(error.keyword)) result.push(error);
-    else {
-      const inner = branches.filter((branch) => branch.instancePath.startsWith(error.instancePath));
-      const deepest = Math.max(...inner.map((branch) => branch.instancePath.length), 0);
-      const deep = inner.filter(
-        (branch) => branch.instancePath.length === deepest && deepest > error.instancePath.length,
-      );
-      const telling = deep.filter((branch) => !SUMMARIES.has(branch.keyword));
-      result.push(...(telling.length > 0 ? telling : [error]));
-    }
+  for (const error of ofValues.filter((candidate) => !inBranch(candidate))) {
+    const alternatives = error.keyword === 'anyOf' || error.keyword === 'oneOf';
+    result.push(...(alternatives ? meantBranch(error, branches) : [error]));
   }
   const seen = new Set<string>();
   return result.filter((error) => {
@@ -69,11 +63,44 @@ function relevant(errors: readonly ErrorObject[]): ErrorObject[] {
   });
 }
 
-function explain(config: unknown, error: ErrorObject): SchemaFault {
+/**
+ * Where all of several alternatives failed, each says what it wanted. The author meant the one
+ * that got furthest into the value, or the only one whose type the value has; without such a one
+ * the summary stays.
+ */
+function meantBranch(summary: ErrorObject, branches: readonly ErrorObject[]): ErrorObject[] {
+  const inner = branches.filter((error) => error.instancePath.startsWith(summary.instancePath));
+  const deep = inner.filter((error) => error.instancePath.length > summary.instancePath.length);
+  const deepest = Math.max(...deep.map((error) => error.instancePath.length), 0);
+  const furthest = deep.filter(
+    (error) => error.instancePath.length === deepest && !SUMMARIES.has(error.keyword),
+  );
+  if (furthest.length > 0) return furthest;
+  const byBranch = new Map<string, ErrorObject[]>();
+  for (const error of inner) {
+    const branch = error.schemaPath.replace(/^(.*\/(?:anyOf|oneOf)\/\d+).*$/, '$1');
+    byBranch.set(branch, [...(byBranch.get(branch) ?? []), error]);
+  }
+  const ofType = [...byBranch.values()].filter((list) => list.every((error) => error.keyword !== 'type'));
+  const telling =
+    ofType.length === 1 && byBranch.size > 1
+      ? ofType[0]!.filter((error) => !SUMMARIES.has(error.keyword))
+      : [];
+  return telling.length > 0 ? telling : [summary];
+}
+
+function explain(config: unknown, error: ErrorObject, secret: boolean): SchemaFault {
   const path = toPath(config, error.instancePath);
-  const where = ['config', ...path].join('.');
+  const where = formatPath(['config', ...path]);
   const params = error.params as Record<string, unknown>;
-  const got = `, got ${describe(error.data)}`;
+  const got = secret ? '' : `, got ${describe(error.data)}`;
+  const about = (error.parentSchema as { description?: string } | undefined)?.description;
+  const fault = (message: string, hint?: string): SchemaFault => ({
+    path,
+    key: false,
+    message: `${where} ${message}`,
+    hint,
+  });
   switch (error.keyword) {
     case 'additionalProperties':
     case 'unevaluatedProperties': {
@@ -84,54 +111,84 @@ function explain(config: unknown, error: ErrorObject): SchemaFault {
       const hint = suggest(name, known) ?? (known.length > 0 ? `known: ${listNames(known)}` : undefined);
       return { path: [...path, name], key: true, message: `${where} has no field "${name}"`, hint };
     }
+    case 'propertyNames': {
+      const name = String(params['propertyName']);
+      return { path: [...path, name], key: true, message: `${where} must not have the field "${name}"` };
+    }
     case 'required':
-      return { path, key: false, message: `${where} needs the field "${String(params['missingProperty'])}"` };
+      return fault(`needs the field "${String(params['missingProperty'])}"`);
+    case 'oneOf':
+    case 'anyOf':
+      return fault(alternativesOf(error) ?? `fits none of the forms that it may have${got}`, about);
     case 'enum': {
       const values = (params['allowedValues'] as unknown[]).map(String);
-      return {
-        path,
-        key: false,
-        message: `${where} must be one of ${listNames(values, 12)}${got}`,
-        hint: suggest(plain(error.data), values),
-      };
+      return fault(`must be one of ${listNames(values, 12)}${got}`, suggest(plain(error.data), values));
     }
     case 'const':
-      return { path, key: false, message: `${where} must be ${describe(params['allowedValue'])}${got}` };
+      return fault(`must be ${describe(params['allowedValue'])}${got}`);
     case 'type': {
-      const types = [params['type']].flat().map(String).join(' or ');
-      return { path, key: false, message: `${where} must be ${article(types)}${rangeOf(error)}${got}` };
+      const types = [params['type']].flat().map((type) => TYPE_NAMES[String(type)] ?? String(type));
+      return fault(`must be ${types.join(' or ')}${rangeOf(error)}${got}`);
     }
     case 'minimum':
     case 'maximum':
     case 'exclusiveMinimum':
     case 'exclusiveMaximum': {
-      const range = rangeOf(error);
-      const wanted =
-        range === '' ? `${String(params['comparison'])} ${String(params['limit'])}` : `in the range${range}`;
-      return { path, key: false, message: `${where} must be ${wanted}${got}` };
+      const limit = `${String(params['comparison'])} ${String(params['limit'])}`;
+      return fault(`must be${rangeOf(error) || ` ${limit}`}${got}`);
     }
+    case 'minItems':
+    case 'minLength':
+      return fault(
+        params['limit'] === 1
+          ? 'must not be empty'
+          : `must have at least ${String(params['limit'])} ${unitOf(error)}`,
+      );
+    case 'maxItems':
+    case 'maxLength':
+      return fault(`must have at most ${String(params['limit'])} ${unitOf(error)}`);
     case 'pattern': {
-      const text = (error.parentSchema as { description?: string } | undefined)?.description;
-      return {
-        path,
-        key: false,
-        message: `${where} must match ${String(params['pattern'])}${got}`,
-        hint: text,
-      };
+      const pattern = String(params['pattern']);
+      return fault(
+        about !== undefined || pattern.length > 60
+          ? `has not the right form${got}`
+          : `must match ${pattern}${got}`,
+        about,
+      );
     }
     default:
-      return { path, key: false, message: `${where} ${error.message ?? 'is not allowed'}` };
+      return fault(error.message ?? 'is not allowed');
   }
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  object: 'a mapping',
+  array: 'a list',
+  string: 'a string',
+  integer: 'an integer',
+  number: 'a number',
+  boolean: 'true or false',
+  null: 'nothing',
+};
+
+function unitOf(error: ErrorObject): string {
+  return error.keyword.endsWith('Items') ? 'items' : 'characters';
+}
+
+/** Where the alternatives differ in the one field that they require: which fields these are. */
+function alternativesOf(error: ErrorObject): string | null {
+  const fields: string[] = [];
+  for (const branch of error.schema as { required?: string[] }[]) {
+    if (branch.required?.length !== 1) return null;
+    fields.push(branch.required[0]!);
+  }
+  return `needs ${error.keyword === 'oneOf' ? 'exactly one' : 'one'} of the fields ${fields.join(', ')}`;
 }
 
 /** ` 1..5` where the schema says both ends. */
 function rangeOf(error: ErrorObject): string {
   const { minimum, maximum } = (error.parentSchema ?? {}) as { minimum?: number; maximum?: number };
   return minimum !== undefined && maximum !== undefined ? ` ${minimum}..${maximum}` : '';
-}
-
-function article(type: string): string {
-  return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
 }
 
 /** The parts of a JSON pointer; numbers where they index a list. */
