@@ -1,6 +1,9 @@
 import { isIPv6 } from 'node:net';
 import { HEX, HOST_NAME, LOWER } from './grammar.ts';
 
+// A constant of this file, for speed: see field-line.ts.
+const NAME_BYTE = HOST_NAME;
+
 const COLON = 0x3a;
 const DOT = 0x2e;
 const OPEN_BRACKET = 0x5b;
@@ -55,7 +58,7 @@ function endOfName(bytes: Buffer, start: number, end: number): number {
   let label = start;
   for (; p < end; p++) {
     const byte = bytes[p]!;
-    const lower = HOST_NAME[byte]!;
+    const lower = NAME_BYTE[byte]!;
     if (lower === 0) break;
     bytes[p] = lower;
     if (byte !== DOT) continue;

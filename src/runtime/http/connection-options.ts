@@ -31,6 +31,11 @@ export class ConnectionOptions {
    * @returns false where the value is no list of tokens or nominates too many fields
    */
   read(bytes: Buffer, start: number, end: number, delta: number): boolean {
+    // What nearly every Connection field says.
+    if (equalsIgnoringCase(bytes, start, end, KEEP_ALIVE)) {
+      this.keepAlive = true;
+      return true;
+    }
     let p = start;
     while (p < end) {
       while (p < end && (bytes[p] === COMMA || isBlank(bytes[p]))) p++;

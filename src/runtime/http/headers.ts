@@ -1,5 +1,8 @@
 import { LOWER, TARGET, TOKEN, VALUE } from './grammar.ts';
 
+// A constant of this file, for speed: see field-line.ts.
+const FOLDED = LOWER;
+
 /** What a block of fields belongs to; it decides which pseudo-headers come first. */
 export const MessageKind = { Request: 0, Response: 1, Trailers: 2 } as const;
 export type MessageKind = (typeof MessageKind)[keyof typeof MessageKind];
@@ -102,7 +105,7 @@ export class HeaderBlock {
       const at = spans[4 * i]!;
       if (spans[4 * i + 1]! - at !== size) continue;
       let k = 0;
-      while (k < size && LOWER[bytes[at + k]!] === LOWER[name[start + k]!]) k++;
+      while (k < size && FOLDED[bytes[at + k]!] === FOLDED[name[start + k]!]) k++;
       if (k === size) return i;
     }
     return -1;

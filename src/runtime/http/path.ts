@@ -2,6 +2,9 @@ import type { ListenerLimits } from '../snapshot.ts';
 import { HEX, TARGET } from './grammar.ts';
 import { type HeaderBlock, Pseudo } from './headers.ts';
 
+// A constant of this file, for speed: see field-line.ts.
+const TARGET_BYTE = TARGET;
+
 const SLASH = 0x2f;
 const DOT = 0x2e;
 const PERCENT = 0x25;
@@ -30,7 +33,7 @@ export function normalisePath(block: HeaderBlock, limits: PathPolicy): number {
   if (bytes[start] !== SLASH) return end - start === 1 && bytes[start] === ASTERISK ? 0 : BAD_PATH;
   const pathEnd = endOfPath(bytes, start, end);
   if (pathEnd < 0) return BAD_PATH;
-  for (let p = pathEnd; p < end; p++) if (TARGET[bytes[p]!] === 0) return BAD_PATH;
+  for (let p = pathEnd; p < end; p++) if (TARGET_BYTE[bytes[p]!] === 0) return BAD_PATH;
   if (isPlain(bytes, start, pathEnd)) return 0;
 
   // The result is never longer. It goes to the end of the arena, so that a rollback finds the old bytes.
@@ -52,7 +55,7 @@ function endOfPath(bytes: Buffer, start: number, end: number): number {
   for (let p = start; p < end; p++) {
     const byte = bytes[p]!;
     if (byte === QUESTION) return p;
-    if (TARGET[byte] === 0) return -1;
+    if (TARGET_BYTE[byte] === 0) return -1;
   }
   return end;
 }

@@ -3,6 +3,10 @@ import { MethodId, methodId } from './method.ts';
 
 const METHOD_BYTES = 32;
 
+// Constants of this file, for speed: see field-line.ts.
+const METHOD_BYTE = TOKEN;
+const TARGET_BYTE = TARGET;
+
 const SLASH = 0x2f;
 const ASTERISK = 0x2a;
 const QUESTION = 0x3f;
@@ -48,7 +52,7 @@ export class StartLine {
     const methodLimit = at + METHOD_BYTES + 1;
     let stop = end < methodLimit ? end : methodLimit;
     let p = at;
-    while (p < stop && TOKEN[bytes[p]!] !== 0) p++;
+    while (p < stop && METHOD_BYTE[bytes[p]!] !== 0) p++;
     if (p === stop) return p === methodLimit ? this.refuse(400, 'method too long') : NEED_MORE;
     if (bytes[p] !== SP || p === at) return this.refuseByte(bytes[p]!, 'bad byte in method');
     this.method = methodId(bytes, at, p);
@@ -59,7 +63,7 @@ export class StartLine {
     if (!this.mayStartTarget(bytes[target]!)) return this.refuseByte(bytes[target]!, 'bad request target');
     const limit = target + targetBytes + 1;
     stop = end < limit ? end : limit;
-    while (p < stop && TARGET[bytes[p]!] !== 0) p++;
+    while (p < stop && TARGET_BYTE[bytes[p]!] !== 0) p++;
     if (p === stop) return p === limit ? this.refuse(414, 'request target too long') : NEED_MORE;
     if (bytes[p] !== SP) return this.refuseTargetByte(bytes[p]!);
     this.targetStart = target;
