@@ -39,8 +39,10 @@ function readChunked(): number {
   return chunked.read(body, 0, body.length);
 }
 
-if (read() !== end || block.count !== 4 + 8 || normalisePath(block, DEFAULT_LISTENER_LIMITS) !== 0) throw new Error('request');
-if (readAnswer() !== answer.length || readChunked() !== body.length || !chunked.done) throw new Error('answer');
+if (read() !== end || block.count !== 4 + 8 || normalisePath(block, DEFAULT_LISTENER_LIMITS) !== 0)
+  throw new Error('request');
+if (readAnswer() !== answer.length || readChunked() !== body.length || !chunked.done)
+  throw new Error('answer');
 console.log(`${REQUEST_HEAD.length} bytes`);
 
 bench('HeadReader/479 bytes, 10 fields', () => do_not_optimize(read())).gc('inner');

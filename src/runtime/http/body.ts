@@ -49,7 +49,8 @@ export class BodyBuffer {
     if (this.guarded && this.saved === null) this.save();
     if (length > this.bytes.length || this.saved === this.bytes) {
       const old = this.bytes;
-      this.bytes = this.spare.length >= length ? this.spare : Buffer.allocUnsafeSlow(Math.max(length, old.length));
+      this.bytes =
+        this.spare.length >= length ? this.spare : Buffer.allocUnsafeSlow(Math.max(length, old.length));
       this.spare = EMPTY;
       old.copy(this.bytes, 0, 0, at);
       old.copy(this.bytes, at + inserted, rest, this.length);
@@ -93,7 +94,8 @@ export class BodyBuffer {
   }
 
   commit(): void {
-    if (this.saved !== null && this.saved !== this.bytes && this.saved.length <= KEPT_BYTES) this.spare = this.saved;
+    if (this.saved !== null && this.saved !== this.bytes && this.saved.length <= KEPT_BYTES)
+      this.spare = this.saved;
     this.guarded = false;
     this.saved = null;
   }

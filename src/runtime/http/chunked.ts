@@ -8,7 +8,16 @@ const SIZE_DIGITS = 16;
 const EXTENSION_BYTES_PER_LINE = 256;
 const EXTENSION_BYTES_PER_MESSAGE = 16 * 1024;
 
-const State = { Size: 0, Extensions: 1, SizeLf: 2, Data: 3, DataCr: 4, DataLf: 5, Trailers: 6, Done: 7 } as const;
+const State = {
+  Size: 0,
+  Extensions: 1,
+  SizeLf: 2,
+  Data: 3,
+  DataCr: 4,
+  DataLf: 5,
+  Trailers: 6,
+  Done: 7,
+} as const;
 type State = (typeof State)[keyof typeof State];
 
 /**
@@ -153,7 +162,8 @@ export class ChunkedReader {
   private readTrailers(buf: Buffer, from: number, end: number): number {
     const { trailerReader } = this;
     const next = trailerReader.read(buf, from, end);
-    if (trailerReader.refusalReason !== '') return this.refuse(from, trailerReader.refusalReason, trailerReader.refusal);
+    if (trailerReader.refusalReason !== '')
+      return this.refuse(from, trailerReader.refusalReason, trailerReader.refusal);
     if (!trailerReader.done) return end;
     this.state = State.Done;
     this.done = true;

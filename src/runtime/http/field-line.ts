@@ -46,10 +46,10 @@ export class FieldLine {
     const stop = end < limit ? end : limit;
     let p = at;
     let seen = 0;
-    let kind = 0;
-    while (p < stop && (kind = NAME_BYTE[bytes[p]!]!) !== 0) {
+    for (; p < stop; p++) {
+      const kind = NAME_BYTE[bytes[p]!]!;
+      if (kind === 0) break;
       seen |= kind;
-      p++;
     }
     if (p === stop) return this.short(stop === limit);
     if (bytes[p] !== COLON || p === at) return this.refuseName(bytes[p]!, p === at);

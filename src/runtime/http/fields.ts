@@ -67,8 +67,18 @@ export type FieldId = (typeof FieldId)[keyof typeof FieldId];
 
 /** Bit n is set where a name of n bytes has an entry in {@link fieldId}; most names stop here. */
 const KNOWN_SIZES =
-  (1 << 2) | (1 << 4) | (1 << 6) | (1 << 7) | (1 << 9) | (1 << 10) | (1 << 12) | (1 << 13) |
-  (1 << 14) | (1 << 16) | (1 << 17) | (1 << 18);
+  (1 << 2) |
+  (1 << 4) |
+  (1 << 6) |
+  (1 << 7) |
+  (1 << 9) |
+  (1 << 10) |
+  (1 << 12) |
+  (1 << 13) |
+  (1 << 14) |
+  (1 << 16) |
+  (1 << 17) |
+  (1 << 18);
 
 /** Tells which of the fields above a name is. Any case. */
 export function fieldId(bytes: Uint8Array, start: number, end: number): FieldId {

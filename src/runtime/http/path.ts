@@ -125,7 +125,8 @@ function decodeEscape(high: number, low: number, limits: PathPolicy): number {
 
 /** RFC 3986, section 2.3. */
 const UNRESERVED = new Uint8Array(256);
-for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~')) UNRESERVED[byte] = 1;
+for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~'))
+  UNRESERVED[byte] = 1;
 
 /**
  * Merges slashes and resolves dot segments in place.
@@ -135,7 +136,7 @@ for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 function resolve(bytes: Buffer, start: number, end: number, mergeSlashes: boolean): number {
   let at = start;
   // Each turn takes a slash and the segment after it; `p` is at the slash.
-  for (let p = start; p < end; ) {
+  for (let p = start; p < end;) {
     const segment = p + 1;
     let stop = segment;
     while (stop < end && bytes[stop] !== SLASH) stop++;
