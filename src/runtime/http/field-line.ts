@@ -96,8 +96,8 @@ export class FieldLine {
 
 // One view for the whole worker: nearly all heads lie in its read buffer. A reader that kept a view of its
 // own would keep alive a buffer that has been handed over.
-let viewed = Buffer.alloc(0);
-let words = new DataView(viewed.buffer, 0, 0);
+let viewed: Buffer = Buffer.alloc(0);
+let words: DataView = new DataView(viewed.buffer, 0, 0);
 
 function view(bytes: Buffer): void {
   viewed = bytes;
