@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { registerCheck } from './cli/check.ts';
 import { ExitCode } from './cli/exit-codes.ts';
+import { registerExplain } from './cli/explain.ts';
 import { registerRun } from './cli/run.ts';
 import { packageRoot } from './package-root.ts';
 
@@ -18,6 +19,7 @@ const program = new Command('weir')
 
 registerRun(program);
 registerCheck(program);
+registerExplain(program);
 // Verbs inherit nothing of how their parent ends.
 for (const command of program.commands) command.exitOverride();
 

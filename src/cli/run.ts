@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
 import { isLoopback, parseAdminAddress, type AdminAddress } from '../control/admin-address.ts';
+import { loadConfiguration } from '../control/load.ts';
+import { quickConfiguration } from '../control/quick.ts';
 import { parseDuration } from '../control/schema/scalar.ts';
 import { Supervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
 import { openLog, type Log } from '../worker/log.ts';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
-import { writeQuickStart } from './quick-start.ts';
 
 interface RunFlags {
   readonly file: readonly string[];
@@ -22,7 +22,7 @@ interface RunFlags {
   readonly preDrain: number;
   readonly logLevel: string;
   readonly to?: string;
-  readonly module?: string;
+  readonly module: readonly string[];
   readonly port: number;
 }
 
@@ -65,7 +65,7 @@ export function registerRun(program: Command): void {
     .option('--pre-drain <duration>', 'stay open this long after readiness is withdrawn', parseTime, 0)
     .option('--log-level <level>', LEVELS.join(', '), parseLevel, 'info')
     .option('--to <url>', 'without a configuration: proxy everything to this upstream')
-    .option('--module <file>', 'with --to: a Wasm filter in the path of every request')
+    .option('--module <file...>', 'with --to: Wasm filters in the path of every request, in this order', [])
     .option('--port <n>', 'with --to: where to listen', parsePort, 8080)
     .addHelpText('after', EXIT_HELP)
     .action(async (flags: RunFlags, command: Command) => {
@@ -78,14 +78,10 @@ export function registerRun(program: Command): void {
 
 async function run(flags: RunFlags, command: Command): Promise<number> {
   const log = openLog('supervisor', flags.logLevel);
-  const quick =
-    flags.to === undefined
-      ? null
-      : await writeQuickStart({ to: flags.to, module: flags.module ?? null, port: flags.port }).catch(
-          (error: Error) => command.error(`error: ${error.message}`, { exitCode: ExitCode.Usage }),
-        );
+  const { file, to, module: modules, port } = flags;
   const options: SupervisorOptions = {
-    paths: quick ? [quick.file] : flags.file,
+    load: () => (to === undefined ? loadConfiguration(file) : quickConfiguration({ to, modules, port })),
+    paths: file,
     workers: flags.workers ?? availableParallelism(),
     admin: flags.admin,
     adminToken: flags.adminTokenFile === undefined ? null : readToken(flags.adminTokenFile, command),
@@ -100,7 +96,6 @@ async function run(flags: RunFlags, command: Command): Promise<number> {
     return await supervise(new Supervisor(options, log), log);
   } finally {
     log.flush();
-    if (quick) await rm(quick.folder, { recursive: true, force: true });
   }
 }
 
@@ -143,7 +138,8 @@ function checkFlags(flags: RunFlags, command: Command): void {
   if (flags.to === undefined && flags.file.length === 0)
     fail('give the configuration with -f PATH, or an upstream with --to URL');
   if (flags.to !== undefined && flags.file.length > 0) fail('-f and --to exclude each other');
-  if (flags.module !== undefined && flags.to === undefined) fail('--module goes with --to');
+  if (flags.to !== undefined && !URL.canParse(flags.to)) fail(`--to ${flags.to} is not a URL`);
+  if (flags.module.length > 0 && flags.to === undefined) fail('--module goes with --to');
   if (flags.resume && flags.dataDir === undefined) fail('--resume needs --data-dir');
   const { admin } = flags;
   if (admin.kind === 'tcp' && !isLoopback(admin.host)) {

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { AdminServer } from '../control/admin.ts';
 import type { AdminAddress } from '../control/admin-address.ts';
 import { Canary } from '../control/canary.ts';
-import { loadConfiguration } from '../control/load.ts';
+import type { Loaded } from '../control/load.ts';
 import { Rollout } from '../control/rollout.ts';
 import { Source } from '../control/source.ts';
 import { StateStore, type SavedSnapshot } from '../control/state.ts';
@@ -15,7 +15,9 @@ import { MetricsBoard } from './metrics.ts';
 import { StatusView } from './status-view.ts';
 
 export interface SupervisorOptions {
-  /** Files and folders of YAML. */
+  /** Reads the configuration as it is now. */
+  load(): Promise<Loaded>;
+  /** Files and folders that it is read from, to be watched. */
   readonly paths: readonly string[];
   readonly workers: number;
   readonly admin: AdminAddress;
@@ -134,7 +136,7 @@ export class Supervisor {
   private makeRollout(state: StateStore | null): Rollout {
     const { options } = this;
     const rollout = new Rollout({
-      load: () => loadConfiguration(options.paths),
+      load: () => options.load(),
       follow: async (files, readSince) => this.source?.follow(files, readSince),
       tryOut: (snapshot, code) => {
         // Workers start while the canary is at work; where it refuses, the start ends and they with it.
@@ -146,7 +148,7 @@ export class Supervisor {
       log: this.logger,
       print: (text) => process.stderr.write(text),
       color: options.color,
-      name: options.paths[0] ?? 'weir',
+      name: options.paths[0] ?? 'command line',
     });
     rollout.stateFailing = options.dataDir !== null && state === null;
     return rollout;

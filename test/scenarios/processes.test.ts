@@ -30,40 +30,46 @@ function isAlive(pid: number): boolean {
 
 describe('workers', () => {
   // Tried again where the machine itself was too busy for the second.
-  test('kill -9 of one under load: the others serve, it is back within a second, nothing else fails', { retry: 2 }, async () => {
-    const { weir, port } = await start(2);
-    const before = await detailOf(weir);
-    const load = new Load({ port, connections: 16, request: () => getRequest('/') });
-    await sleep(300);
-    const victim = before.workers[0]!;
-    process.kill(victim.pid!, 'SIGKILL');
-    const killedAt = performance.now();
+  test(
+    'kill -9 of one under load: the others serve, it is back within a second, nothing else fails',
+    { retry: 2 },
+    async () => {
+      const { weir, port } = await start(2);
+      const before = await detailOf(weir);
+      const load = new Load({ port, connections: 16, request: () => getRequest('/') });
+      await sleep(300);
+      const victim = before.workers[0]!;
+      process.kill(victim.pid!, 'SIGKILL');
+      const killedAt = performance.now();
 
-    // New connections, while it is away.
-    let away = 0;
-    for (;;) {
-      const answer = await exchange({ port }, getRequest('/'));
-      expect(answer.status).toBe(200);
-      away++;
-      const { workers } = await detailOf(weir);
-      const successor = workers.find(({ slot }) => slot === victim.slot)!;
-      if (successor.serving && successor.pid !== victim.pid) break;
-      expect(performance.now() - killedAt).toBeLessThan(5000);
-    }
-    const backMs = performance.now() - killedAt;
-    await sleep(300);
-    load.stop();
-    const result = await load.done;
+      // New connections, while it is away.
+      let away = 0;
+      for (;;) {
+        const answer = await exchange({ port }, getRequest('/'));
+        expect(answer.status).toBe(200);
+        away++;
+        const { workers } = await detailOf(weir);
+        const successor = workers.find(({ slot }) => slot === victim.slot)!;
+        if (successor.serving && successor.pid !== victim.pid) break;
+        expect(performance.now() - killedAt).toBeLessThan(5000);
+      }
+      const backMs = performance.now() - killedAt;
+      await sleep(300);
+      load.stop();
+      const result = await load.done;
 
-    expect(backMs).toBeLessThan(1000);
-    expect(away).toBeGreaterThan(0);
-    // At most the requests in flight on it: one a connection that it held.
-    expect(result.failed).toBeLessThanOrEqual(16);
-    expect(result.ok).toBeGreaterThan(100);
-    expect(await metricOf(weir, 'weir_worker_restarts_total')).toBe(1);
-    expect(weir.log.some((line) => line['msg'] === 'a worker exited' && line['signal'] === 'SIGKILL')).toBe(true);
-    await weir.stop();
-  });
+      expect(backMs).toBeLessThan(1000);
+      expect(away).toBeGreaterThan(0);
+      // At most the requests in flight on it: one a connection that it held.
+      expect(result.failed).toBeLessThanOrEqual(16);
+      expect(result.ok).toBeGreaterThan(100);
+      expect(await metricOf(weir, 'weir_worker_restarts_total')).toBe(1);
+      expect(weir.log.some((line) => line['msg'] === 'a worker exited' && line['signal'] === 'SIGKILL')).toBe(
+        true,
+      );
+      await weir.stop();
+    },
+  );
 
   test('one that is stopped is ended and replaced', async () => {
     const { weir, port } = await start(2);
@@ -100,9 +106,7 @@ describe('workers', () => {
     await sleep(200);
     process.kill(weir.pid, 'SIGKILL');
     expect((await client.read()).status).toBe(200);
-    await expect
-      .poll(() => workers.filter(({ pid }) => isAlive(pid!)).length, { timeout: 5000 })
-      .toBe(0);
+    await expect.poll(() => workers.filter(({ pid }) => isAlive(pid!)).length, { timeout: 5000 }).toBe(0);
   });
 });
 
@@ -187,7 +191,12 @@ describe('exit status', () => {
   });
 
   test('1 for a configuration that is refused, with the place', async () => {
-    const yaml = policies({ port: await freePort(), upstreamPort: 1, module: null, listenerField: 'gatewayClasName' });
+    const yaml = policies({
+      port: await freePort(),
+      upstreamPort: 1,
+      module: null,
+      listenerField: 'gatewayClasName',
+    });
     const refused = await Weir.start({ files: { 'edge.yaml': yaml }, wait: false });
     expect((await refused.exited).code).toBe(1);
     expect(refused.stderr).toContain('edge.yaml:5:3  error WEIR1042');
@@ -219,7 +228,14 @@ describe('a proxy without a file', () => {
     const [port, admin] = [await freePort(), await freePort()];
     const { Program } = await import('../support/process.ts');
     const args = ['run', '--to', `http://127.0.0.1:${upstream.port}`, '--port', String(port)];
-    const program = new Program(process.execPath, ['bin/weir', ...args, '--workers', '1', '--admin', `127.0.0.1:${admin}`]);
+    const program = new Program(process.execPath, [
+      'bin/weir',
+      ...args,
+      '--workers',
+      '1',
+      '--admin',
+      `127.0.0.1:${admin}`,
+    ]);
     await program.waitFor('snapshot in force');
     expect((await exchange({ port }, getRequest('/any/path'))).status).toBe(200);
     expect((await program.stop()).code).toBe(0);

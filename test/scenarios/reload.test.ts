@@ -81,7 +81,9 @@ describe('a change that is right', () => {
     // The same connection goes on with what is in force.
     const after = await client.exchange(getRequest('/'));
     expect(`${after.header('x-policy')} ${after.header('x-module')}`).toBe('p1 m1');
-    await until(weir, 'lets the old snapshot go', ({ workers }) => workers.every(({ snapshots }) => snapshots === 1));
+    await until(weir, 'lets the old snapshot go', ({ workers }) =>
+      workers.every(({ snapshots }) => snapshots === 1),
+    );
     await weir.stop();
   });
 
@@ -89,7 +91,10 @@ describe('a change that is right', () => {
     const { weir, yaml, served } = await start();
     const [gateway, ...rest] = yaml({ policy: 'p1' }).split('\n---\n');
     await weir.write('edge.yaml', gateway!);
-    await weir.write('services/shop/rest.yaml', rest.join('\n---\n').replace('filter.wasm', '../../filter.wasm'));
+    await weir.write(
+      'services/shop/rest.yaml',
+      rest.join('\n---\n').replace('filter.wasm', '../../filter.wasm'),
+    );
     await expect.poll(served, { interval: 10, timeout: 5000 }).toBe('p1 m0');
     await weir.stop();
   });
@@ -128,7 +133,12 @@ describe('a change that is wrong', () => {
           : `${status} ${headers.get('x-policy')} ${headers.get('x-module')}`,
     });
     await breaks(s);
-    const detail = await until(s.weir, 'refuses it', ({ configuration }) => configuration.refused !== null, limitMs);
+    const detail = await until(
+      s.weir,
+      'refuses it',
+      ({ configuration }) => configuration.refused !== null,
+      limitMs,
+    );
     const { refused } = detail.configuration;
     expect(detail.snapshot).toEqual(before.snapshot);
     expect(detail.state).toBe('LIVE');
@@ -140,7 +150,9 @@ describe('a change that is wrong', () => {
     await s.weir.waitFor('the configuration is refused, nothing was applied');
     expect(s.weir.stderr).toContain(place);
     expect(s.weir.stderr).toMatch(/Nothing was applied; snapshot [0-9a-f]{6} \(\d+ s old\) keeps serving\./);
-    const logged = s.weir.log.find((line) => line['msg'] === 'the configuration is refused, nothing was applied');
+    const logged = s.weir.log.find(
+      (line) => line['msg'] === 'the configuration is refused, nothing was applied',
+    );
     expect(JSON.stringify(logged)).toContain(expected.code);
     expect(await metricOf(s.weir, 'weir_config_last_reload_success')).toBe(0);
     expect(await metricOf(s.weir, 'weir_config_rejected_total')).toBeGreaterThan(0);
@@ -151,7 +163,10 @@ describe('a change that is wrong', () => {
 
     // Mended, it goes on.
     await s.weir.write('filter.wasm', labelFilter('m9'));
-    await s.weir.write('edge.yaml', s.yaml({ policy: 'p9', sha256: sha256Of(labelFilter('m9')), config: {} }));
+    await s.weir.write(
+      'edge.yaml',
+      s.yaml({ policy: 'p9', sha256: sha256Of(labelFilter('m9')), config: {} }),
+    );
     await expect.poll(s.served, { interval: 20, timeout: 8000 }).toBe('p9 m9');
     expect(await metricOf(s.weir, 'weir_config_last_reload_success')).toBe(1);
     await s.weir.stop();
@@ -220,7 +235,11 @@ describe('a change that is wrong', () => {
     const { weir, yaml, served } = await start();
     const taken = yaml({ policy: 'p1' }).replace(/port: \d+, protocol/, `port: ${upstream.port}, protocol`);
     await weir.write('edge.yaml', taken);
-    const { configuration } = await until(weir, 'refuses it', (detail) => detail.configuration.refused !== null);
+    const { configuration } = await until(
+      weir,
+      'refuses it',
+      (detail) => detail.configuration.refused !== null,
+    );
     expect(configuration.refused!.text).toMatch(/WEIR4003/);
     expect(configuration.refused!.text).toContain(String(upstream.port));
     expect(await served()).toBe('p0 m0');

@@ -45,7 +45,10 @@ test('--resume serves the last good snapshot where the configuration is refused,
   expect(program.stderr).toContain('WEIR1001');
   expect(await served(port)).toBe('p2 m1');
   await writeFile(join(weir.folder, 'filter.wasm'), labelFilter('m3'));
-  await writeFile(join(weir.folder, 'edge.yaml'), policies({ port, upstreamPort: upstream.port, policy: 'p3' }));
+  await writeFile(
+    join(weir.folder, 'edge.yaml'),
+    policies({ port, upstreamPort: upstream.port, policy: 'p3' }),
+  );
   await expect.poll(() => served(port), { interval: 20, timeout: 8000 }).toBe('p3 m3');
   // Numbers go on where the process before left off.
   expect(program.log.find((line) => line['msg'] === 'snapshot in force')).toMatchObject({ number: 3 });
@@ -83,20 +86,37 @@ test('a data folder that cannot be written to leaves traffic alone and raises th
   const port = await freePort();
   const yaml = policies({ port, upstreamPort: upstream.port, module: null });
   // A file where the folder should be; root, as tests may run, is stopped by nothing less.
-  const weir = await Weir.start({ files: { 'edge.yaml': yaml }, wait: false, args: ['--data-dir', '/dev/null/data'] });
+  const weir = await Weir.start({
+    files: { 'edge.yaml': yaml },
+    wait: false,
+    args: ['--data-dir', '/dev/null/data'],
+  });
   await weir.ready();
   expect((await exchange({ port }, getRequest('/'))).status).toBe(200);
-  expect(weir.log.some((line) => line['level'] === 'fatal' && String(line['msg']).includes('data folder'))).toBe(true);
+  expect(
+    weir.log.some((line) => line['level'] === 'fatal' && String(line['msg']).includes('data folder')),
+  ).toBe(true);
   expect((await weir.admin('/metrics')).text).toContain('weir_state_write_failing 1\n');
   await weir.stop();
 });
 
 test('nothing is written without --data-dir', async () => {
   const port = await freePort();
-  const first = await Weir.start({ files: { 'edge.yaml': policies({ port, upstreamPort: upstream.port, module: null }) } });
+  const first = await Weir.start({
+    files: { 'edge.yaml': policies({ port, upstreamPort: upstream.port, module: null }) },
+  });
   await first.stop();
   await rm(join(first.folder, '..', 'data'), { recursive: true });
-  const program = new Program(process.execPath, ['bin/weir', 'run', '-f', first.folder, '--workers', '1', '--admin', 'off']);
+  const program = new Program(process.execPath, [
+    'bin/weir',
+    'run',
+    '-f',
+    first.folder,
+    '--workers',
+    '1',
+    '--admin',
+    'off',
+  ]);
   await program.waitFor('snapshot in force');
   await program.stop();
   expect(await readdir(join(first.folder, '..'))).toEqual(['policies']);

@@ -128,7 +128,11 @@ export interface Detail {
     readonly rollbacks: number;
     readonly refused: {
       readonly text: string;
-      readonly diagnostics: readonly { readonly code: string; readonly file: string; readonly line: number }[];
+      readonly diagnostics: readonly {
+        readonly code: string;
+        readonly file: string;
+        readonly line: number;
+      }[];
     } | null;
   };
   readonly workers: readonly {
@@ -139,7 +143,11 @@ export interface Detail {
     readonly restarts: number;
     readonly snapshots: number | null;
   }[];
-  readonly plugins: readonly { readonly name: string; readonly instances: number; readonly heapBytes: number }[];
+  readonly plugins: readonly {
+    readonly name: string;
+    readonly instances: number;
+    readonly heapBytes: number;
+  }[];
   readonly savedState: string;
 }
 
