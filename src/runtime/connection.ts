@@ -455,12 +455,14 @@ export class Connection extends Transport {
     } else this.worker.wheel.add(this.#timer, this.limits.idleTimeoutMs);
   }
 
-  /** Finishes what runs and takes nothing new. */
+  /**
+   * Finishes what runs and closes. A request may be under way on a connection that looks idle here,
+   * so that one gets a moment: it is answered, and told that it was the last.
+   */
   drain(): void {
     this.#draining = true;
     if (this.#stream === null && this.#phase === Phase.Head) {
-      this.socket.end();
-      this.#lingerThenClose();
+      this.worker.wheel.add(this.#timer, DRAIN_IDLE_MS);
     }
   }
 
@@ -559,5 +561,7 @@ export class Connection extends Transport {
   }
 }
 
+/** How long a drained connection that is idle stays open. */
+const DRAIN_IDLE_MS = 1000;
 /** How often a connection that is busy is looked at. */
 const CHECK_MS = 5000;

@@ -105,6 +105,7 @@ export class WorkerProcess {
 
   /** Metrics and status, as they are or as they were last; null where none ever came. */
   async dump(limitMs: number): Promise<WorkerDump | null> {
+    if (!this.isUp) return null;
     const id = ++this.lastId;
     const answer = await this.ask(id, { type: 'dump', id }, limitMs);
     if (answer?.type === 'dump') this.lastDump = answer.dump;

@@ -175,28 +175,28 @@ describe('a change that is wrong', () => {
   test('a typo: exact place and the nearest fix', () =>
     refuses(({ weir, yaml }) => weir.write('edge.yaml', yaml({ listenerField: 'gatewayClasName' })), {
       code: 'WEIR1042',
-      place: /edge\.yaml:5:3  error WEIR1042/,
+      place: /edge\.yaml:5:3\s+error WEIR1042/,
       text: /did you mean "gatewayClassName"\?/,
     }));
 
   test('a file that is no YAML', () =>
     refuses(({ weir }) => weir.write('edge.yaml', 'kind: [Gateway\n'), {
       code: 'WEIR1001',
-      place: /edge\.yaml:\d+:\d+  error WEIR1001/,
+      place: /edge\.yaml:\d+:\d+\s+error WEIR1001/,
       text: /edge/,
     }));
 
   test('a module with another digest than the one that is pinned', () =>
     refuses(
       ({ weir }) => weir.write('filter.wasm', labelFilter('m1')),
-      { code: 'WEIR1202', place: /edge\.yaml:\d+:\d+  error WEIR1202/, text: /[0-9a-f]{12}/ },
+      { code: 'WEIR1202', place: /edge\.yaml:\d+:\d+\s+error WEIR1202/, text: /[0-9a-f]{12}/ },
       { sha256: sha256Of(labelFilter('m0')) },
     ));
 
   test('a module that is no WebAssembly', () =>
     refuses(({ weir }) => weir.write('filter.wasm', 'not a module'), {
       code: 'WEIR1203',
-      place: /edge\.yaml:\d+:\d+  error WEIR1203/,
+      place: /edge\.yaml:\d+:\d+\s+error WEIR1203/,
       text: /filter\.wasm/,
     }));
 
@@ -204,7 +204,7 @@ describe('a change that is wrong', () => {
     const half = labelFilter('m1').subarray(0, 900);
     return refuses(({ weir }) => weir.write('filter.wasm', half), {
       code: 'WEIR4001',
-      place: /edge\.yaml:\d+:\d+  error WEIR4001/,
+      place: /edge\.yaml:\d+:\d+\s+error WEIR4001/,
       text: /./,
     });
   });
@@ -212,21 +212,21 @@ describe('a change that is wrong', () => {
   test('a filter that refuses its configuration, with what it logged', () =>
     refuses(({ weir }) => weir.write('filter.wasm', refusingFilter('level must be 1 to 5')), {
       code: 'WEIR4002',
-      place: /edge\.yaml:\d+:\d+  error WEIR4002/,
+      place: /edge\.yaml:\d+:\d+\s+error WEIR4002/,
       text: /level must be 1 to 5/,
     }));
 
   test('a filter that traps while it starts', () =>
     refuses(({ weir }) => weir.write('filter.wasm', trappingFilter()), {
       code: 'WEIR4002',
-      place: /edge\.yaml:\d+:\d+  error WEIR4002/,
+      place: /edge\.yaml:\d+:\d+\s+error WEIR4002/,
       text: /trap|unreachable/,
     }));
 
   test('a filter whose configuration is an endless loop', () =>
     refuses(
       ({ weir }) => weir.write('filter.wasm', loopingFilter()),
-      { code: 'WEIR4004', place: /edge\.yaml:\d+:\d+  error WEIR4004/, text: /did not end|longer than/ },
+      { code: 'WEIR4004', place: /edge\.yaml:\d+:\d+\s+error WEIR4004/, text: /did not end|longer than/ },
       {},
       15_000,
     ));
