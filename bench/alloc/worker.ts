@@ -56,7 +56,12 @@ async function profile(): Promise<void> {
   if (session === null) {
     session = new Session();
     session.connect();
-    await session.post('HeapProfiler.startSampling', { samplingInterval: 256 });
+    await session.post('HeapProfiler.startSampling', {
+      samplingInterval: 256,
+      // Garbage is what is looked for.
+      includeObjectsCollectedByMajorGC: true,
+      includeObjectsCollectedByMinorGC: true,
+    });
     process.send!('profiling');
     return;
   }

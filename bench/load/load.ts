@@ -71,6 +71,7 @@ export async function benchLoad(
     proxyCores: pins.proxy,
     otherCores: pins.others,
     node: options.node,
+    upstreamPort: await freePort(),
   };
   const upstream = await startUpstream(context);
   try {
