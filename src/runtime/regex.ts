@@ -43,18 +43,29 @@ export class LinearRegex {
   /** A byte of each class. */
   readonly #sample: number[] = [];
 
-  #known = new Map<string, number>();
-  /** By state: the instructions it stands at. State 0 is dead. */
+  /** By state: the instructions it stands at, ascending, those that only lead on left out. State 0 is dead. */
   #states: Int32Array[] = [];
   #accepting: boolean[] = [];
+  /** By hash of the instructions: the state made last, and by state the one made before it. */
+  #byHash = new Map<number, number>();
+  #older: number[] = [];
   /** By state and class: the next state, or -1 where it was never needed. */
   #next = new Int32Array(0);
+
+  // What a step works with. An instruction is reached where its mark is the turn's number.
+  readonly #marks: Int32Array;
+  readonly #open: Int32Array;
+  readonly #reached: Int32Array;
+  #turn = 0;
 
   /** @throws PatternError */
   constructor(pattern: string) {
     this.#compile(parsePattern(pattern));
     this.#emit(Op.Match, 0);
     this.#classify();
+    this.#marks = new Int32Array(this.#ops.length);
+    this.#open = new Int32Array(this.#ops.length);
+    this.#reached = new Int32Array(this.#ops.length);
     this.#reset();
   }
 
@@ -177,50 +188,107 @@ export class LinearRegex {
   }
 
   #reset(): void {
-    this.#known = new Map();
     this.#states = [];
     this.#accepting = [];
+    this.#byHash = new Map();
+    this.#older = [];
     this.#next = new Int32Array(0);
-    this.#intern(new Set());
-    const start = new Set<number>();
-    this.#follow(0, start, true, false);
-    const whole = new Set<number>();
-    this.#follow(0, whole, true, true);
-    // The start is a state of its own even where another has the same instructions: only there "^" holds.
-    this.#add('start', Int32Array.from(start).sort(), this.#hasMatch(whole));
+    this.#intern(0);
+    this.#turn++;
+    this.#follow(0, true, true);
+    const empty = this.#isReached(Op.Match);
+    this.#turn++;
+    this.#follow(0, true, false);
+    // A state of its own even where another stands at the same instructions: only at the start "^" holds.
+    this.#add(this.#gather(), empty, 0);
   }
 
   #step(state: number, of: number): number {
     const byte = this.#sample[of]!;
-    const reached = new Set<number>();
+    this.#turn++;
     for (const at of this.#states[state]!) {
-      if (this.#ops[at] === Op.Set && this.#sets[this.#args[at]!]![byte] === 1) {
-        this.#follow(at + 1, reached, false, false);
-      }
+      if (this.#ops[at] === Op.Set && this.#sets[this.#args[at]!]![byte] === 1)
+        this.#follow(at + 1, false, false);
     }
+    const count = this.#gather();
     if (this.#states.length >= MAX_STATES) {
+      const kept = this.#reached.slice(0, count);
       this.#reset();
-      return this.#intern(reached);
+      this.#reached.set(kept);
+      return this.#intern(count);
     }
-    const next = this.#intern(reached);
+    const next = this.#intern(count);
     this.#next[state * this.#sample.length + of] = next;
     return next;
   }
 
-  #intern(at: Set<number>): number {
-    const sorted = Int32Array.from(at).sort();
-    const key = sorted.join();
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    const whole = new Set<number>();
-    for (const instruction of sorted) this.#follow(instruction, whole, false, true);
-    return this.#add(key, sorted, this.#hasMatch(whole));
+  /** Marks an instruction and all that are reached from it without taking a byte. */
+  #follow(from: number, atBegin: boolean, atEnd: boolean): void {
+    const marks = this.#marks;
+    const open = this.#open;
+    const turn = this.#turn;
+    let size = 0;
+    if (marks[from] === turn) return;
+    marks[from] = turn;
+    open[size++] = from;
+    while (size > 0) {
+      const at = open[--size]!;
+      const op = this.#ops[at]!;
+      if (op === Op.Split || op === Op.Jump) {
+        const to = this.#args[at]!;
+        if (marks[to] !== turn) {
+          marks[to] = turn;
+          open[size++] = to;
+        }
+      }
+      if (op !== Op.Split && !(op === Op.Begin && atBegin) && !(op === Op.End && atEnd)) continue;
+      if (marks[at + 1] === turn) continue;
+      marks[at + 1] = turn;
+      open[size++] = at + 1;
+    }
   }
 
-  #add(key: string, at: Int32Array, accepting: boolean): number {
-    const state = this.#states.push(at) - 1;
+  #isReached(wanted: number): boolean {
+    return this.#ops.some((op, at) => op === wanted && this.#marks[at] === this.#turn);
+  }
+
+  /** Lists in `#reached` what is marked and may matter later. */
+  #gather(): number {
+    let count = 0;
+    for (let at = 0; at < this.#marks.length; at++) {
+      const op = this.#ops[at];
+      if (this.#marks[at] !== this.#turn || op === Op.Split || op === Op.Jump || op === Op.Begin) continue;
+      this.#reached[count++] = at;
+    }
+    return count;
+  }
+
+  /** The state that stands at the first `count` of `#reached`. */
+  #intern(count: number): number {
+    const reached = this.#reached;
+    let hash = 0;
+    for (let i = 0; i < count; i++) hash = Math.imul(hash ^ reached[i]!, 0x01000193) + 1;
+    for (let state = this.#byHash.get(hash) ?? -1; state !== -1; state = this.#older[state]!) {
+      const known = this.#states[state]!;
+      let i = known.length === count ? 0 : -1;
+      while (i >= 0 && i < count && known[i] === reached[i]) i++;
+      if (i === count) return state;
+    }
+    const state = this.#add(count, this.#acceptsAtEnd(count), this.#byHash.get(hash) ?? -1);
+    this.#byHash.set(hash, state);
+    return state;
+  }
+
+  #acceptsAtEnd(count: number): boolean {
+    this.#turn++;
+    for (let i = 0; i < count; i++) this.#follow(this.#reached[i]!, false, true);
+    return this.#isReached(Op.Match);
+  }
+
+  #add(count: number, accepting: boolean, older: number): number {
+    const state = this.#states.push(this.#reached.slice(0, count)) - 1;
     this.#accepting.push(accepting);
-    this.#known.set(key, state);
+    this.#older.push(older);
     const size = this.#states.length * this.#sample.length;
     if (size > this.#next.length) {
       const larger = new Int32Array(2 * size).fill(-1);
@@ -228,25 +296,5 @@ export class LinearRegex {
       this.#next = larger;
     }
     return state;
-  }
-
-  #hasMatch(at: Set<number>): boolean {
-    for (const instruction of at) if (this.#ops[instruction] === Op.Match) return true;
-    return false;
-  }
-
-  /** Adds an instruction, and all that are reached from it without taking a byte. */
-  #follow(from: number, into: Set<number>, atBegin: boolean, atEnd: boolean): void {
-    const open = [from];
-    const seen = into;
-    while (open.length > 0) {
-      const at = open.pop()!;
-      if (seen.has(at)) continue;
-      seen.add(at);
-      const op = this.#ops[at]!;
-      if (op === Op.Split) open.push(this.#args[at]!, at + 1);
-      else if (op === Op.Jump) open.push(this.#args[at]!);
-      else if ((op === Op.Begin && atBegin) || (op === Op.End && atEnd)) open.push(at + 1);
-    }
   }
 }
