@@ -77,6 +77,9 @@ export async function loadBuiltins(
   return builtins;
 }
 
+// To compile the schemas costs more than all the rest of a load, and they change with weir's build alone.
+const compiled = new Map<string, { readonly text: string; readonly schema: FilterSchema }>();
+
 async function loadSchema(
   file: string,
   names: readonly string[],
@@ -86,5 +89,9 @@ async function loadSchema(
   const read = await reader.text(file);
   // A schema of weir's own that does not load is a fault of the build, not of a configuration.
   if (typeof read === 'string') throw new Error(`${file} ${read}`);
-  return new FilterSchema(JSON.parse(read.text) as object);
+  const known = compiled.get(file);
+  if (known?.text === read.text) return known.schema;
+  const schema = new FilterSchema(JSON.parse(read.text) as object);
+  compiled.set(file, { text: read.text, schema });
+  return schema;
 }

@@ -178,7 +178,9 @@ export class Rollout {
       this.showWarnings(diagnostics);
       return;
     }
+    const loadedAt = performance.now();
     let faults = await deps.tryOut(snapshot, code);
+    const triedAt = performance.now();
     if (faults.length === 0) faults = await deps.workers.deploy({ snapshot, code });
     if (faults.length > 0) {
       const found = await diagnose(faults, deps.name);
@@ -191,7 +193,13 @@ export class Rollout {
     this.refusal = null;
     this.blocked = null;
     this.counts.applied++;
-    const tookMs = Math.round(performance.now() - startedAt);
+    const ms = (from: number, to: number): number => Math.round(to - from);
+    const endedAt = performance.now();
+    const tookMs = {
+      load: ms(startedAt, loadedAt),
+      tryOut: ms(loadedAt, triedAt),
+      deploy: ms(triedAt, endedAt),
+    };
     deps.log.info({ number: this.lastNumber, version: snapshot.version, tookMs }, 'snapshot in force');
     this.showWarnings(diagnostics);
     this.save(this.current);
