@@ -36,6 +36,8 @@ const SPACE = 0x20;
 export class HeaderBlock {
   /** The arena. Replaced by a larger one when full: read the field again after every edit. */
   bytes: Buffer;
+  /** The arena for copying four bytes at a time, which costs a quarter of a loop over bytes. Replaced with it. */
+  words: DataView;
   /** Bytes used in the arena. */
   length: number;
   /** Name start, name end, value start, value end of each field. */
@@ -58,6 +60,7 @@ export class HeaderBlock {
 
   constructor(capacity = 2048) {
     this.bytes = newArena(Math.max(capacity, PREAMBLE.length));
+    this.words = wordsOf(this.bytes);
     this.length = PREAMBLE.length;
     this.spans = new Int32Array(4 * 32);
     this.count = 0;
@@ -247,7 +250,7 @@ export class HeaderBlock {
 
   rollback(): void {
     if (this.savedBytes !== null) {
-      this.bytes = this.savedBytes;
+      if (this.bytes !== this.savedBytes) this.setArena(this.savedBytes);
       this.length = this.savedLength;
       this.count = this.savedCount;
       copySpans(this.savedSpans, this.spans, this.count);
@@ -268,7 +271,7 @@ export class HeaderBlock {
     this.pseudo = other.pseudo;
     // Another block's bytes under this block's saved offsets would be nonsense: take a fresh arena then.
     if (this.bytes.length < other.length || this.savedBytes === this.bytes) {
-      this.bytes = newArena(Math.max(other.length, this.bytes.length));
+      this.setArena(newArena(Math.max(other.length, this.bytes.length)));
     }
     other.bytes.copy(this.bytes, 0, 0, other.length);
     this.length = other.length;
@@ -331,6 +334,11 @@ export class HeaderBlock {
   prepareEdit(size: number): void {
     this.beforeEdit();
     this.reserve(size);
+  }
+
+  private setArena(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.words = wordsOf(bytes);
   }
 
   private setSpan(
@@ -409,7 +417,7 @@ export class HeaderBlock {
   private replaceArena(atLeast: number): void {
     const old = this.bytes;
     const { spans, fixed } = this;
-    this.bytes = newArena(2 * atLeast);
+    this.setArena(newArena(2 * atLeast));
     old.copy(this.bytes, 0, 0, fixed);
     let at = fixed;
     for (let i = 0; i < this.count; i++) {
@@ -435,6 +443,10 @@ function newArena(capacity: number): Buffer {
   const bytes = Buffer.allocUnsafeSlow(capacity);
   PREAMBLE.copy(bytes);
   return bytes;
+}
+
+function wordsOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function copySpans(from: Int32Array, to: Int32Array, count: number): void {

@@ -43,10 +43,9 @@ export function headerCalls(vm: Vm): HostCalls {
       const size = pairsSize(block);
       const at = vm.allocate(size);
       if (at === 0) return Status.InvalidMemoryAccess;
-      const grown = vm.view();
-      writePairs(block, grown, at);
-      writeU32(grown, outData >>> 0, at);
-      writeU32(grown, outSize >>> 0, size);
+      writePairs(block, vm.view(), vm.words(), at);
+      vm.answer(outData >>> 0, at);
+      vm.answer(outSize >>> 0, size);
       return Status.Ok;
     },
 
@@ -75,8 +74,7 @@ export function headerCalls(vm: Vm): HostCalls {
         writeU32(memory, outSize >>> 0, 0);
         return Status.Ok;
       }
-      const { spans } = block;
-      return vm.give(block.bytes, spans[4 * field + 2]!, spans[4 * field + 3]!, outData >>> 0, outSize >>> 0);
+      return vm.giveValue(block, field, outData >>> 0, outSize >>> 0);
     },
 
     proxy_add_header_map_value(

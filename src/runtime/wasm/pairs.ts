@@ -1,6 +1,7 @@
 import { LOWER } from '../http/grammar.ts';
 import type { HeaderBlock } from '../http/headers.ts';
 import { PAIRS_BYTES, PAIRS_COUNT } from './limits.ts';
+import { copyWords } from './words.ts';
 
 /** Bytes that `writePairs` needs for a block. */
 export function pairsSize(block: HeaderBlock): number {
@@ -19,24 +20,26 @@ export function pairsSize(block: HeaderBlock): number {
  *
  *     count | count × (nameSize, valueSize) | count × (name, NUL, value, NUL)
  *
- * @param memory the guest's linear memory; `pairsSize(block)` bytes from `at` must lie within it
+ * @param memory the guest's linear memory, and `words` the same; `pairsSize(block)` bytes from `at` must
+ *   lie within it
  * @see Proxy-Wasm ABI v0.2.1, "HTTP fields"
  */
-export function writePairs(block: HeaderBlock, memory: Uint8Array, at: number): void {
+export function writePairs(block: HeaderBlock, memory: Uint8Array, words: DataView, at: number): void {
   const { bytes, spans, count } = block;
-  writeU32(memory, at, count);
+  words.setUint32(at, count, true);
   let sizes = at + 4;
   let text = sizes + 8 * count;
   for (let i = 0; i < 4 * count; i += 4) {
     const nameEnd = spans[i + 1]!;
-    const valueEnd = spans[i + 3]!;
-    writeU32(memory, sizes, nameEnd - spans[i]!);
-    writeU32(memory, sizes + 4, valueEnd - spans[i + 2]!);
+    const value = spans[i + 2]!;
+    const valueSize = spans[i + 3]! - value;
+    words.setUint32(sizes, nameEnd - spans[i]!, true);
+    words.setUint32(sizes + 4, valueSize, true);
     sizes += 8;
-    // Loops, not `set(subarray())`: fields are short, and a subarray is an object a field.
     for (let j = spans[i]!; j < nameEnd; j++) memory[text++] = LOWER[bytes[j]!]!;
     memory[text++] = 0;
-    for (let j = spans[i + 2]!; j < valueEnd; j++) memory[text++] = bytes[j]!;
+    copyWords(block.words, value, words, text, valueSize);
+    text += valueSize;
     memory[text++] = 0;
   }
 }

@@ -95,7 +95,9 @@ export class Plugin {
   readonly #clusters: ReadonlyMap<string, number>;
   readonly #crashes = new CrashLoop();
   readonly #vms: Vm[] = [];
+  /** Contexts to be used again, the first `#freeCount`: an array that shrinks and grows is made anew each time. */
   readonly #free: StreamContext[] = [];
+  #freeCount = 0;
   #turn = 0;
   #replacement: NodeJS.Timeout | null = null;
   #retired: Promise<void> | null = null;
@@ -134,7 +136,7 @@ export class Plugin {
   createContext(stream: StreamHost): StreamContext | null {
     const vm = this.#pick();
     if (vm === null) return null;
-    const context = this.#free.pop() ?? new StreamContext(this);
+    const context = this.#freeCount === 0 ? new StreamContext(this) : this.#free[--this.#freeCount]!;
     vm.streams++;
     context.begin(vm, stream);
     return context;
@@ -152,7 +154,7 @@ export class Plugin {
   /** Takes back a context whose stream is over. */
   release(context: StreamContext): void {
     context.vm.streams--;
-    this.#free.push(context);
+    this.#free[this.#freeCount++] = context;
     if (this.#lastStreamGone !== null && this.#isIdle()) this.#lastStreamGone();
   }
 
