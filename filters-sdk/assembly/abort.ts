@@ -1,6 +1,6 @@
 import { LogLevel } from './abi';
 import { allocate } from './arena';
-import { Bytes, writeDecimal, writeText } from './bytes';
+import { writeDecimal, writeText } from './bytes';
 import { proxy_log } from './env';
 
 /**
@@ -13,10 +13,12 @@ export function abort(message: string | null, file: string | null, line: u32, co
   if (changetype<usize>(message) != 0) at = writeText(at, changetype<string>(message));
   at = writeText(at, ' at ');
   if (changetype<usize>(file) != 0) at = writeText(at, changetype<string>(file));
-  store<u8>(at, 58);
-  at = writeDecimal(at + 1, line);
-  store<u8>(at, 58);
-  fail(Bytes.of(start, <i32>(writeDecimal(at + 1, column) - start)));
+  // One call, not two: this stands in every module, and the compiler would copy it in twice.
+  for (let i = 0; i < 2; i++) {
+    store<u8>(at, 58);
+    at = writeDecimal(at + 1, i == 0 ? line : column);
+  }
+  fail(start, <i32>(at - start));
 }
 
 function lengthOf(text: string | null): i32 {
@@ -24,8 +26,8 @@ function lengthOf(text: string | null): i32 {
 }
 
 /** Ends the callback, and with it this instance: for what cannot happen. */
-export function fail(reason: Bytes): void {
-  proxy_log(LogLevel.Critical, reason.start, reason.length);
+export function fail(reason: usize, size: i32): void {
+  proxy_log(LogLevel.Critical, reason, size);
   unreachable();
 }
 

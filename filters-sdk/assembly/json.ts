@@ -83,8 +83,10 @@ export function parseJson<T>(text: T): JsonValue | null {
   at = start;
   fault = '';
   const value = parseValue(null, 0);
-  skipBlanks();
-  if (fault.length == 0 && at != end) fault = 'expected the end of the text';
+  if (fault.length == 0) {
+    skipBlanks();
+    if (at != end) fault = 'expected the end of the text';
+  }
   if (fault.length == 0) return value;
   logAt(<i32>(at - start), fault);
   return null;
@@ -264,9 +266,12 @@ function parseString(): ArrayBuffer {
     else if (!parseEscape()) return EMPTY;
     byte = peek();
   }
-  if (byte < 32) fault = byte < 0 ? 'the string does not end' : 'a control character must be escaped';
-  at++;
-  return scratch.copy();
+  if (byte == 34) {
+    at++;
+    return scratch.copy();
+  }
+  fault = byte < 0 ? 'the string does not end' : 'a control character must be escaped';
+  return EMPTY;
 }
 
 function parseEscape(): bool {

@@ -18,16 +18,16 @@ try {
   });
   const [entry, ...options] = positionals;
   if (values.help) {
-    console.log(USAGE);
+    process.stdout.write(`${USAGE}\n`);
     process.exit(0);
   }
   if (entry === undefined || values.outFile === undefined) throw new Error(USAGE);
   request = { ...values, entry, options };
 } catch (error) {
-  console.error(error.message);
+  process.stderr.write(`${error.message}\n`);
   process.exit(2);
 }
 
 const { ok, messages } = await compileFilter(request);
-if (messages !== '') console.error(messages.trimEnd());
-process.exit(ok ? 0 : 1);
+process.stderr.write(messages);
+process.exitCode = ok ? 0 : 1;

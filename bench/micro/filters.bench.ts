@@ -1,0 +1,130 @@
+// Question: what does a built-in filter cost a request, whole life of its stream context included?
+// Fixture: a request of 14 fields and an answer of 7, in the real host. Laying the messages down is the first
+// line, to be taken off the others. Report: ns and bytes allocated. Aim: the chain of three under 8 µs.
+import { createHash } from 'node:crypto';
+import { strictEqual } from 'node:assert';
+import { bench, run } from 'mitata';
+import { HeaderBlock } from '../../src/runtime/http/headers.ts';
+import { LocalLedger } from '../../src/runtime/ledger.ts';
+import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
+import type { AttributeValue, StreamHost } from '../../src/runtime/wasm/stream-host.ts';
+import { FilterRun } from '../../test/support/filter.ts';
+import { TestHost } from '../../test/support/wasm-host.ts';
+import { ArrayStream } from '../../test/support/wasm-stream.ts';
+
+const REQUEST: [string, string][] = [
+  [':path', '/v1/cart?item=4711'],
+  ['user-agent', 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)'],
+  ['accept', 'application/json, text/plain, */*'],
+  ['accept-encoding', 'gzip, deflate, br'],
+  ['accept-language', 'en-GB,en;q=0.9,de;q=0.8'],
+  ['cookie', 'session=0b3f5f1e7a6b4d0c9e8f7a6b5c4d3e2f; theme=dark'],
+  ['x-api-key', 'acme_7f3b0b9d2c1e4f5a6b7c8d9e0f1a2b3c'],
+  ['x-forwarded-for', '192.0.2.17'],
+  ['x-forwarded-proto', 'https'],
+  ['x-request-id', '3d8c1c5e-8d0f-4b43-9d0a-1b2f0c7f9d11'],
+  ['origin', 'https://app.example.com'],
+];
+const RESPONSE: [string, string][] = [
+  [':status', '200'],
+  ['server', 'upstream/1.0'],
+  ['date', 'Tue, 24 Nov 2026 07:00:00 GMT'],
+  ['content-type', 'application/json'],
+  ['content-length', '1024'],
+  ['cache-control', 'no-store'],
+  ['etag', '"33a64df5"'],
+];
+
+const arrays = new ArrayStream();
+const request = arrays.request(REQUEST);
+const response = arrays.response(RESPONSE);
+
+/** Two blocks and a map, as the runtime has them, and nothing that a test would record. */
+class BenchStream {
+  readonly blocks = [new HeaderBlock(), null, new HeaderBlock(), null];
+  consumer: AttributeValue | undefined = undefined;
+
+  reset(): void {
+    this.blocks[0]!.copyFrom(request);
+    this.blocks[2]!.copyFrom(response);
+    this.consumer = undefined;
+  }
+  headerMap(type: number): HeaderBlock | null {
+    return this.blocks[type]!;
+  }
+  mayWriteMap(): boolean {
+    return true;
+  }
+  attribute(path: string): AttributeValue | undefined {
+    if (path === 'consumer\0name') return this.consumer;
+    return path === 'source\0address' ? SOURCE : undefined;
+  }
+  setAttribute(_path: string, value: Uint8Array): void {
+    this.consumer = { type: 'bytes', value };
+  }
+  localReply(): void {
+    throw new Error('the request was refused');
+  }
+}
+const SOURCE: AttributeValue = { type: 'string', value: '192.0.2.17:51234' };
+
+const stream = new BenchStream();
+const asHost = stream as unknown as StreamHost;
+
+/** As the chain does: requests forwards, answers backwards. */
+function pass(chain: readonly Plugin[]): void {
+  stream.reset();
+  const contexts = chain.map((plugin) => plugin.createContext(asHost)!);
+  for (const context of contexts) context.onRequestHeaders(14, true);
+  for (const context of contexts.reverse()) context.onResponseHeaders(7, false);
+  for (const context of contexts) context.finish();
+}
+
+const ledger = new LocalLedger();
+const start = async (name: string, config: object): Promise<Plugin> =>
+  (await FilterRun.start(name, config, new TestHost({ ledger }))).plugin;
+
+const apiKey = await start('api-key', {
+  from: [{ header: 'x-api-key' }],
+  keys: [
+    {
+      name: 'acme',
+      sha256: createHash('sha256').update('acme_7f3b0b9d2c1e4f5a6b7c8d9e0f1a2b3c').digest('hex'),
+    },
+  ],
+  consumerHeader: 'x-consumer',
+});
+const rateLimit = await start('rate-limit', {
+  key: ['consumer.name'],
+  limit: { requests: 1_000_000, per: '1ms' },
+});
+const byAddress = await start('rate-limit', {
+  key: ['source.address'],
+  limit: { requests: 1_000_000, per: '1ms' },
+  headers: false,
+});
+const headers = await start('headers', {
+  request: { set: { 'x-team': 'payments' }, remove: ['x-internal'] },
+  response: { remove: ['server'] },
+});
+const variables = await start('headers', {
+  request: { set: { 'x-from': '${source.address} ${request.method} ${request.path}' } },
+});
+const cors = await start('cors', { origins: ['https://app.example.com'], credentials: true });
+
+pass([apiKey, rateLimit, headers]);
+strictEqual(stream.blocks[0]!.get('x-consumer'), 'acme');
+strictEqual(stream.blocks[0]!.get('x-team'), 'payments');
+strictEqual(stream.blocks[2]!.get('server'), undefined);
+strictEqual(stream.blocks[2]!.get('ratelimit-policy'), '"default";q=1000000');
+
+bench('laying down both heads', () => stream.reset());
+bench('api-key', () => pass([apiKey]));
+bench('rate-limit by consumer, with headers', () => pass([rateLimit]));
+bench('rate-limit by address, without headers', () => pass([byAddress]));
+bench('headers, set and two removes', () => pass([headers]));
+bench('headers, three variables', () => pass([variables]));
+bench('cors, an answer for an allowed origin', () => pass([cors]));
+bench('chain: api-key, rate-limit, headers', () => pass([apiKey, rateLimit, headers]));
+
+await run();

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { LocalLedger } from '../../src/runtime/ledger.ts';
+import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
+import { FilterRun } from '../support/filter.ts';
+import { pluginBytes } from '../support/plugin.ts';
+import { TestHost } from '../support/wasm-host.ts';
+import { ArrayStream, type Fields } from '../support/wasm-stream.ts';
+
+/** Memory of the instance after a while, and after many more requests. */
+function heapOver(plugin: Plugin, requests: number, fields: Fields): [before: number, after: number] {
+  const stream = new ArrayStream();
+  const head = stream.request(fields);
+  const answer = stream.response([
+    [':status', '200'],
+    ['server', 'x'],
+  ]);
+  stream.replies.push = () => 0;
+  const pass = (): void => {
+    head.checkpoint();
+    answer.checkpoint();
+    const context = plugin.createContext(stream)!;
+    context.onRequestHeaders(head.count, true);
+    context.onResponseHeaders(answer.count, false);
+    context.finish();
+    head.rollback();
+    answer.rollback();
+  };
+  for (let i = 0; i < 5000; i++) pass();
+  const before = plugin.heapBytes;
+  for (let i = 0; i < requests; i++) pass();
+  return [before, plugin.heapBytes];
+}
+
+/** Every built-in filter, and one that makes garbage, through so many requests. */
+export function memoryTests(requests: number): void {
+  test.each([
+    [
+      'api-key',
+      {
+        from: [{ header: 'x-api-key' }, { query: 'k' }, { cookie: 'k' }],
+        keys: [{ name: 'a', key: 'b' }],
+        consumerHeader: 'x-consumer',
+      },
+    ],
+    ['rate-limit', { key: ['request.path'], limit: { requests: 1000, per: '1m' } }],
+    [
+      'headers',
+      {
+        request: { set: { 'x-a': '${request.path}' }, rename: { cookie: 'x-cookie' } },
+        response: { remove: ['server'] },
+      },
+    ],
+    ['cors', { origins: ['https://a.test'], credentials: true }],
+  ])(`%s needs no more memory after ${requests} requests`, async (name, config) => {
+    const host = new TestHost({ ledger: new LocalLedger(() => 0) });
+    const { plugin } = await FilterRun.start(name, config, host);
+    const fields: Fields = [
+      [':path', '/a?k=b&c=d'],
+      ['x-api-key', 'b'],
+      ['cookie', 'k=b; c=d'],
+      ['origin', 'https://a.test'],
+      ['accept', 'a'.repeat(500)],
+    ];
+    const [before, after] = heapOver(plugin, requests, fields);
+    expect(after).toBe(before);
+    expect(after).toBeLessThanOrEqual(128 * 1024);
+  });
+
+  test('a filter that makes objects and strings for each request keeps its size too', async () => {
+    const host = new TestHost({ logLevel: 5 });
+    const plugin = await host.start(pluginBytes('sdk-kit'));
+    const [before, after] = heapOver(plugin, requests, [[':path', '/garbage']]);
+    expect(after).toBe(before);
+  });
+}
