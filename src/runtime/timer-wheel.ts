@@ -55,7 +55,7 @@ export class TimerWheel {
   #tick: number;
   #interval: NodeJS.Timeout | null = null;
 
-  /** @param clock monotonic milliseconds; tests pass their own and call `advance` */
+  /** @param clock monotonic milliseconds, above 0; tests pass their own and call `advance` */
   constructor(clock: () => number = () => performance.now()) {
     this.#clock = clock;
     this.now = clock();
