@@ -2,39 +2,39 @@
 export * from '@weir/filters-sdk/assembly/exports';
 import {
   Action,
-  readConfig,
   registerRoot,
   responseHeaders,
   RootContext,
   StreamContext,
   utf8,
 } from '@weir/filters-sdk/assembly';
+import { readConfig } from '@weir/filters-sdk/assembly/config';
 
 const NAME = utf8('x-greeting');
 
 /** One for each configuration: `config: {greeting: …}` in a FilterChain. */
 class GreetingRoot extends RootContext {
-  greeting: ArrayBuffer = new ArrayBuffer(0);
+  private stream: Greeting = new Greeting(utf8('hello'));
 
   onConfigure(configuration: ArrayBuffer): bool {
     const config = readConfig(configuration);
-    this.greeting = config.text('greeting', utf8('hello'));
+    this.stream = new Greeting(config.text('greeting', utf8('hello')));
     return config.end();
   }
 
+  /** One object serves all requests, since it keeps nothing of them. */
   createStream(): StreamContext {
-    return new Greeting(this);
+    return this.stream;
   }
 }
 
-/** One for each request and its answer. */
 class Greeting extends StreamContext {
-  constructor(private root: GreetingRoot) {
+  constructor(private greeting: ArrayBuffer) {
     super();
   }
 
   onResponseHeaders(_count: i32, _endOfStream: bool): Action {
-    responseHeaders.set(NAME, this.root.greeting);
+    responseHeaders.set(NAME, this.greeting);
     return Action.Continue;
   }
 }
