@@ -572,7 +572,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     this.#enter();
     const pass = type === 0 ? this.#requestPass : this.#answerPass;
     if (!this.isHalted(pass.direction)) pass.resume(context);
-    this.#leave();
+    this.#leaveGuest();
   }
 
   close(_type: number): void {
@@ -580,7 +580,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     this.#enter();
     this.details ||= 'filter_closed_stream';
     this.#break();
-    this.#leave();
+    this.#leaveGuest();
   }
 
   localReply(reply: LocalReply, _context: StreamContext): void {
@@ -591,7 +591,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
       this.#filterReply = reply;
       this.#halt();
     }
-    this.#leave();
+    this.#leaveGuest();
   }
 
   contextFailed(context: StreamContext): void {
@@ -608,7 +608,7 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
         if (this.#answering && !this.#answerHalted) this.#answerPass.skip(index);
       }
     }
-    this.#leave();
+    this.#leaveGuest();
   }
 
   // ── The request on its way up ─────────────────────────────────────────────────────────────────
@@ -896,6 +896,15 @@ export class Stream implements AttemptOwner, ChainOwner, StreamHost {
     ) {
       this.#settle();
     }
+  }
+
+  /**
+   * After what a filter asked for. Outside of this stream's own callbacks (a late decision of the ledger, a
+   * tick, an answer to a call) nobody else would send what came of it.
+   */
+  #leaveGuest(): void {
+    this.#leave();
+    if (this.#depth === 0) out.flush();
   }
 
   #settle(): void {
