@@ -7,6 +7,7 @@ import type { MetricFamily } from '../runtime/metrics.ts';
 import type { Fleet } from './fleet.ts';
 import type { SharedLedger } from './ledger.ts';
 import { EXPOSITION_TYPE, family, type MetricsBoard } from './metrics.ts';
+import { clustersText, mergePlugins } from './runtime-view.ts';
 
 /** A worker that is slower than this is shown as it was last. */
 const DUMP_LIMIT_MS = 1000;
@@ -66,7 +67,7 @@ export class StatusView implements AdminSource {
         connections: statusOf(worker.slot)?.connections ?? null,
         snapshots: statusOf(worker.slot)?.snapshots ?? null,
       })),
-      plugins: mergePlugins(dumps.map(({ dump }) => dump.status.plugins)),
+      plugins: mergePlugins(dumps.map(({ dump }) => dump.status)),
       savedState: wantsState ? (rollout.stateFailing ? 'failing' : 'ok') : 'off',
       uptimeSeconds: Math.round((Date.now() - this.startedAt) / 1000),
     };
@@ -90,29 +91,12 @@ export class StatusView implements AdminSource {
   }
 
   async clusters(): Promise<string> {
-    const snapshot = this.deps.rollout.current?.snapshot;
-    const lines: string[] = [];
-    for (const {
-      name,
-      source,
-      balance,
-      endpoints,
-      dns,
-      maxConnections,
-      maxPending,
-      maxRequests,
-    } of snapshot?.clusters ?? []) {
-      lines.push(`${name}::lb_policy::${balance}`, `${name}::source::${source}`);
-      lines.push(`${name}::default_priority::max_connections::${maxConnections}`);
-      lines.push(`${name}::default_priority::max_pending_requests::${maxPending}`);
-      lines.push(`${name}::default_priority::max_requests::${maxRequests}`);
-      if (dns) lines.push(`${name}::dns::${dns.name}:${dns.port}`);
-      for (const { address, port, weight } of endpoints) {
-        const endpoint = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-        lines.push(`${name}::${endpoint}::weight::${weight}`);
-      }
-    }
-    return Promise.resolve(lines.length > 0 ? `${lines.join('\n')}\n` : '');
+    const { fleet, rollout } = this.deps;
+    const dumps = await fleet.dumps(DUMP_LIMIT_MS);
+    return clustersText(
+      rollout.current?.snapshot ?? null,
+      dumps.map(({ dump }) => dump.status),
+    );
   }
 
   level(): string {
@@ -236,25 +220,4 @@ export class StatusView implements AdminSource {
       ),
     ];
   }
-}
-
-interface PluginLine {
-  readonly name: string;
-  readonly instances: number;
-  readonly heapBytes: number;
-  readonly traps: number;
-}
-
-function mergePlugins(workers: readonly (readonly PluginLine[])[]): PluginLine[] {
-  const merged = new Map<string, PluginLine>();
-  for (const { name, instances, heapBytes, traps } of workers.flat()) {
-    const sum = merged.get(name);
-    merged.set(name, {
-      name,
-      instances: instances + (sum?.instances ?? 0),
-      heapBytes: heapBytes + (sum?.heapBytes ?? 0),
-      traps: traps + (sum?.traps ?? 0),
-    });
-  }
-  return [...merged.values()];
 }

@@ -2,12 +2,13 @@ import cluster from 'node:cluster';
 import type { Ledger } from '../runtime/ledger.ts';
 import { LocalLedger } from '../runtime/ledger.ts';
 import type { MetricFamily } from '../runtime/metrics.ts';
+import type { RuntimeStatus } from '../runtime/runtime.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { faultOf } from '../runtime/stage-fault.ts';
 import { LeasedLedger } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Code } from '../runtime/stage-fault.ts';
-import type { FromWorker, RuntimeStatus, ToWorker } from './protocol.ts';
+import type { FromWorker, ToWorker } from './protocol.ts';
 
 /** Milliseconds on the clock that all processes of the machine share. */
 export function machineNow(): number {

@@ -1,5 +1,6 @@
 import type { MetricFamily } from '../runtime/metrics.ts';
 import type { Limit } from '../runtime/limit.ts';
+import type { RuntimeStatus } from '../runtime/runtime.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Code, StageFault } from '../runtime/stage-fault.ts';
 
@@ -37,19 +38,6 @@ export interface WorkerDump {
     readonly logDropped: number;
     readonly ledger: { readonly local: number; readonly asked: number; readonly timedOut: number };
   };
-}
-
-export interface RuntimeStatus {
-  readonly version: string | null;
-  readonly streams: number;
-  readonly connections: number;
-  readonly snapshots: number;
-  readonly plugins: readonly {
-    readonly name: string;
-    readonly instances: number;
-    readonly heapBytes: number;
-    readonly traps: number;
-  }[];
 }
 
 /** A worker's side of the shared limits; `at` is `process.hrtime`, one clock for the machine. */

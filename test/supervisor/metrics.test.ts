@@ -10,7 +10,7 @@ const streams = (value: number): MetricFamily => family('gauge', 'weir_streams',
 function dump(...families: MetricFamily[]): WorkerDump {
   return {
     families,
-    status: { version: 'v', streams: 0, connections: 0, snapshots: 1, plugins: [] },
+    status: { version: 'v', streams: 0, connections: 0, snapshots: 1, plugins: [], clusters: [] },
     process: {
       cpuSeconds: 1,
       residentBytes: 2,

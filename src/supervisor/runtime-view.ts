@@ -1,0 +1,48 @@
+import type { PluginStatus, RuntimeStatus } from '../runtime/runtime.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
+
+const HEALTHS = ['healthy', 'recovering', 'tripped'] as const;
+
+/** The plugins of all workers, summed by name; a plugin is as healthy as where it is worst. */
+export function mergePlugins(workers: readonly RuntimeStatus[]): PluginStatus[] {
+  const merged = new Map<string, PluginStatus>();
+  for (const plugin of workers.flatMap(({ plugins }) => plugins)) {
+    const sum = merged.get(plugin.name);
+    merged.set(plugin.name, sum === undefined ? plugin : add(sum, plugin));
+  }
+  return [...merged.values()];
+}
+
+function add(a: PluginStatus, b: PluginStatus): PluginStatus {
+  return {
+    name: a.name,
+    instances: a.instances + b.instances,
+    heapBytes: a.heapBytes + b.heapBytes,
+    traps: a.traps + b.traps,
+    health: HEALTHS[Math.max(HEALTHS.indexOf(a.health), HEALTHS.indexOf(b.health))]!,
+  };
+}
+
+/** Clusters with their endpoints and what runs on them, in the form of Envoy's `/clusters`. */
+export function clustersText(snapshot: Snapshot | null, workers: readonly RuntimeStatus[]): string {
+  const lines: string[] = [];
+  for (const cluster of snapshot?.clusters ?? []) {
+    const { name } = cluster;
+    lines.push(`${name}::lb_policy::${cluster.balance}`, `${name}::source::${cluster.source}`);
+    lines.push(`${name}::default_priority::max_connections::${cluster.maxConnections}`);
+    lines.push(`${name}::default_priority::max_pending_requests::${cluster.maxPending}`);
+    lines.push(`${name}::default_priority::max_requests::${cluster.maxRequests}`);
+    if (cluster.dns) lines.push(`${name}::dns::${cluster.dns.name}:${cluster.dns.port}`);
+    const running = workers.flatMap(({ clusters }) => clusters.filter((each) => each.name === name));
+    lines.push(`${name}::rq_active::${running.reduce((sum, each) => sum + each.requests, 0)}`);
+    const active = new Map<string, number>();
+    for (const endpoint of running.flatMap(({ endpoints }) => endpoints)) {
+      active.set(endpoint.address, (active.get(endpoint.address) ?? 0) + endpoint.active);
+    }
+    for (const [address, requests] of active) lines.push(`${name}::${address}::rq_active::${requests}`);
+    for (const { address, port, weight } of cluster.endpoints) {
+      lines.push(`${name}::${address.includes(':') ? `[${address}]` : address}:${port}::weight::${weight}`);
+    }
+  }
+  return lines.map((line) => `${line}\n`).join('');
+}

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import type { RuntimeStatus } from '../../src/runtime/runtime.ts';
+import type { ClusterSpec, Snapshot } from '../../src/runtime/snapshot.ts';
+import { clustersText, mergePlugins } from '../../src/supervisor/runtime-view.ts';
+
+function status(health: 'healthy' | 'tripped', active: number): RuntimeStatus {
+  return {
+    version: 'v',
+    streams: 0,
+    connections: 0,
+    snapshots: 1,
+    plugins: [{ name: 'shop/chain#risk', instances: 1, heapBytes: 100, traps: active, health }],
+    clusters: [{ name: 'shop/a', requests: active, endpoints: [{ address: '127.0.0.1:9001', active }] }],
+  };
+}
+
+const cluster: ClusterSpec = {
+  name: 'shop/a',
+  source: 'a.yaml:1:1',
+  balance: 'round-robin',
+  endpoints: [
+    { address: '127.0.0.1', port: 9001, weight: 3 },
+    { address: '::1', port: 9002, weight: 1 },
+  ],
+  dns: null,
+  tls: null,
+  connectTimeoutMs: 1,
+  firstByteTimeoutMs: 1,
+  idleTimeoutMs: 1,
+  maxConnections: 10,
+  maxRequests: 20,
+  maxPending: 30,
+};
+
+test('a plugin is summed over the workers, and as healthy as where it is worst', () => {
+  expect(mergePlugins([status('healthy', 2), status('tripped', 3)])).toEqual([
+    { name: 'shop/chain#risk', instances: 2, heapBytes: 200, traps: 5, health: 'tripped' },
+  ]);
+});
+
+test('clusters are told as Envoy tells them', () => {
+  const snapshot = { clusters: [cluster] } as unknown as Snapshot;
+  expect(clustersText(snapshot, [status('healthy', 2), status('healthy', 3)]).split('\n')).toEqual([
+    'shop/a::lb_policy::round-robin',
+    'shop/a::source::a.yaml:1:1',
+    'shop/a::default_priority::max_connections::10',
+    'shop/a::default_priority::max_pending_requests::30',
+    'shop/a::default_priority::max_requests::20',
+    'shop/a::rq_active::5',
+    'shop/a::127.0.0.1:9001::rq_active::5',
+    'shop/a::127.0.0.1:9001::weight::3',
+    'shop/a::[::1]:9002::weight::1',
+    '',
+  ]);
+  expect(clustersText(null, [])).toBe('');
+});
