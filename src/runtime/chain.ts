@@ -135,6 +135,10 @@ export class ChainPass {
   }
 
   trailers(): void {
+    if (this.#count === 0) {
+      this.#owner.passTrailers(this.direction);
+      return;
+    }
     this.#trailersAt = 0;
     this.#walkTrailers();
   }

@@ -1,0 +1,108 @@
+import type { Connection } from './connection.ts';
+import { CONTENT_LENGTH } from './http/fields.ts';
+import type { HeaderBlock } from './http/headers.ts';
+import { Framing } from './http/parse.ts';
+import { statusOf } from './http/write.ts';
+
+/** Why the upstream connection is not read. Bits. */
+export const AnswerPause = { Downstream: 1, Filter: 2 } as const;
+
+/** Whose answer it is, as far as the relay has to know. */
+export interface AnswerTarget {
+  readonly answer: HeaderBlock;
+  readonly connection: Connection;
+  /** Whether a filter reads or changes the body. */
+  readonly filtersTakeAnswerBody: boolean;
+  status: number;
+  bytesSent: number;
+  pauseAnswer(): void;
+  resumeAnswer(): void;
+}
+
+/** The answer on its way from the filters to the downstream connection. */
+export class AnswerRelay {
+  framing: Framing = Framing.None;
+  length = 0;
+  /** There is an answer, the upstream's or one made here. */
+  begun = false;
+  headSent = false;
+  /** All of it has been handed to the connection. */
+  done = false;
+  /** The request was HEAD: a body is announced and not sent. */
+  headOnly = false;
+  /** Protocol that a 101 switches to. */
+  upgrade: Buffer | null = null;
+  readonly #target: AnswerTarget;
+  #pauses = 0;
+
+  constructor(target: AnswerTarget) {
+    this.#target = target;
+  }
+
+  reset(headOnly: boolean): void {
+    this.begun = this.headSent = this.done = false;
+    this.headOnly = headOnly;
+    this.upgrade = null;
+    this.#pauses = 0;
+  }
+
+  begin(framing: Framing, length: number): void {
+    this.begun = true;
+    this.framing = framing;
+    this.length = length;
+  }
+
+  /** The head passed the filters. Where they may give the body another length, it waits for the first bytes. */
+  passHead(endOfStream: boolean): void {
+    if (endOfStream) {
+      this.sendHead();
+      this.finish();
+      return;
+    }
+    if (this.#target.filtersTakeAnswerBody) return;
+    // A filter took the length away: it means to change the body.
+    const changed = this.framing === Framing.Length && this.#target.answer.indexOf(CONTENT_LENGTH) < 0;
+    if (changed) this.framing = Framing.Chunked;
+    this.sendHead();
+  }
+
+  passData(bytes: Buffer, start: number, end: number, endOfStream: boolean): void {
+    const { connection } = this.#target;
+    if (!this.headSent) {
+      if (this.framing !== Framing.None) {
+        this.framing = endOfStream ? Framing.Length : Framing.Chunked;
+        this.length = end - start;
+      }
+      this.sendHead();
+    }
+    if (end > start) {
+      connection.sendData(bytes, start, end);
+      this.#target.bytesSent += end - start;
+    }
+    if (endOfStream) this.finish();
+  }
+
+  sendHead(): void {
+    const { answer, connection } = this.#target;
+    this.headSent = true;
+    this.#target.status = statusOf(answer);
+    connection.sendHead(answer, this.framing, this.length, this.upgrade);
+  }
+
+  /** A tunnel has no end of its own: its head is its whole answer. */
+  finish(): void {
+    if (this.upgrade === null) this.done = true;
+    else this.#target.connection.startTunnel();
+  }
+
+  pause(reason: number): void {
+    if (this.#pauses === 0) this.#target.pauseAnswer();
+    this.#pauses |= reason;
+  }
+
+  unpause(reason: number): void {
+    if ((this.#pauses & reason) === 0) return;
+    this.#pauses &= ~reason;
+    if (this.#pauses === 0) this.#target.resumeAnswer();
+  }
+}

@@ -1,0 +1,103 @@
+import { ChainPass, Direction, type ChainOwner } from './chain.ts';
+import { Wants, type Plugin } from './wasm/plugin.ts';
+import type { StreamContext } from './wasm/context.ts';
+import type { StreamHost } from './wasm/stream-host.ts';
+
+/** A stream as its filters see it. */
+export interface FilteredStream extends ChainOwner, StreamHost {}
+
+/** The filters of one stream: their contexts, and both directions through them. */
+export class StreamFilters {
+  readonly request: ChainPass;
+  readonly answer: ChainPass;
+  plugins: readonly Plugin[] = [];
+  /** Whether a filter reads or changes bodies of that direction. */
+  takeRequestBody = false;
+  takeAnswerBody = false;
+  readonly #stream: FilteredStream;
+  readonly #contexts: (StreamContext | null)[] = [];
+  /** Filters that failed and whose `onError` is `skip`: out for the rest of the stream. */
+  readonly #skipped: number[] = [];
+
+  constructor(stream: FilteredStream) {
+    this.#stream = stream;
+    this.request = new ChainPass(Direction.Request, stream);
+    this.answer = new ChainPass(Direction.Response, stream);
+  }
+
+  begin(plugins: readonly Plugin[]): void {
+    this.#use(plugins, 0);
+    this.request.begin(plugins, plugins.length);
+  }
+
+  /** Filters of `plugins` that have not run come behind those that have. False: there are none. */
+  extend(plugins: readonly Plugin[]): boolean {
+    const more = plugins.filter((plugin) => !this.plugins.includes(plugin));
+    if (more.length === 0) return false;
+    this.#use([...this.plugins, ...more], this.plugins.length);
+    this.request.extend(this.plugins);
+    return true;
+  }
+
+  /** Sends the answer's head back through the filters that the request reached. False: there are none. */
+  beginAnswer(endOfStream: boolean): boolean {
+    const { reached } = this.request;
+    if (reached === 0) return false;
+    this.answer.begin(this.plugins, reached);
+    this.answer.head(endOfStream);
+    return true;
+  }
+
+  /** Null: the filter is skipped, or `failed` was told. */
+  context(index: number, failed: (plugin: Plugin) => void): StreamContext | null {
+    const known = this.#contexts[index];
+    if (known) return known;
+    if (this.#skipped.includes(index)) return null;
+    const plugin = this.plugins[index]!;
+    const context = plugin.createContext(this.#stream);
+    if (context !== null) return (this.#contexts[index] = context);
+    if (plugin.spec.onError === 'deny') failed(plugin);
+    else this.#skipped.push(index);
+    return null;
+  }
+
+  /** Forgets a context that failed outside its callbacks. @returns index of its filter, or -1 */
+  lose(context: StreamContext): number {
+    const index = this.#contexts.indexOf(context);
+    if (index >= 0) this.#contexts[index] = null;
+    return index;
+  }
+
+  /** Whatever waits at the filter goes on without it. */
+  skip(index: number, halted: (direction: Direction) => boolean): void {
+    this.#skipped.push(index);
+    if (!halted(Direction.Request)) this.request.skip(index);
+    if (!halted(Direction.Response)) this.answer.skip(index);
+  }
+
+  /** The stream is over: done, log and delete for each context. */
+  end(): void {
+    const { plugins } = this;
+    if (plugins.length === 0) return;
+    for (let i = 0; i < plugins.length; i++) {
+      const context = this.#contexts[i];
+      if (context) context.finish();
+      this.#contexts[i] = null;
+    }
+    this.request.end();
+    this.answer.end();
+    this.plugins = [];
+    this.takeRequestBody = this.takeAnswerBody = false;
+    this.#skipped.length = 0;
+  }
+
+  #use(plugins: readonly Plugin[], from: number): void {
+    this.plugins = plugins;
+    for (let i = from; i < plugins.length; i++) {
+      const { wants } = plugins[i]!;
+      this.#contexts[i] = null;
+      if ((wants & Wants.RequestBody) !== 0) this.takeRequestBody = true;
+      if ((wants & Wants.ResponseBody) !== 0) this.takeAnswerBody = true;
+    }
+  }
+}
