@@ -117,6 +117,9 @@ async function supervise(supervisor: Supervisor, log: Log): Promise<number> {
     process.on('SIGTERM', onSignal);
   });
   process.on('SIGHUP', () => void supervisor.reload());
+  // A reader that went away, of a log or of the faults, is no reason to end.
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
   // A supervisor in an unknown state supervises nothing: its workers notice, drain and end.
   const onFault = (error: unknown): void => {
     log.logger.fatal({ err: error }, 'uncaught fault of the supervisor');

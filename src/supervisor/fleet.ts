@@ -48,6 +48,8 @@ export class Fleet {
   private readonly leaving = new Set<WorkerProcess>();
   private inForce: Deployable | null = null;
   private draining = false;
+  /** Workers that met a fault which nobody caught. */
+  uncaughtFaults = 0;
   private watchdog: NodeJS.Timeout | null = null;
   private watchedAt = 0;
   private readonly exitListeners = new Set<() => void>();
@@ -216,6 +218,7 @@ export class Fleet {
 
   /** A process that ends by itself makes room at once. */
   private detach(slot: Slot, worker: WorkerProcess): void {
+    this.uncaughtFaults++;
     if (slot.process !== worker) return;
     this.leaving.add(worker);
     slot.process = null;

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import { mergeFamilies, type Labels, type MetricFamily } from '../runtime/metrics.ts';
+import { family } from '../worker/metric-family.ts';
 import type { WorkerDump } from '../worker/protocol.ts';
 
 /** Series of workers that are gone are dropped rather than let grow beyond this. */
@@ -34,17 +35,6 @@ export class MetricsBoard {
     ]);
     return exposition(families);
   }
-}
-
-/** A family that is made when it is asked for, from numbers that are kept elsewhere. */
-export function family(
-  type: 'counter' | 'gauge',
-  name: string,
-  help: string,
-  values: readonly (readonly [labels: Labels, value: number])[],
-): MetricFamily {
-  const series = values.map(([labels, value]) => ({ labels, values: [value] }));
-  return { name, help, type, bounds: [], series };
 }
 
 /** Prometheus text, written by prom-client. */
@@ -92,63 +82,30 @@ function valuesOf({ name, type, bounds, series }: MetricFamily): Value[] {
 function processFamilies(dumps: readonly { slot: number; dump: WorkerDump }[]): MetricFamily[] {
   const each = (read: (dump: WorkerDump) => number): [Labels, number][] =>
     dumps.map(({ slot, dump }) => [{ worker: String(slot) }, read(dump)]);
-  const sum = (read: (dump: WorkerDump) => number): [Labels, number][] => [
-    [{}, dumps.reduce((total, { dump }) => total + read(dump), 0)],
-  ];
   return [
     family(
       'gauge',
       'weir_worker_cpu_seconds',
       'CPU time of the worker process since its start.',
-      each((d) => d.process.cpuSeconds),
+      each(({ process }) => process.cpuSeconds),
     ),
     family(
       'gauge',
       'weir_worker_resident_memory_bytes',
       'Resident memory of the worker process.',
-      each((d) => d.process.residentBytes),
+      each(({ process }) => process.residentBytes),
     ),
     family(
       'gauge',
       'weir_worker_heap_bytes',
       'JavaScript heap in use.',
-      each((d) => d.process.heapBytes),
+      each(({ process }) => process.heapBytes),
     ),
     family(
       'gauge',
       'weir_worker_snapshots',
       'Snapshots that streams of the worker still use.',
-      each((d) => d.status.snapshots),
-    ),
-    family(
-      'gauge',
-      'weir_worker_log_lines_dropped',
-      'Log lines dropped because standard error was slow.',
-      each((d) => d.process.logDropped),
-    ),
-    family(
-      'gauge',
-      'weir_worker_uncaught_faults',
-      'Faults that nobody caught.',
-      each((d) => d.process.uncaught),
-    ),
-    family(
-      'gauge',
-      'weir_ledger_local_decisions',
-      'Limit decisions that workers took from tokens or refusals they held.',
-      sum((d) => d.process.ledger.local),
-    ),
-    family(
-      'gauge',
-      'weir_ledger_asked',
-      'Limit decisions that workers asked the supervisor for.',
-      sum((d) => d.process.ledger.asked),
-    ),
-    family(
-      'gauge',
-      'weir_ledger_ask_timeouts',
-      'Requests refused because the supervisor did not answer in time.',
-      sum((d) => d.process.ledger.timedOut),
+      each(({ status }) => status.snapshots),
     ),
   ];
 }

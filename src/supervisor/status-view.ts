@@ -4,9 +4,10 @@ import { formatDiagnostics } from '../control/diagnostic.ts';
 import { redactSnapshot } from '../control/redact.ts';
 import type { Rollout } from '../control/rollout.ts';
 import type { MetricFamily } from '../runtime/metrics.ts';
+import { family } from '../worker/metric-family.ts';
 import type { Fleet } from './fleet.ts';
 import type { SharedLedger } from './ledger.ts';
-import { EXPOSITION_TYPE, family, type MetricsBoard } from './metrics.ts';
+import { EXPOSITION_TYPE, type MetricsBoard } from './metrics.ts';
 import { clustersText, mergePlugins } from './runtime-view.ts';
 
 /** A worker that is slower than this is shown as it was last. */
@@ -134,6 +135,12 @@ export class StatusView implements AdminSource {
         'weir_worker_restarts_total',
         'Worker processes that were started again.',
         one(fleet.restarts),
+      ),
+      family(
+        'counter',
+        'weir_worker_uncaught_faults_total',
+        'Faults of workers that nobody caught; each ends its worker.',
+        one(fleet.uncaughtFaults),
       ),
       family(
         'gauge',

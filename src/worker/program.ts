@@ -8,6 +8,7 @@ import { faultOf } from '../runtime/stage-fault.ts';
 import { LeasedLedger } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Code } from '../runtime/stage-fault.ts';
+import { family } from './metric-family.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
 
 /** Milliseconds on the clock that all processes of the machine share. */
@@ -46,7 +47,6 @@ export class WorkerProgram<Staged> {
   private readonly shared: LeasedLedger | null;
   private readonly staged = new Map<number, Staged>();
   private readonly discarded = new Set<number>();
-  private uncaught = 0;
   private leaving = false;
 
   constructor(options: WorkerProgramOptions<Staged>) {
@@ -134,18 +134,45 @@ export class WorkerProgram<Staged> {
       type: 'dump',
       id,
       dump: {
-        families: this.runtime.dump(),
+        families: [...this.runtime.dump(), ...this.families()],
         status: this.runtime.status(),
         process: {
           cpuSeconds: (user + system) / 1e6,
           residentBytes: memory.rss,
           heapBytes: memory.heapUsed,
-          uncaught: this.uncaught,
-          logDropped: this.options.log.dropped(),
-          ledger: this.shared?.counts ?? { local: 0, asked: 0, timedOut: 0 },
         },
       },
     });
+  }
+
+  private families(): MetricFamily[] {
+    const { local, asked, timedOut } = this.shared?.counts ?? { local: 0, asked: 0, timedOut: 0 };
+    return [
+      family(
+        'counter',
+        'weir_log_lines_dropped_total',
+        'Log lines dropped because standard error was slow.',
+        this.options.log.dropped(),
+      ),
+      family(
+        'counter',
+        'weir_ledger_local_decisions_total',
+        'Limit decisions that workers took from tokens or refusals they held.',
+        local,
+      ),
+      family(
+        'counter',
+        'weir_ledger_asks_total',
+        'Limit decisions that workers asked the supervisor for.',
+        asked,
+      ),
+      family(
+        'counter',
+        'weir_ledger_ask_timeouts_total',
+        'Requests refused because the supervisor did not answer in time.',
+        timedOut,
+      ),
+    ];
   }
 
   /** The supervisor is gone: nobody would restart this worker or tell it to end. */
@@ -159,7 +186,6 @@ export class WorkerProgram<Staged> {
 
   /** Nothing goes on in an unknown state: finish what runs, briefly, and make room for another. */
   private failing(error: unknown): void {
-    this.uncaught++;
     this.options.log.logger.fatal({ err: error }, 'uncaught fault, draining');
     if (this.leaving) return;
     this.send({ type: 'failing' });

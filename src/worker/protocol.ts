@@ -34,9 +34,6 @@ export interface WorkerDump {
     readonly cpuSeconds: number;
     readonly residentBytes: number;
     readonly heapBytes: number;
-    readonly uncaught: number;
-    readonly logDropped: number;
-    readonly ledger: { readonly local: number; readonly asked: number; readonly timedOut: number };
   };
 }
 

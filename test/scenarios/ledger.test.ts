@@ -67,7 +67,7 @@ describe('a limit of the node', () => {
     const { workers } = await detailOf(weir);
     expect(workers.length).toBe(4);
     expect(await metricOf(weir, 'weir_ledger_keys')).toBe(3);
-    expect(await metricOf(weir, 'weir_ledger_ask_timeouts')).toBe(0);
+    expect(await metricOf(weir, 'weir_ledger_ask_timeouts_total')).toBe(0);
     expect(await metricOf(weir, 'weir_ledger_recall_timeouts_total')).toBe(0);
     await weir.stop();
   });

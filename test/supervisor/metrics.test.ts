@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { MetricFamily } from '../../src/runtime/metrics.ts';
-import { exposition, family, MetricsBoard } from '../../src/supervisor/metrics.ts';
+import { exposition, MetricsBoard } from '../../src/supervisor/metrics.ts';
+import { family } from '../../src/worker/metric-family.ts';
 import type { WorkerDump } from '../../src/worker/protocol.ts';
 
 const requests = (value: number): MetricFamily =>
@@ -11,14 +12,7 @@ function dump(...families: MetricFamily[]): WorkerDump {
   return {
     families,
     status: { version: 'v', streams: 0, connections: 0, snapshots: 1, plugins: [], clusters: [] },
-    process: {
-      cpuSeconds: 1,
-      residentBytes: 2,
-      heapBytes: 3,
-      uncaught: 0,
-      logDropped: 0,
-      ledger: { local: 0, asked: 0, timedOut: 0 },
-    },
+    process: { cpuSeconds: 1, residentBytes: 2, heapBytes: 3 },
   };
 }
 
