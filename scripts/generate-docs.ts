@@ -1,9 +1,10 @@
-// Writes the documents that are made from the code: docs/configuration.md, docs/errors.md and
-// docs/schemas/. With --check it only compares, and exits 1 where one is out of date.
+// Writes the documents that are made from the code: docs/configuration.md, docs/errors.md,
+// docs/abi.md and docs/schemas/. With --check it only compares, and exits 1 where one is out of date.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ERRORS } from '../src/errors.ts';
+import { abiMarkdown } from './docs/abi-table.ts';
 import { describeFields, type FieldRow } from '../src/control/schema/describe.ts';
 import { combinedSchema, kindSchema } from '../src/control/schema/json-schema.ts';
 import { KINDS, versionsOf, type KindName } from '../src/control/schema/kind.ts';
@@ -15,6 +16,7 @@ export function generatedDocuments(): Map<string, string> {
   const documents = new Map<string, string>();
   documents.set('docs/configuration.md', configurationPage());
   documents.set('docs/errors.md', errorsPage());
+  documents.set('docs/abi.md', abiMarkdown(GENERATED));
   for (const kind of Object.keys(KINDS) as KindName[]) {
     documents.set(`docs/schemas/${kind.toLowerCase()}.json`, json(kindSchema(kind)));
   }

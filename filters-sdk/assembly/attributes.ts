@@ -1,4 +1,4 @@
-import { Bytes, lower, utf8 } from './bytes';
+import { Bytes, isToken, lower, utf8 } from './bytes';
 import { requestHeaders } from './headers';
 import { integerProperty, property, propertyPath } from './properties';
 import { ByteWriter } from './writer';
@@ -136,6 +136,9 @@ function known(kind: Kind, name: string): Attribute {
 /** All values of a field, joined by commas, as the property has it. */
 function field(prefix: string, text: Bytes, from: i32): Attribute | null {
   if (from == text.length) return null;
-  for (let i = from; i < text.length; i++) store<u8>(text.start + i, <u8>lower(text.at(i)));
+  for (let i = from; i < text.length; i++) {
+    if (!isToken(text.at(i))) return null;
+    store<u8>(text.start + i, <u8>lower(text.at(i)));
+  }
   return new Attribute(Kind.Text, propertyPath(prefix + text.slice(from).toString() + ']'));
 }

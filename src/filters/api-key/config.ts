@@ -1,7 +1,7 @@
 import { ByteWriter, Reply, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 import { fieldName, isFieldValue } from '@weir/filters-sdk/assembly/fields';
-import { Keys } from './keys';
+import { Keys, MOST_SIZE } from './keys';
 import { sha256 } from './sha256';
 
 export enum From {
@@ -85,6 +85,7 @@ export class ApiKeyConfig {
     } else if (config.has('key')) {
       const key = config.text('key');
       if (key.byteLength == 0) faultAt(value, 'the key is empty');
+      if (key.byteLength > MOST_SIZE) faultAt(value, 'the key is longer than 1024 bytes');
       sha256(changetype<usize>(key), key.byteLength, digest);
       this.addKey(value, name);
     } else if (decodeHex(config.text('sha256'))) {

@@ -8,7 +8,7 @@ const SLOTS = 128;
 /** Longer credentials are not remembered. */
 const REMEMBERED_SIZE = 64;
 /** Longer ones are refused unread. */
-const MOST_SIZE = 1024;
+export const MOST_SIZE = 1024;
 
 const digest = memory.data(32, 8);
 

@@ -1,5 +1,5 @@
 import { Attribute, parseAttribute } from '@weir/filters-sdk/assembly/attributes';
-import { ByteWriter, view } from '@weir/filters-sdk/assembly';
+import { ByteWriter, encode, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonKind, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 import { Algorithm, Limit, Scope } from '@weir/filters-sdk/assembly/limits';
 
@@ -68,10 +68,15 @@ export class RateLimitConfig {
       faultAt(value, 'expected the name of an attribute, or an object with "constant"');
       return;
     }
+    const name = view(value.text);
+    if (name.startsWith('response.') || name.startsWith('upstream.')) {
+      faultAt(value, 'not known yet when the request comes');
+      return;
+    }
     // Else a client would get a new limit for each query that it thinks of.
     const attribute = value.is('request.path')
-      ? parseAttribute(view(String.UTF8.encode('request.url_path')))
-      : parseAttribute(view(value.text));
+      ? parseAttribute(encode('request.url_path'))
+      : parseAttribute(name);
     if (attribute === null) faultAt(value, 'unknown attribute; a fixed text is written {"constant": …}');
     else this.attributes.push(attribute);
   }

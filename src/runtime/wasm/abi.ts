@@ -120,6 +120,16 @@ const OLD: readonly AbiVersion[] = ['0.1.0'];
 const NEW: readonly AbiVersion[] = ['0.2.0', '0.2.1'];
 const NEWEST: readonly AbiVersion[] = ['0.2.1'];
 
+/** Callbacks that come to root contexts; the others are of streams, or of both. */
+const OF_ROOTS = new Set([
+  'proxy_on_vm_start',
+  'proxy_on_configure',
+  'proxy_on_tick',
+  'proxy_on_http_call_response',
+  'proxy_on_queue_ready',
+  'proxy_on_foreign_function',
+]);
+
 function callback(
   section: string,
   name: string,
@@ -131,7 +141,7 @@ function callback(
   note = '',
   versions: readonly AbiVersion[] = ALL,
 ): CallbackRow {
-  const file = support === 'no' ? '' : 'context.ts';
+  const file = support === 'no' ? '' : OF_ROOTS.has(name) ? 'root.ts' : 'context.ts';
   return { name, params, results, versions, section, support, file, note, least, wants };
 }
 

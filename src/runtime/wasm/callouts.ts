@@ -4,14 +4,11 @@ import type { Context } from './context-table.ts';
 import { CALLOUTS, CALLOUT_MS } from './limits.ts';
 import type { RootContext } from './root.ts';
 
-/** Why a callout has no answer of its upstream. */
-export type CalloutFailure = 'timeout' | 'unavailable' | 'reset';
-
 /** Takes what came of a callout. Never called before `httpCall` has returned. */
 export interface CalloutSink {
   /** The blocks and the body are the sink's to read until it returns. */
   onResponse(token: number, headers: HeaderBlock, body: Uint8Array, trailers: HeaderBlock | null): void;
-  /** @param reason a `CalloutFailure`; any other text is taken for a reset and shown to the guest */
+  /** @param reason `timeout`, `unavailable` (no connection), or `reset`; other text is a reset that the guest can read */
   onFailure(token: number, reason: string): void;
 }
 

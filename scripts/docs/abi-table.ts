@@ -1,0 +1,78 @@
+import { CALLBACKS, HOST_FUNCTIONS, type AbiRow } from '../../src/runtime/wasm/abi.ts';
+import { print } from '../../src/runtime/wasm/module.ts';
+
+const SOURCE = 'src/runtime/wasm';
+const TESTS = 'test/runtime/wasm';
+
+/** Tests that do not bear the name of the file they test. */
+const TEST_OF: Readonly<Record<string, string>> = {
+  'context.ts': 'plugin.test.ts',
+  'root.ts': 'plugin.test.ts',
+  'lifecycle-calls.ts': 'plugin.test.ts',
+  'wasi.ts': 'log-calls.test.ts',
+};
+
+/** Where a row is implemented and tested, from the root of the repository; null where it is not hosted. */
+export function placeOf(row: AbiRow): { readonly file: string; readonly test: string } | null {
+  if (row.file === '') return null;
+  const test = TEST_OF[row.file] ?? row.file.replace(/\.ts$/, '.test.ts');
+  return { file: `${SOURCE}/${row.file}`, test: `${TESTS}/${test}` };
+}
+
+/** docs/abi.md: every function of the ABI, and what weir makes of it. */
+export function abiMarkdown(generated: string): string {
+  return `${[
+    '# Proxy-Wasm ABI',
+    '',
+    generated,
+    '',
+    'Weir hosts the versions 0.1.0, 0.2.0 and 0.2.1 of the [ABI](https://github.com/proxy-wasm/spec), for',
+    'HTTP. A module imports what it likes: a function that is not here, or is declared with another',
+    'signature, is linked to a stub that answers Unimplemented (WASI: ENOSYS) and is named in the log. Where',
+    'weir differs from Envoy stands in [host-differences.md](host-differences.md).',
+    '',
+    'Every function with a pointer answers InvalidMemoryAccess (WASI: FAULT) where it points outside the',
+    "guest's memory; `test/conformance/abi-pointers.test.ts` tries each of them.",
+    '',
+    '## Callbacks',
+    '',
+    'What the host calls in the guest. All are optional: a missing one means Continue.',
+    '',
+    ...table(CALLBACKS, () => ''),
+    '',
+    '## Host functions',
+    '',
+    'Imported from `env`. Ok (0) is left out below.',
+    '',
+    ...table(
+      HOST_FUNCTIONS.filter(({ module }) => module === 'env'),
+      ({ statuses }) => statuses.replaceAll(' ', ', '),
+    ),
+    '',
+    '## WASI preview 1',
+    '',
+    'Imported from `wasi_snapshot_preview1` or `wasi_unstable`.',
+    '',
+    ...table(
+      HOST_FUNCTIONS.filter(({ module }) => module === 'wasi'),
+      ({ statuses }) => statuses.replaceAll(' ', ', '),
+    ),
+  ].join('\n')}\n`;
+}
+
+function table<Row extends AbiRow>(rows: readonly Row[], statuses: (row: Row) => string): string[] {
+  const lines = [
+    '| Function | Signature | Versions | Hosted | Answers | Code and test |',
+    '| --- | --- | --- | --- | --- | --- |',
+  ];
+  for (const row of rows) {
+    const versions = row.versions.length === 3 ? 'all' : row.versions.join(', ');
+    const hosted = row.note === '' ? row.support : `${row.support}: ${row.note}`;
+    const place = placeOf(row);
+    const links = place === null ? '' : `[${row.file}](../${place.file}), [test](../${place.test})`;
+    lines.push(
+      `| \`${row.name}\` | \`${print(row)}\` | ${versions} | ${hosted} | ${statuses(row)} | ${links} |`,
+    );
+  }
+  return lines;
+}

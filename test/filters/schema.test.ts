@@ -1,0 +1,120 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { FilterRun } from '../support/filter.ts';
+
+const folder = fileURLToPath(new URL('../../src/filters/', import.meta.url));
+const names = readdirSync(folder);
+const schemaOf = (name: string) =>
+  JSON.parse(readFileSync(join(folder, name, 'schema.json'), 'utf8')) as object;
+const validators = new Map<string, ValidateFunction>();
+
+function validate(name: string, config: unknown): boolean {
+  let validator = validators.get(name);
+  if (validator === undefined) {
+    const ajv = new Ajv2020({ strict: true, strictRequired: false });
+    // The filter's phase, for the control plane.
+    ajv.addKeyword('x-weir-phase');
+    validator = ajv.compile(schemaOf(name));
+    validators.set(name, validator);
+  }
+  return validator(config);
+}
+
+async function starts(name: string, config: unknown): Promise<boolean> {
+  return FilterRun.start(name, config).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Every object of a schema, with its path. */
+function* parts(value: unknown, path = ''): Generator<[string, Record<string, unknown>]> {
+  if (typeof value !== 'object' || value === null) return;
+  if (!Array.isArray(value)) yield [path, value as Record<string, unknown>];
+  for (const [name, part] of Object.entries(value)) yield* parts(part, `${path}/${name}`);
+}
+
+describe.each(names)('the schema of %s', (name) => {
+  test('says what each field is for, and refuses unknown ones', () => {
+    for (const [path, part] of parts(schemaOf(name))) {
+      if (part['type'] === 'object') expect(part, path).toHaveProperty('additionalProperties');
+      if (/\/properties\/[^/]+$/.test(path) && part['$ref'] === undefined) {
+        expect(part, path).toHaveProperty('description');
+      }
+    }
+  });
+
+  test('accepts what the README shows, and so does the filter', async () => {
+    const readme = readFileSync(join(folder, name, 'README.md'), 'utf8');
+    const example = /```yaml\n([\s\S]*?)```/
+      .exec(readme)![1]!
+      .replace(/sha256: [0-9a-f]+…/, `sha256: ${'a'.repeat(64)}`);
+    const [{ use, config }] = parse(example) as [{ use: string; config: unknown }];
+    expect(use).toBe(name);
+    expect(validate(name, config)).toBe(true);
+    expect(await starts(name, config)).toBe(true);
+  });
+});
+
+const KEYS = [{ name: 'a', key: 'b' }];
+const FROM = [{ header: 'x-key' }];
+const LIMIT = { requests: 1, per: '1s' };
+const APP = 'https://a.test';
+
+/** Schema and filter agree: the one speaks with file and line, the other also where no schema is at hand. */
+test.each<[string, unknown, boolean]>([
+  ['headers', {}, true],
+  ['headers', { request: { set: { ':path': '/a', 'X-A': '' } } }, true],
+  ['headers', { request: { set: { 'x-a': 'a b\tc' } } }, true],
+  ['headers', { request: { set: { 'x-a': 'é€' } } }, true],
+  ['headers', { request: { set: { 'x-a': ' a' } } }, false],
+  ['headers', { request: { set: { 'x-a': 'a ' } } }, false],
+  ['headers', { request: { set: { 'x-a': 'a\u007f' } } }, false],
+  ['headers', { request: { set: { 'x-a': 'a\nb' } } }, false],
+  ['headers', { request: { set: { 'a b': '' } } }, false],
+  ['headers', { request: { set: { ':method': 'GET' } } }, false],
+  ['headers', { response: { set: { ':path': '/' } } }, false],
+  ['headers', { request: { remove: ['Transfer-ENCODING'] } }, false],
+  ['headers', { request: { rename: { a: 'host' } } }, false],
+  ['headers', { request: { add: { a: ['b', 'c'] } } }, true],
+  ['headers', { request: { add: { a: 1 } } }, false],
+  ['headers', { requests: {} }, false],
+  ['api-key', { from: FROM, keys: KEYS }, true],
+  ['api-key', { from: FROM }, false],
+  ['api-key', { from: [], keys: KEYS }, false],
+  ['api-key', { from: [{ header: 'a', query: 'b' }], keys: KEYS }, false],
+  ['api-key', { from: [{ query: 'a', scheme: 'b' }], keys: KEYS }, false],
+  ['api-key', { from: [{ header: 'a b' }], keys: KEYS }, false],
+  ['api-key', { from: FROM, keys: [{ name: 'a', key: 'b', sha256: 'c' }] }, false],
+  ['api-key', { from: FROM, keys: [{ name: '', key: 'b' }] }, false],
+  ['api-key', { from: FROM, keys: [{ name: 'a', sha256: 'A'.repeat(64) }] }, true],
+  ['api-key', { from: FROM, keys: [{ name: 'a', sha256: 'g'.repeat(64) }] }, false],
+  ['api-key', { from: FROM, keys: KEYS, realm: '"' }, false],
+  ['api-key', { from: FROM, keys: [{ name: 'a', key: 'k'.repeat(1025) }] }, false],
+  ['rate-limit', { limit: LIMIT }, true],
+  ['rate-limit', { limit: { requests: 0, per: '1s' } }, false],
+  ['rate-limit', { limit: { requests: 1, per: '1' } }, false],
+  ['rate-limit', { limit: { requests: 1, per: '1m1h' } }, false],
+  ['rate-limit', { limit: LIMIT, key: ['source.address', 'request.headers.x', { constant: 'a' }] }, true],
+  ['rate-limit', { limit: LIMIT, key: ['source.adress'] }, false],
+  ['rate-limit', { limit: LIMIT, key: ['response.code'] }, false],
+  ['rate-limit', { limit: LIMIT, key: ['request.headers.'] }, false],
+  ['rate-limit', { limit: LIMIT, key: ['request.headers.a b'] }, false],
+  ['rate-limit', { limit: LIMIT, scope: 'cluster' }, false],
+  ['rate-limit', { limit: LIMIT, name: '' }, false],
+  ['cors', { origins: [APP, '*', 'null', 'https://*.a.test:8443'] }, true],
+  ['cors', { origins: ['a.test'] }, false],
+  ['cors', { origins: ['https://*a.test'] }, false],
+  ['cors', { origins: [`${APP}/`] }, false],
+  ['cors', { origins: [APP], methods: ['*'], headers: ['*'] }, true],
+  ['cors', { origins: [APP], methods: ['a b'] }, false],
+  ['cors', { origins: [APP], preflightStatus: 201 }, false],
+  ['cors', { origins: [APP], maxAge: '10' }, false],
+])('%s: schema and filter agree about %j: %s', async (name, config, right) => {
+  expect(validate(name, config)).toBe(right);
+  expect(await starts(name, config)).toBe(right);
+});
