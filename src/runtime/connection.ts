@@ -102,6 +102,7 @@ export class Connection extends Transport {
     }
     this.#idOffset = this.#ownOffsets.at(-2)!;
     this.#timer = new Timer(() => this.#onTimer());
+    socket.on('drain', () => this.onSocketDrain());
     socket.on('error', () => this.#onClosed());
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onClosed());

@@ -31,9 +31,11 @@ export abstract class Transport {
   /** Buffers that the kernel still reads from. */
   readonly lent: Buffer[] = [];
 
-  /** Called by Node for each write that is through; one function for the life of the connection. */
-  readonly onWritten = (): void => {
-    if (this.socket.writableLength !== 0) return;
+  /**
+   * The listener for the socket's `drain`. No callback is passed to `write`: with one, Node runs its
+   * next-tick machinery after each write that the kernel took at once, which are nearly all of them.
+   */
+  protected onSocketDrain(): void {
     while (this.lent.length > 0) {
       const buffer = this.lent.pop()!;
       if (spares.length < SPARE_BUFFERS && buffer.length === OUT_BYTES) spares.push(buffer);
@@ -42,7 +44,7 @@ export abstract class Transport {
     this.blocked = false;
     if (!this.socket.destroyed) this.onDrained();
     out.flush();
-  };
+  }
 
   /** The kernel took all that was written after it had refused some. */
   abstract onDrained(): void;
@@ -104,11 +106,14 @@ export const out = {
     end = 0;
     const socket = transport.socket;
     if (socket.destroyed) return;
-    const more = socket.write(bytes.subarray(0, size), transport.onWritten);
+    const more = socket.write(bytes.subarray(0, size));
     if (socket.writableLength === 0) return;
-    transport.lent.push(bytes);
+    // `drain` comes only after a refusal. A buffer of which a little is left without one is let go of.
+    if (!more) {
+      transport.lent.push(bytes);
+      transport.blocked = true;
+    }
     bytes = spares.pop() ?? Buffer.allocUnsafeSlow(OUT_BYTES);
-    if (!more) transport.blocked = true;
   },
 };
 

@@ -122,6 +122,7 @@ export class UpstreamConnection extends Transport {
       readByEvents(socket, (size) => this.#onRead(size));
       socket.once('secureConnect', () => this.#onConnect());
     }
+    socket.on('drain', () => this.onSocketDrain());
     socket.on('error', () => this.#onClosed());
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onClosed());
