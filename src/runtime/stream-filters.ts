@@ -48,15 +48,15 @@ export class StreamFilters {
     return true;
   }
 
-  /** Null: the filter is skipped, or `failed` was told. */
-  context(index: number, failed: (plugin: Plugin) => void): StreamContext | null {
+  /** Made on first use. Null: the filter is skipped, or the stream was told that it failed. */
+  context(index: number, direction: Direction): StreamContext | null {
     const known = this.#contexts[index];
     if (known) return known;
     if (this.#skipped.includes(index)) return null;
     const plugin = this.plugins[index]!;
     const context = plugin.createContext(this.#stream);
     if (context !== null) return (this.#contexts[index] = context);
-    if (plugin.spec.onError === 'deny') failed(plugin);
+    if (plugin.spec.onError === 'deny') this.#stream.filterFailed(direction, plugin);
     else this.#skipped.push(index);
     return null;
   }
@@ -69,10 +69,10 @@ export class StreamFilters {
   }
 
   /** Whatever waits at the filter goes on without it. */
-  skip(index: number, halted: (direction: Direction) => boolean): void {
+  skip(index: number): void {
     this.#skipped.push(index);
-    if (!halted(Direction.Request)) this.request.skip(index);
-    if (!halted(Direction.Response)) this.answer.skip(index);
+    if (!this.#stream.isHalted(Direction.Request)) this.request.skip(index);
+    if (!this.#stream.isHalted(Direction.Response)) this.answer.skip(index);
   }
 
   /** The stream is over: done, log and delete for each context. */

@@ -302,7 +302,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   }
 
   filterContext(index: number, direction: Direction): StreamContext | null {
-    return this.#filters.context(index, (plugin) => this.filterFailed(direction, plugin));
+    return this.#filters.context(index, direction);
   }
 
   passHead(direction: Direction, endOfStream: boolean): void {
@@ -533,7 +533,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     if (index >= 0) {
       const direction = this.#down.begun ? Direction.Response : Direction.Request;
       if (context.plugin.spec.onError === 'deny') this.filterFailed(direction, context.plugin);
-      else this.#filters.skip(index, (each) => this.isHalted(each));
+      else this.#filters.skip(index);
     }
     this.#leaveGuest();
   }

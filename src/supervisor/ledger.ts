@@ -3,7 +3,7 @@ import { capacityOf, type Limit } from '../runtime/limit.ts';
 import * as leases from './lease.ts';
 
 /** A worker that has not given its tokens back by then is decided without. */
-export const RECALL_DEADLINE_MS = 100;
+export const RECALL_DEADLINE_MS = 500;
 /** Keys beyond this push out the ones that have not been asked for longest. */
 export const MAX_KEYS = 200_000;
 const SWEEP_MS = 10_000;

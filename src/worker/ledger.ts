@@ -6,7 +6,7 @@ import { sameLimit, type LedgerAsk, type LedgerReply } from './protocol.ts';
  * A request whose question the supervisor has not answered by then is refused: a limit is there to
  * protect something, and the supervisor is out of reach for moments only. Counted in `timedOut`.
  */
-export const ASK_DEADLINE_MS = 250;
+export const ASK_DEADLINE_MS = 1000;
 /** Tokens that lay unused this long go back. */
 const IDLE_MS = 2000;
 /** Use is reported at least this often, so that the bucket refills on time. */
