@@ -1,10 +1,11 @@
 // Writes the documents that are made from the code: docs/configuration.md, docs/errors.md,
-// docs/abi.md and docs/schemas/. With --check it only compares, and exits 1 where one is out of date.
+// docs/abi.md, docs/metrics.md and docs/schemas/. With --check it only compares, and exits 1 where one is out of date.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ERRORS } from '../src/errors.ts';
 import { abiMarkdown } from './docs/abi-table.ts';
+import { metricsMarkdown } from './docs/metrics-table.ts';
 import { describeFields, type FieldRow } from '../src/control/schema/describe.ts';
 import { combinedSchema, kindSchema } from '../src/control/schema/json-schema.ts';
 import { KINDS, versionsOf, type KindName } from '../src/control/schema/kind.ts';
@@ -12,11 +13,12 @@ import { KINDS, versionsOf, type KindName } from '../src/control/schema/kind.ts'
 const GENERATED = '<!-- Made by `npm run docs`; change the code it is made from, not this file. -->';
 
 /** Paths from the root of the repository, with what each file must hold. */
-export function generatedDocuments(): Map<string, string> {
+export async function generatedDocuments(): Promise<Map<string, string>> {
   const documents = new Map<string, string>();
   documents.set('docs/configuration.md', configurationPage());
   documents.set('docs/errors.md', errorsPage());
   documents.set('docs/abi.md', abiMarkdown(GENERATED));
+  documents.set('docs/metrics.md', await metricsMarkdown(GENERATED));
   for (const kind of Object.keys(KINDS) as KindName[]) {
     documents.set(`docs/schemas/${kind.toLowerCase()}.json`, json(kindSchema(kind)));
   }
@@ -213,7 +215,7 @@ each kind beside it. For the YAML language server, put this on the first line of
 const root = fileURLToPath(new URL('../', import.meta.url));
 
 async function main(checkOnly: boolean): Promise<void> {
-  for (const [path, text] of generatedDocuments()) {
+  for (const [path, text] of await generatedDocuments()) {
     const file = join(root, path);
     const before = await readFile(file, 'utf8').catch(() => null);
     if (before === text) continue;

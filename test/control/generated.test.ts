@@ -10,9 +10,12 @@ import { combinedSchema } from '../../src/control/schema/json-schema.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const golden = `${root}test/golden/`;
 
-test.each([...generatedDocuments()])('%s is what the code makes (npm run docs)', async (path, text) => {
-  expect(await readFile(root + path, 'utf8')).toBe(text);
-});
+test.each([...(await generatedDocuments())])(
+  '%s is what the code makes (npm run docs)',
+  async (path, text) => {
+    expect(await readFile(root + path, 'utf8')).toBe(text);
+  },
+);
 
 describe('the schema for editors', () => {
   const validate = new Ajv({ strict: false }).compile(combinedSchema());

@@ -1,0 +1,137 @@
+import { tmpdir } from 'node:os';
+import pino from 'pino';
+import { Rollout, type RolloutDeps } from '../../src/control/rollout.ts';
+import { Metrics } from '../../src/runtime/metrics.ts';
+import { RequestMetrics } from '../../src/runtime/request-metrics.ts';
+import { ClusterMetrics, FilterMetrics, RuntimeMetrics } from '../../src/runtime/runtime-metrics.ts';
+import type { RuleSpec } from '../../src/runtime/snapshot.ts';
+import { Fleet } from '../../src/supervisor/fleet.ts';
+import { SharedLedger } from '../../src/supervisor/ledger.ts';
+import { MetricsBoard } from '../../src/supervisor/metrics.ts';
+import { StatusView } from '../../src/supervisor/status-view.ts';
+import { WorkerProgram, type SteeredRuntime } from '../../src/worker/program.ts';
+import type { WorkerDump } from '../../src/worker/protocol.ts';
+
+interface MetricRow {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+  readonly labels: Set<string>;
+}
+
+/** docs/metrics.md: everything that `/metrics` shows, read from what it would show of a weir at rest. */
+export async function metricsMarkdown(generated: string): Promise<string> {
+  const rows = [...readExposition(await exposition()).values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const own = rows.filter(({ name }) => name.startsWith('weir_'));
+  const standard = rows.filter(({ name }) => !name.startsWith('weir_'));
+  return `${[
+    '# Metrics',
+    '',
+    generated,
+    '',
+    'What `GET /metrics` on the admin address shows, in Prometheus text format. Values of all workers are',
+    'summed, those of workers that have exited included, so counters never run backwards while weir runs.',
+    'What needs explaining beyond its line is in [operations.md](operations.md#metrics).',
+    '',
+    '## Requests',
+    '',
+    "Istio's standard metrics, under its names and with its labels, so that its dashboards and alerts work.",
+    '',
+    ...table(standard),
+    '',
+    '## Weir',
+    '',
+    ...table(own),
+    '',
+    '## Metrics of filters',
+    '',
+    'What a filter defines is shown as `wasmcustom_<its name>`, where a character that Prometheus does not',
+    'allow became `_`, with the label `filter` (`namespace/chain#filter`). At most 1000 for a plugin.',
+  ].join('\n')}\n`;
+}
+
+function table(rows: readonly MetricRow[]): string[] {
+  return [
+    '| Name | Type | Labels | Meaning |',
+    '| --- | --- | --- | --- |',
+    ...rows.map(
+      ({ name, type, labels, help }) =>
+        `| \`${name}\` | ${type} | ${[...labels].map((label) => `\`${label}\``).join(' ')} | ${help} |`,
+    ),
+  ];
+}
+
+/** The text of a weir with one worker, one rule, one cluster and one filter, none of which runs. */
+async function exposition(): Promise<string> {
+  const log = pino({ level: 'silent' });
+  const ledger = new SharedLedger({ workers: () => 1, send: () => undefined, now: () => 0 });
+  const fleet = new RestingFleet({
+    size: 1,
+    entry: tmpdir(),
+    environment: () => ({}),
+    log,
+    onLedger: () => undefined,
+    onExit: () => undefined,
+    onCrashLoop: () => undefined,
+  });
+  // Nothing is ever rolled out here.
+  const rollout = new Rollout({} as RolloutDeps);
+  const view = new StatusView({
+    fleet,
+    ledger,
+    board: new MetricsBoard(),
+    rollout,
+    isDraining: () => false,
+    wantsState: true,
+    log,
+  });
+  const { text } = await view.metrics();
+  ledger.close();
+  return text;
+}
+
+class RestingFleet extends Fleet {
+  override dumps(): Promise<{ slot: number; dump: WorkerDump }[]> {
+    return Promise.resolve([{ slot: 1, dump: restingWorker() }]);
+  }
+}
+
+function restingWorker(): WorkerDump {
+  const metrics = new Metrics();
+  const scope = metrics.scope();
+  const rule = { route: 'shop/checkout', backends: [{ cluster: 0 }] } as unknown as RuleSpec;
+  new RuntimeMetrics(metrics);
+  new ClusterMetrics(scope, 'shop/checkout-v1');
+  new FilterMetrics(scope, 'shop/checkout#key');
+  // A series of `istio_requests_total` is made with the first request.
+  new RequestMetrics(scope, [rule], [{ name: 'shop/checkout-v1' } as never]).record(0, 0, 200, 0, 1, 0, 0);
+  const program = new WorkerProgram({
+    id: 1,
+    workers: 1,
+    drainMs: 0,
+    log: { logger: pino({ level: 'silent' }), dropped: () => 0, flush: () => undefined },
+    makeRuntime: () => ({}) as SteeredRuntime<never>,
+  });
+  return {
+    families: [...metrics.dump(), ...program['families']()],
+    status: { version: '', streams: 0, connections: 0, snapshots: 1, plugins: [], clusters: [] },
+    process: { cpuSeconds: 0, residentBytes: 0, heapBytes: 0 },
+  };
+}
+
+function readExposition(text: string): Map<string, MetricRow> {
+  const rows = new Map<string, MetricRow>();
+  let help = '';
+  let current: MetricRow | null = null;
+  for (const line of text.split('\n')) {
+    const [, about, name, rest] = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line) ?? [];
+    if (about === 'HELP') help = rest!;
+    else if (about === 'TYPE')
+      rows.set(name!, (current = { name: name!, type: rest!, help, labels: new Set() }));
+    else {
+      for (const [, label] of (/\{(.*)\}/.exec(line)?.[1] ?? '').matchAll(/(\w+)="[^"]*"/g))
+        if (label !== 'le') current?.labels.add(label!);
+    }
+  }
+  return rows;
+}
