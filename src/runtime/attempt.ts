@@ -46,8 +46,13 @@ export class Attempt {
   #running = false;
   #waitsIn: EndpointPool | null = null;
   #framing: Framing = Framing.None;
-  #perTryMs = 0;
+  /** When this try has had its time; monotonic ms. */
+  #until = Infinity;
   #headSeen = false;
+  /** The request went out whole. */
+  #sent = false;
+  /** `bytesOut` when the answer was last found to be missing. */
+  #lastBytesOut = 0;
   /** Bytes read of the answer, head included; 0 means that a retry on another connection is safe. */
   bytesIn = 0;
   bytesOut = 0;
@@ -89,8 +94,10 @@ export class Attempt {
   start(cluster: Cluster, endpoint: Endpoint, perTryMs: number, fresh: boolean): void {
     this.#cluster = cluster;
     this.endpoint = endpoint;
-    this.#perTryMs = perTryMs;
+    this.#until = perTryMs > 0 ? this.#wheel.refresh() + perTryMs : Infinity;
     this.#headSeen = false;
+    this.#sent = false;
+    this.#lastBytesOut = 0;
     this.bytesIn = 0;
     this.bytesOut = 0;
     endpoint.active++;
@@ -101,9 +108,10 @@ export class Attempt {
       this.onGranted(connection);
       return;
     }
-    this.#waitsIn = pool;
-    if (pool.mayWait) this.#wheel.add(this.#timer, MAX_WAIT_MS);
-    else this.#onTimer();
+    if (pool.wait(this)) {
+      this.#waitsIn = pool;
+      this.#wheel.add(this.#timer, this.#withinTry(MAX_WAIT_MS));
+    } else this.#onTimer();
   }
 
   /** The pool has a connection for this attempt. */
@@ -112,7 +120,7 @@ export class Attempt {
     this.#connection = connection;
     this.reused = connection.served > 0;
     if (connection.ready) this.onConnected();
-    else this.#wheel.add(this.#timer, this.#cluster!.spec.connectTimeoutMs);
+    else this.#wheel.add(this.#timer, this.#withinTry(this.#cluster!.spec.connectTimeoutMs));
   }
 
   writeHead(framing: Framing, length: number, upgrade: Buffer | null): void {
@@ -138,6 +146,8 @@ export class Attempt {
     const connection = this.#connection!;
     if (this.#framing === Framing.Chunked) appendLastChunk(connection);
     connection.requestSent();
+    this.#sent = true;
+    if (!this.#headSeen) this.#awaitHead();
   }
 
   startTunnel(): void {
@@ -171,10 +181,21 @@ export class Attempt {
   // What the connection says.
 
   onConnected(): void {
-    const firstByte = this.#cluster!.spec.firstByteTimeoutMs;
-    const limit = this.#perTryMs > 0 && this.#perTryMs < firstByte ? this.#perTryMs : firstByte;
-    if (limit > 0) this.#wheel.arm(this.#timer, limit);
+    this.#awaitHead();
     this.#owner.attemptReady();
+    // The try before may have been stopped by an upstream that took no more.
+    if (this.#connection !== null && !this.#connection.blocked) this.#owner.upstreamDrained();
+  }
+
+  #awaitHead(): void {
+    const { firstByteTimeoutMs } = this.#cluster!.spec;
+    const limit = this.#withinTry(firstByteTimeoutMs > 0 ? firstByteTimeoutMs : Infinity);
+    if (limit === Infinity) this.#wheel.disarm(this.#timer);
+    else this.#wheel.arm(this.#timer, limit);
+  }
+
+  #withinTry(limitMs: number): number {
+    return Math.max(0, Math.min(limitMs, this.#until - this.#wheel.now));
   }
 
   onBytes(size: number): void {
@@ -234,6 +255,15 @@ export class Attempt {
 
   #onTimer(): void {
     if (!this.#running || this.#headSeen) return;
+    if (this.ready && !this.#sent && this.#wheel.now < this.#until) {
+      // The upstream is late only once it has the request whole, or takes no more of it.
+      const stalled = this.blocked && this.bytesOut === this.#lastBytesOut;
+      this.#lastBytesOut = this.bytesOut;
+      if (!stalled) {
+        this.#awaitHead();
+        return;
+      }
+    }
     const failure =
       this.#connection === null
         ? Failure.Overflow

@@ -56,7 +56,10 @@ export class Connection extends Transport {
   #stream: Stream | null = null;
   #phase: Phase = Phase.Head;
   #parsing = false;
+  /** The stream wants no more bytes for the time being. */
+  #held = false;
   #paused = false;
+  #pausedAt = 0;
   /** Bytes read ahead of the answer under way. */
   #kept: Buffer | null = null;
   #requests = 0;
@@ -130,10 +133,10 @@ export class Connection extends Transport {
     return this.#router;
   }
 
-  /** Index of the listener whose certificate the client was shown; -1: it named no server. */
+  /** Index of the listener whose certificate the client was shown; -1: it was shown none. */
   listenerOf(live: LiveSnapshot): number {
-    const name = this.tls === null ? '' : serverNameOf(this.tls);
-    return name !== '' ? (live.certificates(this.port.key)?.listenerOf(name) ?? -1) : -1;
+    if (this.tls === null) return -1;
+    return live.certificates(this.port.key)?.listenerOf(serverNameOf(this.tls)) ?? -1;
   }
 
   // ── Bytes in ──────────────────────────────────────────────────────────────────────────────────
@@ -151,8 +154,14 @@ export class Connection extends Transport {
     this.#parsing = true;
     let at = start;
     while (at < end) {
-      if (this.#phase === Phase.Head) at = this.#readHead(bytes, at, end);
-      else if (this.#phase === Phase.Body) at = this.#readBody(bytes, at, end);
+      if (this.#phase === Phase.Head) {
+        // Answers that the client does not take must not pile up: its next request waits until it did.
+        if (this.blocked && this.#stream === null) {
+          this.#keep(bytes, at, end);
+          break;
+        }
+        at = this.#readHead(bytes, at, end);
+      } else if (this.#phase === Phase.Body) at = this.#readBody(bytes, at, end);
       else if (this.#phase === Phase.Waiting) {
         this.#keep(bytes, at, end);
         break;
@@ -167,6 +176,7 @@ export class Connection extends Transport {
       }
     }
     this.#parsing = false;
+    this.#updateReading();
   }
 
   /** @returns where to go on */
@@ -200,8 +210,8 @@ export class Connection extends Transport {
     const ended = reader.framing === Framing.None || (reader.framing === Framing.Length && this.#left === 0);
     if (!ended) {
       this.#phase = Phase.Body;
-      this.#since = worker.wheel.now;
-      worker.wheel.add(this.#timer, Math.min(this.limits.bodyTimeoutMs, RATE_GRACE_MS));
+      this.#since = this.#lastRead = worker.wheel.now;
+      worker.wheel.add(this.#timer, this.#bodyCheckMs());
       if (reader.framing === Framing.Chunked) (this.#chunked ??= new ChunkedReader()).reset(this.limits);
     }
     stream.begin(this, worker.live, reader);
@@ -278,7 +288,6 @@ export class Connection extends Transport {
   #keep(bytes: Buffer, start: number, end: number): void {
     const more = bytes.subarray(start, end);
     this.#kept = this.#kept === null ? Buffer.from(more) : Buffer.concat([this.#kept, more]);
-    this.pauseReading();
   }
 
   #linger(size: number): void {
@@ -297,16 +306,34 @@ export class Connection extends Transport {
     this.#lingerThenClose();
   }
 
+  /** The stream under way wants no more bytes. */
   pauseReading(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.socket.pause();
+    this.#held = true;
+    this.#updateReading();
   }
 
   resumeReading(): void {
-    if (!this.#paused || this.#kept !== null) return;
-    this.#paused = false;
-    if (!this.socket.destroyed) this.socket.resume();
+    this.#held = false;
+    this.#updateReading();
+  }
+
+  #updateReading(): void {
+    const pause = this.#held || this.#kept !== null;
+    if (pause === this.#paused || this.#phase === Phase.Closed) return;
+    this.#paused = pause;
+    const { wheel } = this.worker;
+    if (pause) {
+      this.#pausedAt = wheel.now;
+      this.socket.pause();
+      return;
+    }
+    if (this.#phase === Phase.Body) {
+      // The client could not send meanwhile: that time is not its own.
+      this.#lastRead = wheel.now;
+      this.#since += wheel.now - this.#pausedAt;
+      wheel.add(this.#timer, this.#bodyCheckMs());
+    }
+    this.socket.resume();
   }
 
   // ── The answer out ────────────────────────────────────────────────────────────────────────────
@@ -351,7 +378,8 @@ export class Connection extends Transport {
     let coding = framing;
     if (coding === Framing.UntilClose) coding = Framing.Chunked;
     if (coding === Framing.Chunked && old) coding = Framing.UntilClose;
-    if (coding === Framing.UntilClose || this.#draining || this.#ended) this.#keepAlive = false;
+    if (coding === Framing.UntilClose || this.#draining || (this.#ended && this.#kept === null))
+      this.#keepAlive = false;
     // Without its 100 the client need not send the body, so that what comes next may be either.
     if (this.#reader.expectContinue && !this.#continued && this.#bodyBytes === 0) this.#keepAlive = false;
     if (this.#requests >= this.limits.requestsPerConnection || this.worker.shedding) this.#keepAlive = false;
@@ -389,6 +417,8 @@ export class Connection extends Transport {
       // Short of its length, or beyond it: it must not pass for whole.
       this.worker.log.error({ left: this.#answerLeft }, 'an answer had another length than it said');
       out.flush();
+      // The stream ends by itself: closing must not end it once more.
+      this.#stream = null;
       this.close();
     }
   }
@@ -399,7 +429,7 @@ export class Connection extends Transport {
     if (kept === null) return;
     this.#kept = null;
     this.#stream!.fromTunnel(kept, 0, kept.length);
-    this.resumeReading();
+    this.#updateReading();
   }
 
   sendTunnel(bytes: Uint8Array, start: number, end: number): void {
@@ -408,8 +438,9 @@ export class Connection extends Transport {
 
   endTunnel(): void {
     out.flush();
-    this.socket.end();
-    if (this.#ended) this.close();
+    this.socket.end(() => {
+      if (this.#ended) this.close();
+    });
   }
 
   // ── Between messages ──────────────────────────────────────────────────────────────────────────
@@ -422,6 +453,7 @@ export class Connection extends Transport {
    */
   streamEnded(whole: boolean, requestRead: boolean): void {
     this.#stream = null;
+    this.#held = false;
     if (this.#phase === Phase.Closed) return;
     if (!whole) {
       out.flush();
@@ -429,23 +461,34 @@ export class Connection extends Transport {
       this.close();
       return;
     }
+    const read = requestRead || this.#bodyRead();
     const little = this.#framing === Framing.Chunked || this.#left <= LINGER_BYTES;
-    if (!this.#keepAlive || this.#phase === Phase.Tunnel || (!requestRead && !little)) {
+    if (!this.#keepAlive || this.#phase === Phase.Tunnel || (!read && !little)) {
       this.#lingerThenClose();
       return;
     }
-    if (!requestRead) {
+    if (!read) {
       this.#phase = Phase.Discard;
       this.#lingered = 0;
       this.worker.wheel.add(this.#timer, LINGER_MS);
     } else this.#awaitHead();
     // The loop that reads this connection's bytes goes on by itself.
-    if (this.#parsing) return;
+    if (!this.#parsing) this.#goOn();
+  }
+
+  /** Whether no byte of the request's body is to come, whoever took or did not take it. */
+  #bodyRead(): boolean {
+    if (this.#framing === Framing.None) return true;
+    return this.#framing === Framing.Length ? this.#left === 0 : this.#chunked!.done;
+  }
+
+  /** With what was read ahead, then with reading. */
+  #goOn(): void {
     const kept = this.#kept;
     this.#kept = null;
     if (kept !== null) this.#onBytes(kept, 0, kept.length);
-    if (this.#phase <= Phase.Body || this.#phase === Phase.Discard) this.resumeReading();
-    else if (this.#ended) this.#onEnd();
+    else this.#updateReading();
+    if (this.#ended) this.#onEnd();
   }
 
   #awaitHead(): void {
@@ -481,33 +524,65 @@ export class Connection extends Transport {
     else stream.abandon();
   }
 
-  override onDrained(): void {
-    this.#stream?.downstreamDrained();
+  override onBlocked(): void {
+    const { wheel } = this.worker;
+    this.#blockedSince = wheel.now;
+    const { writeTimeoutMs } = this.limits;
+    if (this.#timer.deadline > wheel.now + writeTimeoutMs) wheel.add(this.#timer, writeTimeoutMs);
   }
 
+  override onDrained(): void {
+    if (this.#stream !== null) this.#stream.downstreamDrained();
+    else if (this.#phase === Phase.Head && this.#kept !== null) this.#goOn();
+  }
+
+  /** Nothing more is sent; what was sent gets the time to arrive, and then the client the time to close. */
   #lingerThenClose(): void {
     out.flush();
     this.#phase = Phase.Linger;
-    this.#kept = null;
     this.#lingered = 0;
-    this.socket.end();
-    this.#paused = false;
-    this.socket.resume();
-    this.worker.wheel.add(this.#timer, LINGER_MS);
-    if (this.#ended) this.close();
+    this.#kept = null;
+    this.#held = false;
+    this.#updateReading();
+    this.worker.wheel.add(this.#timer, this.limits.writeTimeoutMs);
+    this.socket.end(() => {
+      if (this.#phase !== Phase.Linger) return;
+      if (this.#ended) this.close();
+      else this.worker.wheel.add(this.#timer, LINGER_MS);
+    });
   }
 
   #onEnd(): void {
     this.#ended = true;
-    if (this.#phase === Phase.Tunnel) {
-      this.#stream?.downstreamEnded();
-      return;
+    switch (this.#phase) {
+      case Phase.Tunnel:
+        this.#stream?.downstreamEnded();
+        return;
+      case Phase.Waiting:
+        // A client that has sent its request whole may close its side and still wait for the answer.
+        return;
+      case Phase.Head:
+      case Phase.Discard:
+        if (this.#kept !== null) return;
+        this.#forgetHead();
+        this.#lingerThenClose();
+        return;
+      case Phase.Linger:
+        if (!this.socket.writableFinished) return;
+        break;
+      case Phase.Body:
+      case Phase.Closed:
+        break;
     }
-    // A client that has sent its request whole may close its side and still wait for the answer.
-    if (this.#phase === Phase.Waiting && this.#stream !== null) return;
-    if (this.#phase === Phase.Linger && this.socket.writableLength > 0) return;
     this.close();
     out.flush();
+  }
+
+  /** A head that came in part goes nowhere. */
+  #forgetHead(): void {
+    const stream = this.#stream;
+    this.#stream = null;
+    stream?.abandon();
   }
 
   #onClosed(): void {
@@ -517,37 +592,33 @@ export class Connection extends Transport {
 
   #onTimer(): void {
     const { wheel } = this.worker;
+    const { now } = wheel;
     const { limits } = this;
-    const now = wheel.now;
-    if (this.blocked) this.#blockedSince ||= now;
-    else this.#blockedSince = 0;
+    const unwritten = this.blocked ? this.#blockedSince + limits.writeTimeoutMs - now : Infinity;
+    if (unwritten <= 0) {
+      this.close();
+      out.flush();
+      return;
+    }
+    let next = CHECK_MS;
     switch (this.#phase) {
       case Phase.Head:
-        if (this.#stream === null) {
-          this.socket.end();
-          this.#lingerThenClose();
-        } else {
+        if (this.#stream !== null) {
           this.#refuse(408, 'the request head did not come in time');
           out.flush();
+          return;
         }
+        if (this.blocked) break;
+        this.#lingerThenClose();
         return;
-      case Phase.Body: {
-        const elapsed = now - this.#since;
-        const slow =
-          elapsed >= RATE_GRACE_MS && this.#bodyBytes < (limits.bodyMinBytesPerSecond * elapsed) / 1000;
-        if (!this.#paused && (slow || now - this.#lastRead >= limits.bodyTimeoutMs)) {
+      case Phase.Body:
+        if (!this.#paused && this.#isBodyLate(now)) {
           this.#keepAlive = false;
           this.#stream!.requestFailed(Replies.bodyTimeout);
           out.flush();
           return;
         }
-        break;
-      }
-      case Phase.Waiting:
-        if (this.#blockedSince > 0 && now - this.#blockedSince >= limits.writeTimeoutMs) {
-          this.close();
-          return;
-        }
+        next = this.#bodyCheckMs();
         break;
       case Phase.Discard:
         this.#lingerThenClose();
@@ -556,9 +627,26 @@ export class Connection extends Transport {
       case Phase.Closed:
         this.close();
         return;
+      case Phase.Waiting:
       case Phase.Tunnel:
+        break;
     }
-    wheel.add(this.#timer, CHECK_MS);
+    wheel.add(this.#timer, Math.min(next, unwritten));
+  }
+
+  #isBodyLate(now: number): boolean {
+    const { bodyTimeoutMs, bodyMinBytesPerSecond } = this.limits;
+    if (now - this.#lastRead >= bodyTimeoutMs) return true;
+    const elapsed = now - this.#since;
+    return elapsed >= RATE_GRACE_MS && this.#bodyBytes < (bodyMinBytesPerSecond * elapsed) / 1000;
+  }
+
+  /** When to look at a body again that is not late yet. */
+  #bodyCheckMs(): number {
+    if (this.#paused) return CHECK_MS;
+    const { now } = this.worker.wheel;
+    const grace = this.#since + RATE_GRACE_MS - now;
+    return Math.min(this.#lastRead + this.limits.bodyTimeoutMs - now, grace > 0 ? grace : CHECK_MS);
   }
 }
 

@@ -1,9 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
-import { adoptAccepted, readByEvents } from './accepted-socket.ts';
+import { adoptAccepted, readByEvents, serverNameOf } from './accepted-socket.ts';
 import { Connection } from './connection.ts';
 import type { LiveSnapshot } from './live-snapshot.ts';
 import { portKey, type PortSpec } from './snapshot.ts';
+import { Timer } from './timer-wheel.ts';
 import type { WorkerState } from './worker-state.ts';
 
 /** More than Node's 511: a burst of connections waits in the kernel, not in retransmissions. */
@@ -20,6 +21,8 @@ export class ListeningPort {
   #live: LiveSnapshot;
   readonly #server: Server;
   readonly #byAddress = new Map<string, number>();
+  /** TLS connections that are not set up yet, by the client's address and port. */
+  readonly #handshakes = new Map<string, Handshake>();
   /** Sockets that came before the snapshot was put in force; null from then on. */
   #early: (() => void)[] | null = [];
   #closed = false;
@@ -61,8 +64,8 @@ export class ListeningPort {
   update(spec: PortSpec, live: LiveSnapshot): void {
     this.spec = spec;
     this.#live = live;
-    const fallback = live.certificates(this.key)?.fallback;
-    if (fallback) (this.#server as TlsServer).setSecureContext(fallback);
+    const certificates = live.certificates(this.key);
+    if (certificates !== null) (this.#server as TlsServer).setSecureContext(certificates.defaults);
   }
 
   /** Accepts no more; connections finish what they do. */
@@ -70,10 +73,13 @@ export class ListeningPort {
     if (this.#closed) return;
     this.#closed = true;
     this.#server.close();
+    // Where it never opened, what came is refused.
+    this.open();
     for (const connection of [...this.connections]) connection.drain();
   }
 
   cut(): void {
+    for (const { socket } of [...this.#handshakes.values()]) socket.destroy();
     for (const connection of [...this.connections]) connection.close();
   }
 
@@ -82,9 +88,7 @@ export class ListeningPort {
     if (!this.connections.delete(connection)) return;
     const { metrics, own } = this.#worker;
     metrics.inc(own.downstreamConnections, -1);
-    const left = this.#byAddress.get(connection.remoteAddress)! - 1;
-    if (left > 0) this.#byAddress.set(connection.remoteAddress, left);
-    else this.#byAddress.delete(connection.remoteAddress);
+    this.#uncount(connection.remoteAddress);
   }
 
   #plainServer(): Server {
@@ -94,24 +98,54 @@ export class ListeningPort {
   }
 
   #tlsServer(): Server {
-    const worker = this.#worker;
     const server = createTlsServer(
       {
+        ...this.#live.certificates(this.key)?.defaults,
         ALPNProtocols: ['http/1.1'],
         allowHalfOpen: true,
-        handshakeTimeout: this.spec.limits.tlsHandshakeTimeoutMs,
         // Certificates are those of the snapshot in force at the handshake: a swap renews them.
         SNICallback: (name, done) => {
-          const context = this.#live.certificates(this.key)?.find(name) ?? null;
+          let context = null;
+          try {
+            context = this.#live.certificates(this.key)?.find(name) ?? null;
+          } catch (error) {
+            this.#worker.log.error({ listener: this.key, error }, 'choosing a certificate failed');
+          }
           if (context === null) done(new Error('no certificate for this name'));
           else done(null, context);
         },
       },
       (socket) => this.#whenOpen(socket, () => this.#admitTls(socket)),
     );
-    server.on('connection', (socket: Socket) => socket.setNoDelay(true));
-    server.on('tlsClientError', () => worker.metrics.inc(worker.own.downstreamConnectionsRefused));
+    server.on('connection', (socket: Socket) => this.#beginHandshake(socket));
+    server.on('tlsClientError', (_error, socket) => {
+      this.#refused();
+      socket.destroy();
+    });
     return server;
+  }
+
+  /** Counts a connection from its first moment, so that unfinished handshakes are bounded too. */
+  #beginHandshake(socket: Socket): void {
+    const address = socket.remoteAddress;
+    if (address === undefined || !this.#hasRoom(address)) {
+      this.#refused();
+      socket.destroy();
+      return;
+    }
+    socket.setNoDelay(true);
+    const { wheel } = this.#worker;
+    const timer = new Timer(() => socket.destroy());
+    const key = clientKey(socket);
+    this.#handshakes.set(key, { socket, timer });
+    this.#count(address);
+    wheel.add(timer, this.spec.limits.tlsHandshakeTimeoutMs);
+    socket.once('close', () => {
+      wheel.cancel(timer);
+      if (this.#handshakes.get(key)?.socket !== socket) return;
+      this.#handshakes.delete(key);
+      this.#uncount(address);
+    });
   }
 
   #whenOpen(socket: Socket, admit: () => void): void {
@@ -125,36 +159,62 @@ export class ListeningPort {
     let connection: Connection | null = null;
     const socket = adoptAccepted(accepted, (size) => connection!.onRead(size));
     socket.on('error', ignore);
-    connection = this.#admit(socket, null);
-    if (connection === null) return;
+    const address = socket.remoteAddress;
+    if (address === undefined || this.#closed || !this.#hasRoom(address)) {
+      this.#refused();
+      socket.destroy();
+      return;
+    }
+    this.#count(address);
+    connection = this.#open(socket, null);
     socket.resume();
   }
 
   #admitTls(socket: TLSSocket): void {
-    const connection = this.#admit(socket, socket);
-    if (connection !== null) readByEvents(socket, (size) => connection.onRead(size));
+    const key = clientKey(socket);
+    const handshake = this.#handshakes.get(key);
+    const admitted = this.#live.certificates(this.key)?.admits(socket, serverNameOf(socket)) === true;
+    if (handshake === undefined || this.#closed || !admitted) {
+      this.#refused();
+      socket.destroy();
+      return;
+    }
+    // From here on the connection is what is counted.
+    this.#handshakes.delete(key);
+    this.#worker.wheel.cancel(handshake.timer);
+    const connection = this.#open(socket, socket);
+    readByEvents(socket, (size) => connection.onRead(size));
   }
 
-  #admit(socket: Socket, tls: TLSSocket | null): Connection | null {
-    const { limits } = this.spec;
-    const address = socket.remoteAddress;
+  #open(socket: Socket, tls: TLSSocket | null): Connection {
     const { metrics, own } = this.#worker;
-    const open = address === undefined ? 0 : (this.#byAddress.get(address) ?? 0);
-    const refused =
-      address === undefined ||
-      this.connections.size >= limits.connections ||
-      open >= limits.connectionsPerAddress;
-    if (refused || this.#closed) {
-      metrics.inc(own.downstreamConnectionsRefused);
-      socket.destroy();
-      return null;
-    }
-    this.#byAddress.set(address, open + 1);
     const connection = new Connection(socket, this, this.#worker, tls);
     this.connections.add(connection);
     metrics.inc(own.downstreamConnections);
     metrics.inc(own.downstreamConnectionsTotal);
     return connection;
+  }
+
+  #hasRoom(address: string): boolean {
+    const { limits } = this.spec;
+    return (
+      this.connections.size + this.#handshakes.size < limits.connections &&
+      (this.#byAddress.get(address) ?? 0) < limits.connectionsPerAddress
+    );
+  }
+
+  #count(address: string): void {
+    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
+  }
+
+  #uncount(address: string): void {
+    const left = this.#byAddress.get(address)! - 1;
+    if (left > 0) this.#byAddress.set(address, left);
+    else this.#byAddress.delete(address);
+  }
+
+  #refused(): void {
+    this.#worker.metrics.inc(this.#worker.own.downstreamConnectionsRefused);
   }
 
   /** Without descriptors every accept fails at once: waiting is better than spinning. */
@@ -165,6 +225,16 @@ export class ListeningPort {
       if (!this.#closed) this.listen().catch(() => this.#pauseAccepting());
     }, NO_DESCRIPTORS_PAUSE_MS);
   }
+}
+
+interface Handshake {
+  readonly socket: Socket;
+  readonly timer: Timer;
+}
+
+/** The same for an accepted socket and for the TLS socket on it; one at a time has it on a port. */
+function clientKey(socket: Socket): string {
+  return `${socket.remoteAddress}/${socket.remotePort}`;
 }
 
 function ignore(): void {

@@ -5,10 +5,10 @@ import type { TimerWheel } from './timer-wheel.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 import { upstreamTlsOptions } from './upstream-tls.ts';
 
-/** Connections of a cluster over all its endpoints, and who waits for one. */
+/** What the endpoints of a cluster share: its connections that are idle, and who waits for one. */
 class ClusterPool {
-  open = 0;
   readonly waiting: { attempt: Attempt; pool: EndpointPool }[] = [];
+  readonly pools = new Set<EndpointPool>();
 }
 
 const clusterPools = new WeakMap<Cluster, ClusterPool>();
@@ -42,37 +42,53 @@ export class EndpointPool {
     this.wheel = wheel;
     this.idleTimeoutMs = cluster.spec.idleTimeoutMs;
     this.tls = upstreamTlsOptions(cluster.spec.tls);
+    shared.pools.add(this);
   }
 
   /**
    * @param fresh ask for a connection that has not served yet: the last try failed on a stale one
-   * @returns null where the cluster has as many connections as it may: `attempt.onGranted` comes later
+   * @returns null where the cluster has as many connections as it may: the attempt may `wait`
    */
   acquire(attempt: Attempt, fresh: boolean): UpstreamConnection | null {
-    if (!fresh) {
+    while (!fresh) {
       const connection = this.#idle.pop();
-      if (connection !== undefined) {
-        connection.take(attempt);
-        return connection;
-      }
+      if (connection === undefined) break;
+      // One that has failed a moment ago is taken out by its own event, which is still to come.
+      if (connection.socket.destroyed) continue;
+      connection.take(attempt);
+      return connection;
     }
-    if (this.#shared.open >= this.#cluster.spec.maxConnections) {
-      this.#shared.waiting.push({ attempt, pool: this });
-      return null;
-    }
+    if (this.#cluster.connections >= this.#cluster.spec.maxConnections && !this.#makeRoom()) return null;
     return this.#connect(attempt);
   }
 
-  /** Whether one more attempt may wait for a connection. */
-  get mayWait(): boolean {
-    return this.#shared.waiting.length < this.#cluster.spec.maxPending;
+  /** Queues the attempt; `attempt.onGranted` comes later. False: as many wait as may. */
+  wait(attempt: Attempt): boolean {
+    if (!this.#cluster.enqueue()) return false;
+    this.#shared.waiting.push({ attempt, pool: this });
+    return true;
   }
 
   /** The attempt no longer waits. */
   forget(attempt: Attempt): void {
-    const { waiting } = this.#shared;
-    const at = waiting.findIndex((entry) => entry.attempt === attempt);
-    if (at >= 0) waiting.splice(at, 1);
+    const at = this.#shared.waiting.findIndex((entry) => entry.attempt === attempt);
+    if (at >= 0) this.#dequeue(at);
+  }
+
+  #dequeue(at: number): { attempt: Attempt; pool: EndpointPool } {
+    this.#cluster.dequeue();
+    return this.#shared.waiting.splice(at, 1)[0]!;
+  }
+
+  /** Idle connections do not keep others from being made: gives up the one of this cluster that is idle longest in its pool. */
+  #makeRoom(): boolean {
+    for (const pool of this.#shared.pools) {
+      const connection = pool.#idle[0];
+      if (connection === undefined) continue;
+      connection.destroy();
+      return true;
+    }
+    return false;
   }
 
   /** Takes an idle connection back. False: close it. */
@@ -81,9 +97,9 @@ export class EndpointPool {
     if (this.#shared.waiting.length > 0) {
       const at = this.#shared.waiting.findIndex((entry) => entry.pool === this);
       if (at < 0) return false; // closing it makes room for the endpoint that is waited for
-      const [entry] = this.#shared.waiting.splice(at, 1);
-      connection.take(entry!.attempt);
-      entry!.attempt.onGranted(connection);
+      const { attempt } = this.#dequeue(at);
+      connection.take(attempt);
+      attempt.onGranted(connection);
       return true;
     }
     this.#idle.push(connection);
@@ -95,9 +111,10 @@ export class EndpointPool {
     const at = this.#idle.lastIndexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
     this.#open--;
-    this.#shared.open--;
-    const next = this.#shared.waiting.shift();
-    if (next !== undefined) next.attempt.onGranted(next.pool.#connect(next.attempt));
+    this.#cluster.connections--;
+    if (this.#shared.waiting.length === 0) return;
+    const { attempt, pool } = this.#dequeue(0);
+    attempt.onGranted(pool.#connect(attempt));
   }
 
   get connections(): number {
@@ -107,12 +124,13 @@ export class EndpointPool {
   /** Closes idle connections; those in use close when their answer is read. */
   dispose(): void {
     this.#disposed = true;
+    this.#shared.pools.delete(this);
     for (const connection of this.#idle.splice(0)) connection.destroy();
   }
 
   #connect(attempt: Attempt): UpstreamConnection {
     this.#open++;
-    this.#shared.open++;
+    this.#cluster.connections++;
     return new UpstreamConnection(this, this.#endpoint, attempt);
   }
 }

@@ -46,6 +46,11 @@ export abstract class Transport {
     out.flush();
   }
 
+  /** The kernel did not take all that was written. Not called again before `onDrained`. */
+  onBlocked(): void {
+    // Only who sets the other side a limit wants to know.
+  }
+
   /** The kernel took all that was written after it had refused some. */
   abstract onDrained(): void;
 }
@@ -109,11 +114,11 @@ export const out = {
     const more = socket.write(bytes.subarray(0, size));
     if (socket.writableLength === 0) return;
     // `drain` comes only after a refusal. A buffer of which a little is left without one is let go of.
-    if (!more) {
-      transport.lent.push(bytes);
-      transport.blocked = true;
-    }
+    if (!more) transport.lent.push(bytes);
     bytes = spares.pop() ?? Buffer.allocUnsafeSlow(OUT_BYTES);
+    if (more || transport.blocked) return;
+    transport.blocked = true;
+    transport.onBlocked();
   },
 };
 

@@ -200,13 +200,15 @@ export class UpstreamConnection extends Transport {
     this.#keepAlive = reader.keepAlive && reader.framing !== Framing.UntilClose;
     this.#phase = Phase.Body;
     if (reader.framing === Framing.Chunked)
-      (this.#chunked ??= new ChunkedReader()).reset(DEFAULT_LISTENER_LIMITS);
+      (this.#chunked ??= new ChunkedReader()).reset(DEFAULT_LISTENER_LIMITS, MessageKind.Response);
     const bodiless =
       reader.framing === Framing.None || (reader.framing === Framing.Length && this.#left === 0);
     if (bodiless && reader.status !== 101) {
+      const { status, framing, contentLength } = reader;
       this.#clean = at === size;
+      // From here on the reader may serve the answer to another attempt.
       this.#endAnswer();
-      attempt.onHead(reader.status, reader.framing, reader.contentLength, true);
+      attempt.onHead(status, framing, contentLength, true);
       return -1;
     }
     attempt.onHead(reader.status, reader.framing, reader.contentLength, bodiless);
@@ -269,7 +271,7 @@ export class UpstreamConnection extends Transport {
 
   #release(): void {
     if (!this.#pool.release(this)) this.#close();
-    else this.#pool.wheel.add(this.#idle, this.#pool.idleTimeoutMs);
+    else if (this.#phase === Phase.Idle) this.#pool.wheel.add(this.#idle, this.#pool.idleTimeoutMs);
   }
 
   #onIdle(): void {

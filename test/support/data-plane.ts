@@ -5,6 +5,7 @@ import {
   DEFAULT_LISTENER_LIMITS,
   type ClusterSpec,
   type ListenerLimits,
+  type ListenerSpec,
   type MatchSpec,
   type PluginSpec,
   type RuleSpec,
@@ -17,6 +18,10 @@ export interface Part {
   readonly rules?: readonly (Partial<RuleSpec> & { readonly match?: Partial<MatchSpec> })[];
   readonly clusters?: readonly (Partial<ClusterSpec> & { readonly ports: readonly number[] })[];
   readonly limits?: Partial<ListenerLimits>;
+  /** Default http. */
+  readonly protocol?: 'http' | 'https';
+  /** Default: one for any hostname. All rules hold in each, unless it says otherwise. */
+  readonly listeners?: readonly Partial<ListenerSpec>[];
   readonly modules?: Snapshot['modules'];
   readonly plugins?: readonly (Partial<PluginSpec> & { readonly name: string })[];
   readonly chains?: Snapshot['chains'];
@@ -35,30 +40,29 @@ export function snapshotOf(port: number, part: Part): Snapshot {
       {
         address: '127.0.0.1',
         port,
-        protocol: 'http',
+        protocol: part.protocol ?? 'http',
         limits: { ...DEFAULT_LISTENER_LIMITS, ...part.limits },
-        listeners: [
-          {
-            name: 'test/edge/http',
-            hostname: '',
-            chain: part.listenerChain ?? 0,
-            certificates: [],
-            minTlsVersion: 'TLSv1.2',
-            virtualHosts: [
-              {
-                hostname: '',
-                matches: rules.map((rule, index) => ({
-                  path: { type: 'prefix', value: '/' },
-                  method: null,
-                  headers: [],
-                  query: [],
-                  ...rule.match,
-                  rule: index,
-                })),
-              },
-            ],
-          },
-        ],
+        listeners: (part.listeners ?? [{}]).map((listener) => ({
+          name: `test/edge/${listener.hostname || 'http'}`,
+          hostname: '',
+          chain: part.listenerChain ?? 0,
+          certificates: [],
+          minTlsVersion: 'TLSv1.2',
+          virtualHosts: [
+            {
+              hostname: listener.hostname ?? '',
+              matches: rules.map((rule, index) => ({
+                path: { type: 'prefix', value: '/' },
+                method: null,
+                headers: [],
+                query: [],
+                ...rule.match,
+                rule: index,
+              })),
+            },
+          ],
+          ...listener,
+        })),
       },
     ],
     rules: rules.map((rule, index) => ({

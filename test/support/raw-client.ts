@@ -22,6 +22,8 @@ export interface ClientOptions {
   readonly port: number;
   /** Default 127.0.0.1. */
   readonly host?: string;
+  /** To come from, where it matters. */
+  readonly localAddress?: string;
   /** Switches TLS on. */
   readonly tls?: ConnectionOptions;
   /** For every read and wait of this client. Default 10 s. */
@@ -121,7 +123,8 @@ export class RawClient {
   }
 
   static async connect(options: ClientOptions): Promise<RawClient> {
-    const at = { port: options.port, host: options.host ?? '127.0.0.1' };
+    const from = options.localAddress === undefined ? {} : { localAddress: options.localAddress };
+    const at = { port: options.port, host: options.host ?? '127.0.0.1', ...from };
     const socket = options.tls
       ? connectTls({ ...options.tls, ...at })
       : connect({ ...at, allowHalfOpen: true });
