@@ -19,6 +19,7 @@ export type Framing = (typeof Framing)[keyof typeof Framing];
 
 /** Empty lines that may precede a request line; some clients end a form with one too many. */
 const EMPTY_LINES = 4;
+const EMPTY_LINE_BYTES = 2 * (EMPTY_LINES + 1);
 
 const CHUNKED = Buffer.from('chunked', 'latin1');
 const TRAILERS = Buffer.from('trailers', 'latin1');
@@ -137,13 +138,18 @@ export class HeadReader {
       const next = this.scan(buf, start, end, block.length - start);
       if (start === end) return next;
       // A refused head is kept too, for the access log: what the block holds by then must lie in its arena.
-      block.appendReceived(buf, start, next < 0 ? Math.min(end, start + this.limits!.headBytes) : next);
+      block.appendReceived(
+        buf,
+        start,
+        next < 0 ? Math.min(end, start + EMPTY_LINE_BYTES + this.limits!.headBytes) : next,
+      );
       this.held = true;
       return next < 0 ? next : this.finish(next);
     }
     const before = block.length;
-    // A body may follow in the same piece: no more is taken than a head can have.
-    const most = this.headStart + this.limits!.headBytes - before;
+    // A body may follow in the same piece: no more is taken than a head can have. Where it starts may not be
+    // known yet, if the piece before ended among the empty lines.
+    const most = this.headStart + EMPTY_LINE_BYTES + this.limits!.headBytes - before;
     block.appendReceived(buf, start, end - start > most ? start + most : end);
     const next = this.scan(block.bytes, this.at, block.length, 0);
     if (next < 0) return next;

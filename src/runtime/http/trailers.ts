@@ -29,8 +29,6 @@ const NOT_IN_TRAILERS = new Set([
   'max-forwards',
   'origin',
   'pragma',
-  'proxy-authentication-info',
-  'proxy-authorization',
   'range',
   'refresh',
   'retry-after',
@@ -42,8 +40,8 @@ const NOT_IN_TRAILERS = new Set([
   'www-authenticate',
 ]);
 
-/** Conditional requests and CORS: whole families of fields that decide about the message. */
-const NOT_IN_TRAILERS_PREFIX = /^(?:if-|access-control-|sec-)/;
+/** Whole families of fields that decide about the message: conditions, CORS, fetch metadata, proxy authentication. */
+const NOT_IN_TRAILERS_PREFIX = /^(?:if-|access-control-|sec-|proxy-)/;
 
 /**
  * Reads a trailer section up to its blank line. Trailers are rare, so this takes strings where the head

@@ -167,6 +167,12 @@ describe('limits of a head', () => {
     }
   });
 
+  test('count from the request line also where a piece ended among the empty lines before it', () => {
+    const text = `\r\n\r\n${request('X: y')}`;
+    const limits = { headBytes: text.length - 4 };
+    for (const cut of [1, 2, 3, 4]) expect(readHead(text, { limits, cuts: [cut] }).end).toBe(text.length);
+  });
+
   test('hold for answers too, with 502', () => {
     const text = 'HTTP/1.1 200 OK\r\nX: y\r\n\r\n';
     for (const limits of [{ headBytes: text.length - 1 }, { fields: 0 }, { fieldBytes: 3 }]) {
