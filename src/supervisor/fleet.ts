@@ -8,7 +8,7 @@ import { WorkerProcess, type Deployable, type WorkerEvents } from './worker-proc
 export type { Deployable } from './worker-process.ts';
 
 /** A worker whose event loop has not turned for this long is ended and replaced. */
-export const STALL_LIMIT_MS = 5000;
+const STALL_LIMIT_MS = 5000;
 /** A process that has not reported within this time of its start is ended and replaced. */
 const START_LIMIT_MS = 20_000;
 const WATCH_MS = 1000;
@@ -21,6 +21,8 @@ export interface FleetOptions {
   readonly entry: string;
   readonly environment: (slot: number) => Record<string, string>;
   readonly log: Logger;
+  /** Default: 5 s. */
+  readonly stallLimitMs?: number;
   onLedger(worker: number, asks: readonly LedgerAsk[]): void;
   onExit(worker: number, lastDump: WorkerDump | null): void;
   /** Workers keep exiting under the snapshot in force. */
@@ -278,7 +280,7 @@ export class Fleet {
     this.watchedAt = now;
     if (wasStopped) return;
     for (const worker of this.processes()) {
-      const limit = worker.isUp ? STALL_LIMIT_MS : START_LIMIT_MS;
+      const limit = worker.isUp ? (this.options.stallLimitMs ?? STALL_LIMIT_MS) : START_LIMIT_MS;
       if (worker.isLeaving || now - worker.aliveAt < limit) continue;
       this.options.log.error(
         { worker: worker.slot, workerPid: worker.pid, stalledMs: Math.round(now - worker.aliveAt) },

@@ -30,7 +30,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 let fleet: Fleet;
 let crashLoops: number;
 
-function start(size: number): void {
+function start(size: number, stallLimitMs?: number): void {
   crashLoops = 0;
   fleet = new Fleet({
     size,
@@ -39,6 +39,7 @@ function start(size: number): void {
       WEIR_WORKER: JSON.stringify({ id: slot, workers: size, level: 'silent' }),
     }),
     log: pino({ level: 'silent' }),
+    ...(stallLimitMs === undefined ? {} : { stallLimitMs }),
     onLedger: () => undefined,
     onExit: () => undefined,
     onCrashLoop: () => crashLoops++,
@@ -158,7 +159,7 @@ describe('a fleet', () => {
   });
 
   test('an event loop that does not turn any more is ended and replaced', { timeout: 30_000 }, async () => {
-    start(2);
+    start(2, 1500);
     await fleet.deploy(release('stall@1'));
     const before = pids();
     await expect.poll(() => fleet.restarts, { timeout: 15_000 }).toBeGreaterThan(0);
