@@ -347,7 +347,8 @@ export const ERRORS = {
   WEIR4005: {
     title: 'the workers could not take the configuration',
     source: 'internal',
-    explanation: 'The configuration is sound by itself, but a worker, or the part of weir that reads it, broke down or did not answer.',
+    explanation:
+      'The configuration is sound by itself, but a worker, or the part of weir that reads it, broke down or did not answer.',
     fix: 'Read the log lines beside this error. If they do not tell, it is a fault of weir: report it.',
   },
   WEIR4006: {
