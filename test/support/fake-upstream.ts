@@ -145,8 +145,14 @@ export class UpstreamAnswer {
   /** RST at once. */
   reset(): void {
     this.over = true;
-    this.socket.resetAndDestroy();
+    reset(this.socket);
   }
+}
+
+/** RST, which TLS sockets cannot send: there it is an end without close_notify. */
+function reset(socket: Socket): void {
+  if ('encrypted' in socket) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 const REASONS: Record<number, string> = {
@@ -343,7 +349,7 @@ export class FakeUpstream {
 
   /** Stops listening and resets what is open. */
   async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
     if (!this.#server.listening) return;
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -364,7 +370,7 @@ export class FakeUpstream {
   closeConnections(how: 'close' | 'reset' = 'close'): void {
     for (const socket of this.#sockets) {
       if (how === 'close') socket.end();
-      else socket.resetAndDestroy();
+      else reset(socket);
     }
   }
 
