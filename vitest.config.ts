@@ -20,7 +20,7 @@ export default defineConfig({
           name: 'default',
           include: ['test/**/*.test.ts', 'filters-sdk/testing/**/*.test.ts'],
           exclude: ['**/*.slow.test.ts', '**/node_modules/**'],
-          testTimeout: 15_000,
+          testTimeout: 30_000,
           hookTimeout: 30_000,
         },
       },

@@ -16,8 +16,6 @@ import { WasmHost, type Plugin, type PluginHealth } from './wasm/plugin.ts';
 import { LocalSharedStore } from './wasm/shared.ts';
 import { type Log, WorkerState } from './worker-state.ts';
 
-export { StageError } from './plugin-set.ts';
-
 /** How long the first look-up of names may hold a stage up; what is not known by then is looked up behind it. */
 const NAMES_MS = 2000;
 /** Whether the worker is overloaded is looked at this often. */

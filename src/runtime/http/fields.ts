@@ -5,37 +5,21 @@
 
 const encode = (name: string): Buffer => Buffer.from(name, 'latin1');
 
-export const METHOD = encode(':method');
-export const PATH = encode(':path');
-export const AUTHORITY = encode(':authority');
-export const SCHEME = encode(':scheme');
-export const STATUS = encode(':status');
-
 export const ACCEPT = encode('accept');
-export const ACCESS_CONTROL_REQUEST_METHOD = encode('access-control-request-method');
 export const AUTHORIZATION = encode('authorization');
 export const CONNECTION = encode('connection');
 export const CONTENT_LENGTH = encode('content-length');
 export const CONTENT_TYPE = encode('content-type');
 export const COOKIE = encode('cookie');
-export const DATE = encode('date');
 export const EXPECT = encode('expect');
 export const FORWARDED = encode('forwarded');
 export const HOST = encode('host');
 export const KEEP_ALIVE = encode('keep-alive');
-export const LOCATION = encode('location');
-export const ORIGIN = encode('origin');
-export const RETRY_AFTER = encode('retry-after');
-export const SERVER = encode('server');
 export const TE = encode('te');
 export const TRAILER = encode('trailer');
 export const TRANSFER_ENCODING = encode('transfer-encoding');
 export const UPGRADE = encode('upgrade');
-export const USER_AGENT = encode('user-agent');
-export const VIA = encode('via');
 export const X_FORWARDED_FOR = encode('x-forwarded-for');
-export const X_FORWARDED_HOST = encode('x-forwarded-host');
-export const X_FORWARDED_PORT = encode('x-forwarded-port');
 export const X_FORWARDED_PROTO = encode('x-forwarded-proto');
 export const X_REAL_IP = encode('x-real-ip');
 export const X_REQUEST_ID = encode('x-request-id');

@@ -55,11 +55,6 @@ function allOf(table: Uint8Array, bytes: Uint8Array, start: number, end: number)
   return true;
 }
 
-/** May these bytes be the name of a field? At least one byte, all of them token bytes. */
-export function isFieldName(bytes: Uint8Array, start: number, end: number): boolean {
-  return end > start && allOf(TOKEN, bytes, start, end);
-}
-
 /** May these bytes be the value of a field? Empty is allowed; CR, LF, NUL and other controls are not. */
 export function isFieldValue(bytes: Uint8Array, start: number, end: number): boolean {
   return allOf(VALUE, bytes, start, end);

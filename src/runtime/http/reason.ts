@@ -73,8 +73,3 @@ for (let status = 0; status < 600; status++) {
 export function statusLine(status: number): Buffer {
   return LINES[status >= 100 && status < 600 ? status : 500]!;
 }
-
-/** The registered reason phrase, or empty. */
-export function reasonPhrase(status: number): string {
-  return PHRASES.find(([known]) => known === status)?.[1] ?? '';
-}
