@@ -49,6 +49,13 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     ...keepAlive,
+    name: 'get-1k-few',
+    question:
+      'The same with four connections: neither side is saturated, so that each proxy pays for waking the others alike.',
+    connections: 4,
+  },
+  {
+    ...keepAlive,
     name: 'chain-3',
     question: 'What do three built-in Wasm filters (api-key, rate-limit, headers) add? The peers run none.',
     fields: [...FIELDS, 'X-Api-Key: bench-key-0123456789abcdef'],
