@@ -23,7 +23,8 @@ export interface ChainOwner {
   bodyTooLarge(direction: Direction, plugin: Plugin): void;
   /** A filter keeps as much as it may: read no more until it is released. */
   holdBack(direction: Direction, held: boolean): void;
-  recordFilter(plugin: Plugin, phase: number, startedAt: number): void;
+  /** @returns the time, which is when the next callback begins */
+  recordFilter(plugin: Plugin, phase: number, startedAt: number): number;
 }
 
 /** Actions of the ABI (`FilterHeadersStatus`, `FilterDataStatus`); reference §3. */
@@ -67,6 +68,8 @@ export class ChainPass {
   /** The position whose callback runs; -1: none. */
   #calling = -1;
   #resumed = false;
+  /** When the running callback began: one reading of the clock serves its start and the end of the one before. */
+  #clock = 0;
   #holdingBack = false;
 
   constructor(direction: Direction, owner: ChainOwner) {
@@ -197,6 +200,7 @@ export class ChainPass {
   }
 
   #walkHead(): void {
+    this.#clock = performance.now();
     while (this.#headAt < this.#count) {
       const plugin = this.#plugins[this.#index(this.#headAt)]!;
       const wanted = this.direction === Direction.Request ? Wants.RequestHeaders : Wants.ResponseHeaders;
@@ -227,6 +231,7 @@ export class ChainPass {
     end: number,
     endOfStream: boolean,
   ): void {
+    this.#clock = performance.now();
     const wanted = this.direction === Direction.Request ? Wants.RequestBody : Wants.ResponseBody;
     for (let p = from; p < this.#count; p++) {
       const plugin = this.#plugins[this.#index(p)]!;
@@ -265,6 +270,7 @@ export class ChainPass {
   }
 
   #walkTrailers(): void {
+    this.#clock = performance.now();
     const wanted = this.direction === Direction.Request ? Wants.RequestTrailers : Wants.ResponseTrailers;
     this.#trailersWaiting = true;
     while (this.#trailersAt < this.#count) {
@@ -308,7 +314,6 @@ export class ChainPass {
     const phase = this.direction * 3 + part;
     this.#calling = position;
     this.#resumed = false;
-    const startedAt = performance.now();
     let action: number;
     if (phase === 0) action = context.onRequestHeaders(this.#fields(0), ended);
     else if (phase === 1) action = context.onRequestBody(size, ended);
@@ -317,7 +322,7 @@ export class ChainPass {
     else if (phase === 4) action = context.onResponseBody(size, ended);
     else action = context.onResponseTrailers(this.#fields(3));
     this.#calling = -1;
-    this.#owner.recordFilter(plugin, phase, startedAt);
+    this.#clock = this.#owner.recordFilter(plugin, phase, this.#clock);
     if (action === TRAPPED) {
       if (!this.#owner.isHalted(this.direction) && plugin.spec.onError === 'deny')
         this.#owner.filterFailed(this.direction, plugin);

@@ -341,9 +341,11 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     else this.#down.unpause(AnswerPause.Filter);
   }
 
-  recordFilter(plugin: Plugin, phase: number, startedAt: number): void {
+  recordFilter(plugin: Plugin, phase: number, startedAt: number): number {
     const slot = this.live.metricsOf(plugin).durations[phase]!;
-    this.worker.metrics.observe(slot, (performance.now() - startedAt) / 1000);
+    const now = performance.now();
+    this.worker.metrics.observe(slot, (now - startedAt) / 1000);
+    return now;
   }
 
   // ── From the attempt (AttemptOwner), and for its series and relays ────────────────────────────

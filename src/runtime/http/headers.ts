@@ -322,7 +322,7 @@ export class HeaderBlock {
     this.reserveFields(this.count + fields);
     const { bytes, spans } = this;
     const at = this.length;
-    for (let i = 0; i < lines.length; i++) bytes[at + i] = lines[i]!;
+    bytes.set(lines, at);
     let to = 4 * this.count;
     for (let i = 0; i < offsets.length; i++) spans[to++] = at + offsets[i]!;
     this.length = at + lines.length;
