@@ -108,7 +108,7 @@ describe('the head reader agrees with the slow one', () => {
         expect(fastly(text, { kind })).toEqual(slowly(text, { kind }));
       },
     );
-    fc.assert(property, { numRuns: numRuns / 3 });
+    fc.assert(property, { numRuns: Math.ceil(numRuns / 3) });
   });
 });
 
@@ -124,7 +124,7 @@ describe('however a head is cut, the outcome is the same', () => {
         expect(fastly(text, { kind, limits: some, cuts: everyByte(text) })).toEqual(whole);
       }
     });
-    fc.assert(property, { numRuns: numRuns / 3 });
+    fc.assert(property, { numRuns: Math.ceil(numRuns / 3) });
   });
 
   test('at every single place', () => {

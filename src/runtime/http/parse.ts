@@ -239,11 +239,12 @@ export class HeadReader {
         return this.refuse(line.fault === LineFault.TooLong ? 431 : 400, line.fault);
       }
       this.lines++;
-      const id = fieldId(bytes, line.nameStart, line.nameEnd);
-      // Most fields are neither known nor odd and take no further look.
       let keep: Keep = Keep.Yes;
-      if (id !== FieldId.Other) keep = this.takeKnown(id, bytes, delta);
-      else if (line.odd) keep = this.takeOdd(bytes);
+      if (line.odd) keep = this.takeOdd(bytes);
+      else {
+        const id = fieldId(bytes, line.nameStart, line.nameEnd);
+        if (id !== FieldId.Other) keep = this.takeKnown(id, bytes, delta);
+      }
       if (keep === Keep.Refused) return REFUSED;
       if (keep === Keep.Yes) {
         const span = 4 * count++;

@@ -108,6 +108,10 @@ describe('names with an underscore', () => {
     expect(field(head, 'x-b')).toBe('z');
   });
 
+  test('fall under the policy where the rest of the name is known too', () => {
+    expect(readHead(request('X-Forwarded-F_r: y')).refusal).toBe(400);
+  });
+
   test('pass in answers', () => {
     const head = readHead('HTTP/1.1 200 OK\r\nX_A: y\r\n\r\n', { kind: 'answer' });
     expect(field(head, 'x_a')).toBe('y');
