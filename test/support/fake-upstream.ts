@@ -136,10 +136,12 @@ export class UpstreamAnswer {
     await this.raw(`0\r\n${trailers.map(([n, v]) => `${n}: ${v}\r\n`).join('')}\r\n`);
   }
 
-  /** FIN after what was written. */
+  /** FIN after what was written. What still comes is thrown away, so that the other side's end is seen. */
   close(): void {
     this.over = true;
     this.socket.end();
+    this.socket.removeAllListeners('data');
+    this.socket.resume();
   }
 
   /** RST at once. */

@@ -220,9 +220,10 @@ export class RawClient {
     this.socket.end();
   }
 
-  /** Sends RST. */
+  /** Sends RST. TLS sockets cannot: there it is an end without close_notify. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    if ('encrypted' in this.socket) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   close(): void {
