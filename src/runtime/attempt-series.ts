@@ -26,6 +26,8 @@ export interface AttemptSource {
   /** When the request has to be over, monotonic ms; 0: no limit. */
   readonly deadline: number;
   flags: number;
+  /** @param within the budget allowed it */
+  countRetry(within: boolean): void;
   /** Goes to the next endpoint now. */
   nextAttempt(avoid: Endpoint | null, fresh: boolean): void;
 }
@@ -99,7 +101,10 @@ export class AttemptSeries {
     const after = asked ? parseRetryAfter(source.answer.get('retry-after') ?? '', Date.now()) : -1;
     const left = source.deadline > 0 ? source.deadline - now : Infinity;
     const delay = retryDelay(retry.spec, this.count, after, left, Math.random());
-    if (delay === NO_RETRY || !retry.budget.take(now)) return false;
+    if (delay === NO_RETRY) return false;
+    const within = retry.budget.take(now);
+    source.countRetry(within);
+    if (!within) return false;
     const avoid = retry.spec.avoidPreviousEndpoint ? this.endpoint : null;
     this.#wait = setTimeout(() => {
       this.#wait = null;

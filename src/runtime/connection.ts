@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { serverNameOf } from './accepted-socket.ts';
 import { ChunkedReader } from './http/chunked.ts';
@@ -352,15 +352,35 @@ export class Connection extends Transport {
   }
 
   #appendTrusted(request: HeaderBlock): void {
-    const known = request.indexOf(X_FORWARDED_FOR);
-    if (known >= 0)
-      request.replaceText('x-forwarded-for', `${request.valueText(known)}, ${this.remoteAddress}`);
-    else request.appendText('x-forwarded-for', this.remoteAddress);
+    const hops = this.forwardedFor(request);
+    hops.push(this.remoteAddress);
+    request.replaceText('x-forwarded-for', hops.join(', '));
     if (request.indexOf(X_FORWARDED_PROTO) < 0)
       request.appendText('x-forwarded-proto', this.secure ? 'https' : 'http');
     if (request.indexOf(X_REQUEST_ID) >= 0) return;
     writeRequestId(requestId, 0);
     request.append(X_REQUEST_ID, 0, X_REQUEST_ID.length, requestId, 0, REQUEST_ID_LENGTH);
+  }
+
+  /** All addresses of all X-Forwarded-For fields, from the client on. */
+  forwardedFor(request: HeaderBlock): string[] {
+    const hops: string[] = [];
+    for (let i = request.indexOf(X_FORWARDED_FOR); i >= 0; i = request.indexOf(X_FORWARDED_FOR, i + 1)) {
+      for (const hop of request.valueText(i).split(',')) if (hop.trim() !== '') hops.push(hop.trim());
+    }
+    return hops;
+  }
+
+  /**
+   * Address of the client: the peer's, or behind n trusted proxies the n-th from the right of those that
+   * they report; where there are fewer, or that one is no address, the peer's.
+   */
+  clientAddress(request: HeaderBlock): string {
+    const { trustedHops } = this.limits;
+    if (trustedHops === 0) return this.remoteAddress;
+    // The request has the peer at the end by now.
+    const hop = this.forwardedFor(request).at(-1 - trustedHops) ?? '';
+    return isIP(hop) === 0 ? this.remoteAddress : hop;
   }
 
   sendContinue(): void {
@@ -382,7 +402,10 @@ export class Connection extends Transport {
       this.#keepAlive = false;
     // Without its 100 the client need not send the body, so that what comes next may be either.
     if (this.#reader.expectContinue && !this.#continued && this.#bodyBytes === 0) this.#keepAlive = false;
-    if (this.#requests >= this.limits.requestsPerConnection || this.worker.shedding) this.#keepAlive = false;
+    const most = this.limits.requestsPerConnection;
+    if ((most > 0 && this.#requests >= most) || this.worker.shedding) this.#keepAlive = false;
+    const { serverName } = this.limits;
+    if (serverName !== '') answer.replaceText('server', serverName);
     this.#answerFraming = coding;
     this.#answerLeft = length;
     this.#writeHead(answer, coding, length, this.#keepAlive, upgrade);

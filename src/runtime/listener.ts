@@ -199,7 +199,8 @@ export class ListeningPort {
     const { limits } = this.spec;
     return (
       this.connections.size + this.#handshakes.size < limits.connections &&
-      (this.#byAddress.get(address) ?? 0) < limits.connectionsPerAddress
+      (limits.connectionsPerAddress === 0 ||
+        (this.#byAddress.get(address) ?? 0) < limits.connectionsPerAddress)
     );
   }
 

@@ -79,7 +79,6 @@ export const Phase = {
   ResponseHeaders: 3,
   ResponseBody: 4,
   ResponseTrailers: 5,
-  Log: 6,
 } as const;
 export type Phase = (typeof Phase)[keyof typeof Phase];
 
@@ -90,7 +89,6 @@ const PHASES = [
   'response_headers',
   'response_body',
   'response_trailers',
-  'log',
 ];
 
 /** Seconds. A call takes about a microsecond; its budget ends at some milliseconds. */

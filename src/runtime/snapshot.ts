@@ -265,7 +265,7 @@ export interface ListenerLimits {
   readonly escapedSlashes: 'reject' | 'keep' | 'decode';
   readonly backslash: 'reject' | 'decode';
   readonly mergeSlashes: boolean;
-  /** Names to put before the answer's own `server` field; empty: pass the upstream's through. */
+  /** Put in the place of an answer's own `server` field; empty: that passes through. */
   readonly serverName: string;
 }
 

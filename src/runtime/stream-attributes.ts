@@ -72,7 +72,10 @@ const READERS: Readonly<Record<string, Reader>> = Object.freeze({
       const status = s.status === 0 ? undefined : s.answer.get('grpc-status');
       return status === undefined || !/^\d{1,3}$/.test(status) ? undefined : int(Number(status));
     },
-    'source.address': (s) => text(hostPort(s.connection.remoteAddress, s.connection.remotePort)),
+    'source.address': (s) => {
+      const address = s.connection.clientAddress(s.request);
+      return text(hostPort(address, address === s.connection.remoteAddress ? s.connection.remotePort : 0));
+    },
     'source.port': (s) => int(s.connection.remotePort),
     'destination.address': (s) =>
       text(hostPort(s.connection.socket.localAddress ?? '', s.connection.localPort)),

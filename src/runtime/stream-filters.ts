@@ -3,6 +3,14 @@ import { Wants, type Plugin } from './wasm/plugin.ts';
 import type { StreamContext } from './wasm/context.ts';
 import type { StreamHost } from './wasm/stream-host.ts';
 
+const PHASES =
+  Wants.RequestHeaders |
+  Wants.RequestBody |
+  Wants.RequestTrailers |
+  Wants.ResponseHeaders |
+  Wants.ResponseBody |
+  Wants.ResponseTrailers;
+
 /** A stream as its filters see it. */
 export interface FilteredStream extends ChainOwner, StreamHost {}
 
@@ -80,8 +88,11 @@ export class StreamFilters {
     const { plugins } = this;
     if (plugins.length === 0) return;
     for (let i = 0; i < plugins.length; i++) {
-      const context = this.#contexts[i];
-      if (context) context.finish();
+      // One that only logs has no callback before the end.
+      const plugin = plugins[i]!;
+      const context =
+        this.#contexts[i] ?? ((plugin.wants & PHASES) === 0 ? plugin.createContext(this.#stream) : null);
+      context?.finish();
       this.#contexts[i] = null;
     }
     this.request.end();

@@ -29,6 +29,8 @@ import type { AttributeValue, LocalReply } from './wasm/stream-host.ts';
 import type { WorkerState } from './worker-state.ts';
 
 const NO_BYTES = Buffer.alloc(0);
+const CONNECT_FAILURES =
+  (1 << Failure.ConnectRefused) | (1 << Failure.ConnectTimeout) | (1 << Failure.ConnectFailure);
 /** Where no route says another limit (security requirements §5). */
 const DEFAULT_REQUEST_MS = 300_000;
 
@@ -80,6 +82,8 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   #answerTrailers: HeaderBlock | null = null;
   #backendAnswerHeaders: CompiledHeaderModifier | null = null;
   #expects = false;
+  /** Milliseconds without a byte that end the stream; 0: its deadline is for the whole of it. */
+  #idleMs = 0;
   #requestHalted = false;
   #answerHalted = false;
 
@@ -148,6 +152,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   requestData(bytes: Buffer, start: number, end: number, endOfStream: boolean): void {
     this.#enter();
     this.bytesReceived += end - start;
+    this.#progress();
     if (endOfStream) this.#up.read = true;
     if (!this.#requestHalted) this.#filters.request.data(bytes, start, end, endOfStream);
     this.#leave();
@@ -186,7 +191,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
 
   fromTunnel(bytes: Buffer, start: number, end: number): void {
     this.bytesReceived += end - start;
-    this.#extendIdle();
+    this.#progress();
     this.attempt.writeTunnel(bytes, start, end);
   }
 
@@ -276,6 +281,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.clusterIndex = backend.cluster;
     if (!this.#series.begin(live.clusters[backend.cluster]!, rule)) {
       this.flags |= ResponseFlag.UpstreamOverflow;
+      this.worker.metrics.inc(live.clusterMetrics[this.clusterIndex]!.overflows);
       return this.#makeReply(Replies.overflow);
     }
     const up = this.#up;
@@ -381,7 +387,9 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
       if (status === 101) {
         this.#down.upgrade = this.#up.upgrade;
         this.attempt.startTunnel();
-        this.worker.wheel.arm(this.#deadline, rule.spec.timeouts.idleMs);
+        this.#idleMs = rule.spec.timeouts.idleMs;
+        if (this.#idleMs > 0) this.worker.wheel.arm(this.#deadline, this.#idleMs);
+        else this.worker.wheel.disarm(this.#deadline);
       }
       if (!this.#filters.beginAnswer(ended)) this.#down.passHead(ended);
     }
@@ -390,6 +398,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
 
   answerData(bytes: Buffer, start: number, end: number, ended: boolean): void {
     this.#enter();
+    this.#progress();
     if (!this.#answerHalted) this.#filters.answer.data(bytes, start, end, ended);
     this.#leave();
   }
@@ -405,6 +414,11 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.#enter();
     this.#failed(failure);
     this.#leave();
+  }
+
+  countRetry(within: boolean): void {
+    const metrics = this.live.clusterMetrics[this.clusterIndex]!;
+    this.worker.metrics.inc(within ? metrics.retries : metrics.retriesRefused);
   }
 
   nextAttempt(avoid: Endpoint | null, fresh: boolean): void {
@@ -430,7 +444,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
 
   tunnelData(bytes: Buffer, start: number, end: number): void {
     this.bytesSent += end - start;
-    this.#extendIdle();
+    this.#progress();
     this.connection.sendTunnel(bytes, start, end);
   }
 
@@ -517,9 +531,10 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.#leaveGuest();
   }
 
-  localReply(reply: LocalReply, _context: StreamContext): void {
+  localReply(reply: LocalReply, context: StreamContext): void {
     if (this.#over) return;
     this.#enter();
+    this.worker.metrics.inc(this.live.metricsOf(context.plugin).denied);
     if (this.#down.headSent) this.#break();
     else if (this.#filterReply === null && this.#reply === null) {
       this.#filterReply = reply;
@@ -544,6 +559,10 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
 
   #failed(failure: Failure): void {
     if (this.#over || this.#broken) return;
+    const { metrics } = this.worker;
+    const counts = this.live.clusterMetrics[this.clusterIndex]!;
+    if ((CONNECT_FAILURES & (1 << failure)) !== 0) metrics.inc(counts.connectFailures);
+    if (failure === Failure.Overflow) metrics.inc(counts.overflows);
     if (this.#down.begun) {
       this.flags |= FAILURE_FLAGS[failure]!;
       // Part of an answer is with the client: it must not look whole.
@@ -558,12 +577,14 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
 
   #startDeadline(): void {
     const timeouts = this.rule < 0 ? null : this.live.rules[this.rule]!.spec.timeouts;
+    this.#idleMs = timeouts !== null && timeouts.requestMs === 0 ? timeouts.idleMs : 0;
     const limit = timeouts === null ? DEFAULT_REQUEST_MS : timeouts.requestMs || timeouts.idleMs;
     if (limit > 0) this.worker.wheel.arm(this.#deadline, limit);
   }
 
-  #extendIdle(): void {
-    this.worker.wheel.extend(this.#deadline, this.live.rules[this.rule]!.spec.timeouts.idleMs);
+  /** Bytes came or went: a limit on idleness, where that is the stream's limit, begins anew. */
+  #progress(): void {
+    if (this.#idleMs > 0) this.worker.wheel.extend(this.#deadline, this.#idleMs);
   }
 
   #onDeadline(): void {

@@ -3,6 +3,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { DataPlane, type Part } from '../support/data-plane.ts';
 import { type Echo, FakeUpstream, chunkedReply, reply } from '../support/fake-upstream.ts';
 import { exchange, getRequest, postRequest, RawClient } from '../support/raw-client.ts';
+import { compileAssemblyScript } from '../support/assemblyscript.ts';
+import { GUEST_SDK } from '../support/guest-sdk.ts';
 import { scriptedGuest } from '../support/scripted-guest.ts';
 
 let bytes: Uint8Array;
@@ -208,6 +210,30 @@ test('a filter that refuses its configuration keeps the snapshot from being stag
   await expect(plane.apply(part(upstream, ['refuse']))).rejects.toMatchObject({ plugin: 'test/chain#0' });
   const echo = (await exchange({ port: plane.port }, getRequest('/'))).json<Echo>();
   expect(field(echo, 'x-a')).toBe('1');
+});
+
+test('a filter that only logs is called at the end of each stream', async () => {
+  const logger = await compileAssemblyScript({
+    'index.ts': `
+      export { proxy_abi_version_0_2_1, proxy_on_memory_allocate } from "./guest";
+      import { header, log } from "./guest";
+      export function proxy_on_log(context: i32): void {
+        const path = header(0, ":path");
+        log(path === null ? "nothing" : path);
+      }`,
+    ...GUEST_SDK,
+  });
+  const name = createHash('sha256').update(logger).digest('hex');
+  const upstream = await FakeUpstream.start();
+  const modules = [{ name: 'test/logger', digest: name, source: 'test.yaml:1:1', memoryBytes: 16 << 20 }];
+  const lines: string[] = [];
+  const plane = await DataPlane.start(
+    part(upstream, [''], { modules }),
+    new Map([[name, logger]]),
+    (_fields, message) => lines.push(message),
+  );
+  await exchange({ port: plane.port }, getRequest('/seen'));
+  await expect.poll(() => lines).toContain('/seen');
 });
 
 test('instances go with the last stream of their snapshot', async () => {

@@ -213,6 +213,44 @@ describe('bodies', () => {
   });
 });
 
+describe('a listener behind trusted proxies', () => {
+  test('believes what they say about the client, and adds the peer', async () => {
+    const upstream = await FakeUpstream.start();
+    const plane = await planeWith(upstream, { limits: { trustedHops: 1 } });
+    const fields = ['X-Forwarded-For: 6.6.6.6', 'X-Forwarded-For: 1.1.1.1, 2.2.2.2', 'X-Request-Id: theirs'];
+    const echo = (await exchange({ port: plane.port }, getRequest('/', 'a', ...fields))).json<Echo>();
+    const seen = new Map(echo.headers.map(([name, value]) => [name.toLowerCase(), value]));
+    expect(seen.get('x-forwarded-for')).toBe('6.6.6.6, 1.1.1.1, 2.2.2.2, 127.0.0.1');
+    expect(seen.get('x-request-id')).toBe('theirs');
+  });
+
+  test('puts its own server name into answers where one is set', async () => {
+    const upstream = await FakeUpstream.start({ behaviour: reply(200, [['Server', 'theirs']]) });
+    const plane = await planeWith(upstream, { limits: { serverName: 'ours' } });
+    expect((await exchange({ port: plane.port }, getRequest('/'))).headers('server')).toEqual(['ours']);
+  });
+});
+
+test('without a limit on the whole request, only idleness ends it', async () => {
+  const upstream = await FakeUpstream.start({
+    behaviour: async (_request, answer) => {
+      await answer.raw('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n');
+      for (let i = 0; i < 5; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 150));
+        await answer.raw('x');
+      }
+    },
+  });
+  const plane = await planeWith(upstream, {
+    rules: [{ timeouts: { requestMs: 0, perTryMs: 0, idleMs: 300 } }],
+  });
+  const client = await RawClient.connect({ port: plane.port });
+  const begun = performance.now();
+  await expect(client.exchange(getRequest('/'))).rejects.toThrow();
+  // Five bytes 150 ms apart went through before the silence that ended it.
+  expect(performance.now() - begun).toBeGreaterThan(900);
+});
+
 describe('what breaks the rules', () => {
   test.each([
     ['a bare LF', 'GET / HTTP/1.1\nHost: a\n\n', 400],
@@ -335,6 +373,8 @@ describe('upstreams that fail', () => {
     const client = await RawClient.connect({ port: plane.port });
     expect((await client.exchange(postRequest('/', 'body'))).text).toBe('third');
     expect(upstream.requests.map((request) => request.text)).toEqual(['body', 'body', 'body']);
+    const retries = plane.runtime.dump().find(({ name }) => name === 'weir_retries_total');
+    expect(retries!.series[0]!.values).toEqual([2]);
     upstream.script(reply(503, [], 'a'), reply(503, [], 'b'), reply(503, [], 'c'));
     const last = await client.exchange(getRequest('/'));
     expect([last.status, last.text]).toEqual([503, 'c']);

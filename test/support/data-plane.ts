@@ -114,10 +114,11 @@ export function snapshotOf(port: number, part: Part): Snapshot {
   };
 }
 
-const show = (fields: object, message: string): void => {
+export type LogLine = (fields: object, message: string) => void;
+
+const show: LogLine = (fields, message) => {
   if (process.env['WEIR_TEST_LOG'] === '1') process.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
 };
-const QUIET = { debug: show, info: show, warn: show, error: show };
 
 export class DataPlane {
   readonly port: number;
@@ -128,8 +129,13 @@ export class DataPlane {
     this.runtime = runtime;
   }
 
-  static async start(part: Part, code: ReadonlyMap<string, Uint8Array> = new Map()): Promise<DataPlane> {
-    const runtime = new Runtime({ workerId: 0, ledger: new LocalLedger(), log: QUIET });
+  static async start(
+    part: Part,
+    code: ReadonlyMap<string, Uint8Array> = new Map(),
+    line: LogLine = show,
+  ): Promise<DataPlane> {
+    const log = { debug: line, info: line, warn: line, error: line };
+    const runtime = new Runtime({ workerId: 0, ledger: new LocalLedger(), log });
     const plane = new DataPlane(await freePort(), runtime);
     atEnd(() => runtime.drain(0));
     await plane.apply(part, code);
