@@ -401,7 +401,7 @@ describe.each(WORLDS)('%s', (_what, part, tlsUpstream) => {
                 requests,
                 ...endpoints.map(({ active }) => active),
               ]),
-              gauge(plane, 'weir_upstream_requests_pending'),
+              total(plane, 'weir_upstream_requests_pending'),
             ];
           },
           { timeout: 5000 },
@@ -411,20 +411,26 @@ describe.each(WORLDS)('%s', (_what, part, tlsUpstream) => {
       await expect
         .poll(
           () => [
-            gauge(plane, 'weir_upstream_connections'),
+            total(plane, 'weir_upstream_connections'),
             ...upstreams.map(({ connections }) => connections),
           ],
           { timeout: 5000 },
         )
         .toEqual([0, 0, 0]);
-      expect(gauge(plane, 'weir_streams_active')).toBe(0);
-      expect(gauge(plane, 'weir_downstream_connections')).toBe(0);
+      expect(total(plane, 'weir_streams_active')).toBe(0);
+      // Each request that a client saw the end of was counted, and none twice.
+      const counted = total(plane, 'istio_requests_total');
+      const { answered, failed, cut, left } = tally;
+      expect(counted).toBeGreaterThanOrEqual(answered + failed);
+      expect(counted).toBeLessThanOrEqual(answered + failed + cut + left);
+      expect(total(plane, 'weir_downstream_connections')).toBe(0);
     },
     30_000,
   );
 });
 
-function gauge(plane: DataPlane, name: string): number {
+/** The sum over all series of a gauge or a counter. */
+function total(plane: DataPlane, name: string): number {
   const family = plane.runtime.dump().find((one) => one.name === name);
   return (family?.series ?? []).reduce((sum, { values }) => sum + values[0]!, 0);
 }
