@@ -12,7 +12,8 @@ describe.each([
   ['request', MessageKind.Request, REQUEST_VECTORS],
   ['answer', MessageKind.Response, ANSWER_VECTORS],
 ] as const)('llhttp, %s vectors', (_name, kind, vectors) => {
-  test.each(vectors)('%s: llhttp %s, weir %s', (name, _llhttp, weir, bytes) => {
+  const rows = vectors.map(([name, llhttp, weir, bytes]) => [name, llhttp, weir, bytes] as const);
+  test.each(rows)('%s: llhttp %s, weir %s', (name, _llhttp, weir, bytes) => {
     const method =
       kind === MessageKind.Response && ANSWERS_TO_HEAD.includes(name) ? MethodId.Head : MethodId.Get;
     expect(judge(kind, bytes, method)).toBe(weir);

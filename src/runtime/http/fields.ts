@@ -120,3 +120,7 @@ function begins(bytes: Uint8Array, start: number, name: Buffer): boolean {
 export function equalsIgnoringCase(bytes: Uint8Array, start: number, end: number, text: Buffer): boolean {
   return end - start === text.length && begins(bytes, start, text);
 }
+
+/** What is done with a field that is known by name. */
+export const Keep = { Yes: 0, No: 1, Refused: 2 } as const;
+export type Keep = (typeof Keep)[keyof typeof Keep];

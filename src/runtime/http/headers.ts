@@ -1,4 +1,17 @@
-import { LOWER, TARGET, TOKEN, VALUE } from './grammar.ts';
+import {
+  HTTPS_END,
+  HTTP_START,
+  PREAMBLE,
+  REQUEST_NAMES,
+  STATUS_START,
+  copyAllowed,
+  copySpans,
+  moveUsed,
+  newArena,
+  usedBytes,
+  wordsOf,
+} from './arena.ts';
+import { LOWER, SP, TARGET, TOKEN, VALUE } from './grammar.ts';
 
 // A constant of this file, for speed: see field-line.ts.
 const FOLDED = LOWER;
@@ -12,15 +25,7 @@ export const Pseudo = { Method: 0, Path: 1, Authority: 2, Scheme: 3 } as const;
 /** Index of the one pseudo-header of an answer. */
 export const STATUS_INDEX = 0;
 
-/** The start of every arena: names of the pseudo-headers and the schemes, so that resetting a block copies no byte. */
-const PREAMBLE = Buffer.from(':method:path:authority:schemehttps:status', 'latin1');
-const HTTP_START = 29;
-const HTTPS_END = 34;
-const REQUEST_NAMES = [0, 7, 12, 22, 29];
-const STATUS_START = 34;
-
 const DASH = 0x2d;
-const SPACE = 0x20;
 
 /**
  * The fields of one message: their bytes in an arena, and four offsets a field.
@@ -39,40 +44,28 @@ export class HeaderBlock {
   /** The arena for copying four bytes at a time, which costs a quarter of a loop over bytes. Replaced with it. */
   words: DataView;
   /** Bytes used in the arena. */
-  length: number;
+  length = PREAMBLE.length;
   /** Name start, name end, value start, value end of each field. */
-  spans: Int32Array;
+  spans = new Int32Array(4 * 32);
   /** Fields, pseudo-headers included. */
-  count: number;
+  count = 0;
   /** How many of the first fields are pseudo-headers: 4 in a request, 1 in an answer, 0 in trailers. */
-  pseudo: number;
+  pseudo = 0;
   /** Grows with every change of the fields, so that what was worked out from them can be kept. */
-  edits: number;
-  kind: MessageKind;
+  edits = 0;
+  kind: MessageKind = MessageKind.Trailers;
 
   /** Bytes below this were received or reserved and keep their offsets for the life of the message. */
-  private fixed: number;
-  private guarded: boolean;
-  private savedBytes: Buffer | null;
-  private savedSpans: Int32Array;
-  private savedCount: number;
-  private savedLength: number;
+  private fixed = PREAMBLE.length;
+  private guarded = false;
+  private savedBytes: Buffer | null = null;
+  private savedSpans = new Int32Array(0);
+  private savedCount = 0;
+  private savedLength = 0;
 
   constructor(capacity = 2048) {
     this.bytes = newArena(Math.max(capacity, PREAMBLE.length));
     this.words = wordsOf(this.bytes);
-    this.length = PREAMBLE.length;
-    this.spans = new Int32Array(4 * 32);
-    this.count = 0;
-    this.pseudo = 0;
-    this.edits = 0;
-    this.kind = MessageKind.Trailers;
-    this.fixed = PREAMBLE.length;
-    this.guarded = false;
-    this.savedBytes = null;
-    this.savedSpans = new Int32Array(0);
-    this.savedCount = 0;
-    this.savedLength = 0;
   }
 
   /** Empties the block and lays down the pseudo-headers of `kind` with empty values (`:scheme` is `http`). */
@@ -371,8 +364,8 @@ export class HeaderBlock {
     const at = this.length;
     const colon = copyAllowed(TOKEN, DASH, name, nameStart, nameEnd, bytes, at);
     bytes[colon] = 0x3a;
-    bytes[colon + 1] = SPACE;
-    const end = copyAllowed(VALUE, SPACE, value, valueStart, valueEnd, bytes, colon + 2);
+    bytes[colon + 1] = SP;
+    const end = copyAllowed(VALUE, SP, value, valueStart, valueEnd, bytes, colon + 2);
     bytes[end] = 0x0d;
     bytes[end + 1] = 0x0a;
     this.length = end + 2;
@@ -391,23 +384,7 @@ export class HeaderBlock {
 
   private reserve(size: number): void {
     if (this.length + size <= this.bytes.length) return;
-    this.replaceArena(this.compactedLength() + size);
-  }
-
-  /** What a new arena would hold: the received bytes, and of the lines laid down since only those still in use. */
-  private compactedLength(): number {
-    let total = this.fixed;
-    for (let i = 0; i < this.count; i++) {
-      const start = this.laidStart(i);
-      if (start >= 0) total += this.spans[4 * i + 3]! + 2 - start;
-    }
-    return total;
-  }
-
-  /** Where the bytes that were laid down for a field start, or -1 where all of it was received. */
-  private laidStart(index: number): number {
-    if (this.spans[4 * index + 2]! < this.fixed) return -1;
-    return index < this.pseudo ? this.spans[4 * index + 2]! : this.spans[4 * index]!;
+    this.replaceArena(usedBytes(this.spans, this.count, this.pseudo, this.fixed) + size);
   }
 
   /**
@@ -416,56 +393,7 @@ export class HeaderBlock {
    */
   private replaceArena(atLeast: number): void {
     const old = this.bytes;
-    const { spans, fixed } = this;
     this.setArena(newArena(2 * atLeast));
-    old.copy(this.bytes, 0, 0, fixed);
-    let at = fixed;
-    for (let i = 0; i < this.count; i++) {
-      const start = this.laidStart(i);
-      if (start < 0) continue;
-      const end = spans[4 * i + 3]! + (i < this.pseudo ? 0 : 2);
-      old.copy(this.bytes, at, start, end);
-      const shift = at - start;
-      if (i >= this.pseudo) {
-        spans[4 * i]! += shift;
-        spans[4 * i + 1]! += shift;
-      }
-      spans[4 * i + 2]! += shift;
-      spans[4 * i + 3]! += shift;
-      at += end - start;
-    }
-    this.length = at;
+    this.length = moveUsed(old, this.bytes, this.spans, this.count, this.pseudo, this.fixed);
   }
-}
-
-/** Not from Node's pool: blocks live long, and would keep a slab alive each. */
-function newArena(capacity: number): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(capacity);
-  PREAMBLE.copy(bytes);
-  return bytes;
-}
-
-function wordsOf(bytes: Buffer): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-function copySpans(from: Int32Array, to: Int32Array, count: number): void {
-  for (let i = 0; i < 4 * count; i++) to[i] = from[i]!;
-}
-
-/** Copies bytes that `table` allows and puts `instead` for others. @returns offset after the last byte written */
-function copyAllowed(
-  table: Uint8Array,
-  instead: number,
-  from: Uint8Array,
-  start: number,
-  end: number,
-  to: Buffer,
-  at: number,
-): number {
-  for (let p = start; p < end; p++) {
-    const byte = from[p]!;
-    to[at++] = table[byte] === 0 ? instead : byte;
-  }
-  return at;
 }

@@ -1,33 +1,26 @@
 import type { ListenerLimits } from '../snapshot.ts';
-import { BAD_AUTHORITY, normaliseAuthority } from './authority.ts';
 import { ConnectionOptions } from './connection-options.ts';
 import { FieldLine, LineFault } from './field-line.ts';
-import { elementEnd, firstProtocol, listHolds, readLength } from './field-value.ts';
-import { FieldId, equalsIgnoringCase, fieldId } from './fields.ts';
+import { elementEnd, firstProtocol, listHolds } from './field-value.ts';
+import { FieldId, Keep, equalsIgnoringCase, fieldId } from './fields.ts';
+import { BodyFraming, Framing } from './framing.ts';
 import { CR, LF, NEED_MORE, REFUSED } from './grammar.ts';
 import { HeaderBlock, MessageKind, Pseudo, STATUS_INDEX } from './headers.ts';
 import { MethodId } from './method.ts';
 import { hasUnderscore, mappedFieldId } from './odd-name.ts';
+import { settleTarget } from './request-target.ts';
 import { StartLine, TargetForm } from './start-line.ts';
 
+export { Framing } from './framing.ts';
 export { NEED_MORE, REFUSED } from './grammar.ts';
 export { MethodId } from './method.ts';
-
-/** How the end of a body is found. */
-export const Framing = { None: 0, Length: 1, Chunked: 2, UntilClose: 3 } as const;
-export type Framing = (typeof Framing)[keyof typeof Framing];
 
 /** Empty lines that may precede a request line; some clients end a form with one too many. */
 const EMPTY_LINES = 4;
 const EMPTY_LINE_BYTES = 2 * (EMPTY_LINES + 1);
 
-const CHUNKED = Buffer.from('chunked', 'latin1');
 const TRAILERS = Buffer.from('trailers', 'latin1');
 const CONTINUE = Buffer.from('100-continue', 'latin1');
-
-/** What is done with a field that the reader knows by name. */
-const Keep = { Yes: 0, No: 1, Refused: 2 } as const;
-type Keep = (typeof Keep)[keyof typeof Keep];
 
 /**
  * Reads the head of an HTTP/1 message, strictly (RFC 9112), into a header block. One object serves all
@@ -73,6 +66,7 @@ export class HeadReader {
   private readonly start = new StartLine();
   private readonly line = new FieldLine();
   private readonly options = new ConnectionOptions();
+  private readonly body = new BodyFraming();
 
   /** Some bytes of this head are in the arena. */
   private held = false;
@@ -85,7 +79,6 @@ export class HeadReader {
   private hosts = 0;
   private hostStart = 0;
   private hostEnd = 0;
-  private codings = 0;
   private expects = 0;
 
   constructor() {
@@ -115,6 +108,7 @@ export class HeadReader {
     this.requestMethod = requestMethod;
     this.secure = secure;
     this.options.reset();
+    this.body.reset();
     this.framing = Framing.None;
     this.contentLength = -1;
     this.expectContinue = this.upgrade = this.teTrailers = false;
@@ -123,7 +117,7 @@ export class HeadReader {
     this.refusalReason = '';
     this.held = this.startLineDone = false;
     this.at = this.headStart = block.length;
-    this.emptyLines = this.lines = this.hosts = this.codings = this.expects = 0;
+    this.emptyLines = this.lines = this.hosts = this.expects = 0;
   }
 
   /** True from the first byte of a head until its end. */
@@ -273,9 +267,11 @@ export class HeadReader {
       case FieldId.Host:
         return isRequest ? this.takeHost(delta) : Keep.Yes;
       case FieldId.ContentLength:
-        return this.takeLength(readLength(bytes, line.valueStart, line.valueEnd));
+        return this.takeFraming(this.body.takeLength(bytes, line.valueStart, line.valueEnd, isRequest));
       case FieldId.TransferEncoding:
-        return this.takeCoding(bytes);
+        return this.takeFraming(
+          this.body.takeCoding(bytes, line.valueStart, line.valueEnd, this.minorVersion),
+        );
       case FieldId.Connection:
         if (this.options.read(bytes, line.valueStart, line.valueEnd, delta)) return Keep.No;
         return this.refuseField(400, 'bad connection field');
@@ -317,27 +313,8 @@ export class HeadReader {
     return Keep.No;
   }
 
-  /** A second Content-Length is refused in a request; in an answer an equal one is taken for the same. */
-  private takeLength(length: number): Keep {
-    if (length < 0) return this.refuseField(400, 'bad content-length');
-    if (this.contentLength < 0) {
-      this.contentLength = length;
-      return Keep.Yes;
-    }
-    if (this.kind === MessageKind.Response && length === this.contentLength) return Keep.No;
-    return this.refuseField(400, 'more than one content-length');
-  }
-
-  private takeCoding(bytes: Buffer): Keep {
-    const { valueStart, valueEnd } = this.line;
-    if (++this.codings > 1) return this.refuseField(400, 'more than one transfer-encoding');
-    if (this.minorVersion === 0) return this.refuseField(400, 'transfer-encoding in http/1.0');
-    if (equalsIgnoringCase(bytes, valueStart, valueEnd, CHUNKED)) return Keep.No;
-    const first = elementEnd(bytes, valueStart, valueEnd);
-    if (first === valueStart || equalsIgnoringCase(bytes, valueStart, first, CHUNKED)) {
-      return this.refuseField(400, 'bad transfer-encoding');
-    }
-    return this.refuseField(501, 'unsupported transfer-encoding');
+  private takeFraming(keep: Keep): Keep {
+    return keep === Keep.Refused ? this.refuseField(this.body.refusal, this.body.reason) : keep;
   }
 
   private takeUpgrade(bytes: Buffer, delta: number): void {
@@ -359,13 +336,11 @@ export class HeadReader {
 
   /** The rules that need the whole head. All offsets are in the arena by now. */
   private finish(next: number): number {
-    const { block, options } = this;
+    const { block, body, options } = this;
     this.keepAlive = options.close ? false : this.minorVersion === 1 || options.keepAlive;
-    if (this.codings > 0 && this.contentLength >= 0) {
-      return this.refuse(400, 'transfer-encoding with content-length');
-    }
-    if (this.codings > 0) this.framing = Framing.Chunked;
-    else if (this.contentLength >= 0) this.framing = Framing.Length;
+    if (!body.settle()) return this.refuse(body.refusal, body.reason);
+    this.framing = body.framing;
+    this.contentLength = body.length;
     const refused = this.kind === MessageKind.Request ? this.finishRequest() : this.finishAnswer();
     if (refused) return REFUSED;
     options.removeNominated(block);
@@ -375,48 +350,13 @@ export class HeadReader {
   private finishRequest(): boolean {
     const hasBody = this.framing !== Framing.None && this.contentLength !== 0;
     if (this.hosts === 0 && this.minorVersion === 1) return this.refuse(400, 'no host field') < 0;
-    if (!this.finishAuthority()) return this.refuse(400, 'bad host') < 0;
+    if (!settleTarget(this.block, this.start, this.hostStart, this.hostEnd, this.hosts > 0, this.secure))
+      return this.refuse(400, 'bad host') < 0;
     // A client of HTTP/1.0 does not know 100 (RFC 9110, section 10.1.1).
     this.expectContinue = this.expects > 0 && this.minorVersion === 1 && hasBody;
     this.upgrade = this.upgradeEnd > 0 && this.options.upgrade && this.minorVersion === 1;
     if (this.upgrade && hasBody) return this.refuse(400, 'upgrade with a body') < 0;
     return false;
-  }
-
-  private finishAuthority(): boolean {
-    const { block, start } = this;
-    const { bytes, spans } = block;
-    const authority = 4 * Pseudo.Authority;
-    if (this.hosts > 0) {
-      const end = normaliseAuthority(bytes, this.hostStart, this.hostEnd, this.secure ? 443 : 80);
-      if (end === BAD_AUTHORITY) return false;
-      if (start.form !== TargetForm.Absolute) {
-        spans[authority + 2] = this.hostStart;
-        spans[authority + 3] = end;
-      }
-    }
-    if (start.form !== TargetForm.Absolute) return true;
-    // The authority of an absolute target replaces Host (RFC 9112, section 3.2.2).
-    const end = normaliseAuthority(bytes, spans[authority + 2]!, spans[authority + 3]!, start.defaultPort);
-    if (end === BAD_AUTHORITY) return false;
-    spans[authority + 3] = end;
-    this.finishAbsolutePath();
-    return true;
-  }
-
-  /** An absolute target without a path means `/`, and for OPTIONS without a query `*` (RFC 9112, section 3.2.4). */
-  private finishAbsolutePath(): void {
-    const { block } = this;
-    const from = block.spans[4 * Pseudo.Path + 2]!;
-    const to = block.spans[4 * Pseudo.Path + 3]!;
-    if (from < to && block.bytes[from] === SLASH[0]) return;
-    if (from === to) {
-      const path = this.method === MethodId.Options ? ASTERISK : SLASH;
-      block.setValue(Pseudo.Path, path, 0, 1);
-    } else {
-      const path = Buffer.concat([SLASH, block.bytes.subarray(from, to)]);
-      block.setValue(Pseudo.Path, path, 0, path.length);
-    }
   }
 
   private finishAnswer(): boolean {
@@ -444,6 +384,4 @@ export class HeadReader {
   }
 }
 
-const SLASH = Buffer.from('/', 'latin1');
-const ASTERISK = Buffer.from('*', 'latin1');
 const NO_BLOCK = new HeaderBlock(0);

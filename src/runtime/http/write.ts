@@ -1,7 +1,8 @@
 import { FieldId, fieldId } from './fields.ts';
+import { Framing } from './framing.ts';
 import { CR, SP } from './grammar.ts';
 import { type HeaderBlock, Pseudo, STATUS_INDEX } from './headers.ts';
-import { Framing } from './parse.ts';
+
 import { statusLine } from './reason.ts';
 
 const COLON = 0x3a;
