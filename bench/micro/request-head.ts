@@ -11,7 +11,7 @@ export const REQUEST_HEAD = Buffer.from(
     'Cookie: session=3f9a1c77e2; theme=dark; consent=yes',
     'Referer: https://shop.example.com/shop/items',
     'Cache-Control: max-age=0',
-    'X-Trace: 6f1e2d3c4b5a',
+    'X-Trace: 6f1e2d3c4b5a69',
     '',
     '',
   ].join('\r\n'),

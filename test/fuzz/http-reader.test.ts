@@ -4,7 +4,7 @@
  * number of messages; a failure prints its seed.
  */
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { ChunkedReader } from '../../src/runtime/http/chunked.ts';
 import { HeaderBlock, MessageKind, Pseudo } from '../../src/runtime/http/headers.ts';
 import { MethodId, NEED_MORE, REFUSED } from '../../src/runtime/http/parse.ts';
@@ -20,7 +20,9 @@ import {
 } from '../support/slow-reader.ts';
 import { answerText, chunkedText, cuts, limits, pathText, requestText } from './message-arbitraries.ts';
 
-const numRuns = Number(process.env['FUZZ_RUNS'] ?? 3000);
+const usual = process.env['WEIR_SLOW'] === '1' ? 50_000 : 3000;
+const numRuns = Number(process.env['FUZZ_RUNS'] ?? usual);
+vi.setConfig({ testTimeout: 300_000 });
 
 const defaults = (some: Partial<ListenerLimits>): ListenerLimits => ({ ...DEFAULT_LISTENER_LIMITS, ...some });
 const scaled = (text: string, where: number[]): number[] =>

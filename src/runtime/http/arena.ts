@@ -9,6 +9,11 @@ export const HTTPS_END = 34;
 export const REQUEST_NAMES = [0, 7, 12, 22, 29];
 export const STATUS_START = 34;
 
+/** Room for a usual head. */
+export const USUAL_BYTES = 2048;
+/** A larger arena is given back with the next message: connections are many, and large heads are few. */
+export const KEPT_BYTES = 32 * 1024;
+
 /** Not from Node's pool: blocks live long, and would keep a slab alive each. */
 export function newArena(capacity: number): Buffer {
   const bytes = Buffer.allocUnsafeSlow(capacity);

@@ -1,9 +1,11 @@
 import {
   HTTPS_END,
   HTTP_START,
+  KEPT_BYTES,
   PREAMBLE,
   REQUEST_NAMES,
   STATUS_START,
+  USUAL_BYTES,
   copyAllowed,
   copySpans,
   moveUsed,
@@ -63,13 +65,14 @@ export class HeaderBlock {
   private savedCount = 0;
   private savedLength = 0;
 
-  constructor(capacity = 2048) {
+  constructor(capacity = USUAL_BYTES) {
     this.bytes = newArena(Math.max(capacity, PREAMBLE.length));
     this.words = wordsOf(this.bytes);
   }
 
   /** Empties the block and lays down the pseudo-headers of `kind` with empty values (`:scheme` is `http`). */
   reset(kind: MessageKind): void {
+    if (this.bytes.length > KEPT_BYTES) this.setArena(newArena(USUAL_BYTES));
     this.kind = kind;
     this.length = this.fixed = PREAMBLE.length;
     this.edits++;
@@ -341,11 +344,10 @@ export class HeaderBlock {
     valueStart: number,
     valueEnd: number,
   ): void {
-    const { spans } = this;
-    spans[4 * index] = nameStart;
-    spans[4 * index + 1] = nameEnd;
-    spans[4 * index + 2] = valueStart;
-    spans[4 * index + 3] = valueEnd;
+    this.spans[4 * index] = nameStart;
+    this.spans[4 * index + 1] = nameEnd;
+    this.spans[4 * index + 2] = valueStart;
+    this.spans[4 * index + 3] = valueEnd;
   }
 
   /** Writes `name: value CRLF` at the end of the arena and points the field at it. The name may lie in this arena. */

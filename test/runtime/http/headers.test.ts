@@ -126,6 +126,17 @@ describe('HeaderBlock', () => {
     expect(block.bytes.length).toBeLessThan(4096);
   });
 
+  test('gives the memory of a large head back with the next message', () => {
+    const block = trailers(['a', 'x'.repeat(100_000)]);
+    block.reset(MessageKind.Request);
+    expect(block.bytes.length).toBeLessThan(4096);
+    block.setValueText(Pseudo.Path, '/x');
+    expect(block.entries().slice(0, 2)).toEqual([
+      [':method', ''],
+      [':path', '/x'],
+    ]);
+  });
+
   test('appends lines that were made beforehand', () => {
     const block = trailers(['a', '1']);
     const lines = bytes('x-one: 1\r\nx-two: 22\r\n');
