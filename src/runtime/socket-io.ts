@@ -18,10 +18,46 @@ export const readWindow = Buffer.allocUnsafeSlow(READ_WINDOW_BYTES);
 
 /** Larger than one read and a large head, so that one read leaves in one write. */
 const OUT_BYTES = READ_WINDOW_BYTES + 32 * 1024;
+/**
+ * `writableHighWaterMark` of sockets. More than one flush, so that a flush which the kernel takes whole
+ * is not answered with a `drain`; a second one on top of what still waits is refused.
+ */
+export const WRITE_HIGH_WATER = OUT_BYTES + 1;
 /** Buffers of finished writes that are kept for the next one. */
 const SPARE_BUFFERS = 64;
 
 const spares: Buffer[] = [];
+
+/** Size of the buffers that connections with a large answer read into, each its own. */
+const BULK_BYTES = 128 * 1024;
+const bulkSpares: Buffer[] = [];
+/** Runs of this size are worth a write of their own out of a bulk buffer: copying them costs more. */
+const DIRECT_BYTES = 16 * 1024;
+
+/** A read buffer that nobody else reads into, so that it may be lent to the kernel (ADR 0002). */
+export function takeBulkBuffer(): Buffer {
+  return bulkSpares.pop() ?? Buffer.allocUnsafeSlow(BULK_BYTES);
+}
+
+/** Takes a buffer back that neither a connection nor the kernel uses. */
+export function giveBack(buffer: Buffer): void {
+  const pool = buffer.length === OUT_BYTES ? spares : buffer.length === BULK_BYTES ? bulkSpares : null;
+  if (pool !== null && pool.length < SPARE_BUFFERS) pool.push(buffer);
+}
+
+/** Who reads into a bulk buffer whose bytes are being handed on. */
+export interface Lender {
+  readonly bulk: Buffer | null;
+  /** The kernel keeps the buffer: take another. */
+  lend(): void;
+}
+
+let lender: Lender | null = null;
+
+/** For the time of one read callback: `from` has its bytes in a buffer of its own. */
+export function lendFrom(from: Lender | null): void {
+  lender = from;
+}
 
 /** One side of a stream's bytes: a downstream or an upstream connection. */
 export abstract class Transport {
@@ -36,10 +72,7 @@ export abstract class Transport {
    * next-tick machinery after each write that the kernel took at once, which are nearly all of them.
    */
   protected onSocketDrain(): void {
-    while (this.lent.length > 0) {
-      const buffer = this.lent.pop()!;
-      if (spares.length < SPARE_BUFFERS && buffer.length === OUT_BYTES) spares.push(buffer);
-    }
+    while (this.lent.length > 0) giveBack(this.lent.pop()!);
     if (!this.blocked) return;
     this.blocked = false;
     if (!this.socket.destroyed) this.onDrained();
@@ -89,6 +122,13 @@ export const out = {
   },
 
   append(transport: Transport, from: Uint8Array, start: number, stop: number): void {
+    if (lender !== null && stop - start >= DIRECT_BYTES && from === lender.bulk) {
+      out.reserve(transport, 0);
+      out.flush();
+      if (transport.socket.destroyed) return;
+      if (!write(transport, lender.bulk, start, stop)) lender.lend();
+      return;
+    }
     let at = start;
     while (at < stop) {
       const size = Math.min(stop - at, OUT_BYTES);
@@ -109,18 +149,26 @@ export const out = {
     if (end === 0) return;
     const size = end;
     end = 0;
-    const socket = transport.socket;
-    if (socket.destroyed) return;
-    const more = socket.write(bytes.subarray(0, size));
-    if (socket.writableLength === 0) return;
-    // `drain` comes only after a refusal. A buffer of which a little is left without one is let go of.
-    if (!more) transport.lent.push(bytes);
-    bytes = spares.pop() ?? Buffer.allocUnsafeSlow(OUT_BYTES);
-    if (more || transport.blocked) return;
-    transport.blocked = true;
-    transport.onBlocked();
+    if (transport.socket.destroyed) return;
+    if (!write(transport, bytes, 0, size)) bytes = spares.pop() ?? Buffer.allocUnsafeSlow(OUT_BYTES);
   },
 };
+
+/** @returns whether the kernel took all; else it keeps `buffer` until it has */
+function write(transport: Transport, buffer: Buffer, start: number, stop: number): boolean {
+  const { socket } = transport;
+  const more = socket.write(buffer.subarray(start, stop));
+  if (socket.writableLength === 0) return true;
+  // `drain` comes only after a refusal. A buffer of which a little is left without one is let go of.
+  if (!more) {
+    transport.lent.push(buffer);
+    if (!transport.blocked) {
+      transport.blocked = true;
+      transport.onBlocked();
+    }
+  }
+  return false;
+}
 
 /** Closes so that the other side sees a failure and not an end: RST where the transport has it. */
 export function reset(socket: Socket): void {

@@ -9,11 +9,24 @@ import { Framing, HeadReader, NEED_MORE, REFUSED } from './http/parse.ts';
 import type { EndpointPool } from './pool.ts';
 import { Failure } from './retry.ts';
 import { DEFAULT_LISTENER_LIMITS } from './snapshot.ts';
-import { out, readWindow, reset, Transport } from './socket-io.ts';
+import {
+  giveBack,
+  lendFrom,
+  out,
+  readWindow,
+  reset,
+  takeBulkBuffer,
+  Transport,
+  WRITE_HIGH_WATER,
+  type Lender,
+} from './socket-io.ts';
 import { Timer } from './timer-wheel.ts';
 
 /** At most this many interim (1xx) answers before the real one (security requirements §3). */
 const MAX_INTERIM = 10;
+
+/** What is left of an answer from which on a buffer of its own pays. */
+const BULK_FROM = 16 * 1024;
 
 const Phase = { Connecting: 0, Idle: 1, Head: 2, Body: 3, Tunnel: 4, Closed: 5 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
@@ -22,8 +35,11 @@ type Phase = (typeof Phase)[keyof typeof Phase];
  * One connection to an endpoint, and the HTTP/1.1 codec on it: bytes ⇄ one answer at a time.
  * It belongs to an attempt while it is busy and to its pool while it is idle.
  */
-export class UpstreamConnection extends Transport {
+export class UpstreamConnection extends Transport implements Lender {
   readonly socket: Socket;
+  /** The buffer that this connection alone reads into, while a large answer comes. */
+  bulk: Buffer | null = null;
+  #buffer: Buffer = readWindow;
   readonly endpoint: Endpoint;
   /** Answers that were read whole on it; a failure on a reused connection may be stale keep-alive. */
   served = 0;
@@ -113,7 +129,9 @@ export class UpstreamConnection extends Transport {
         port: endpoint.port,
         noDelay: true,
         allowHalfOpen: true,
-        onread: { buffer: readWindow, callback: (size) => this.#onRead(size) },
+        // Taken by the socket's stream, though Node's types do not say so.
+        ...{ writableHighWaterMark: WRITE_HIGH_WATER },
+        onread: { buffer: () => this.#nextBuffer(), callback: (size) => this.#onRead(size) },
       });
       socket.once('connect', () => this.#onConnect());
     } else {
@@ -150,7 +168,33 @@ export class UpstreamConnection extends Transport {
     this.#reader.begin(attempt.answerBlock, MessageKind.Response, DEFAULT_LISTENER_LIMITS, attempt.method);
   }
 
+  /**
+   * Where to read to next. A large answer is read into a buffer of the connection's own, which can be
+   * written from without a copy; everything else into the window that all connections share.
+   */
+  #nextBuffer(): Buffer {
+    const large = this.#phase === Phase.Body && (this.#framing !== Framing.Length || this.#left >= BULK_FROM);
+    if (large) this.bulk ??= takeBulkBuffer();
+    else if (this.bulk !== null) {
+      giveBack(this.bulk);
+      this.bulk = null;
+    }
+    return (this.#buffer = this.bulk ?? readWindow);
+  }
+
+  /** The kernel keeps the bulk buffer. */
+  lend(): void {
+    this.bulk = null;
+  }
+
   #onRead(size: number): boolean {
+    lendFrom(this.bulk === null ? null : this);
+    const more = this.#take(size);
+    lendFrom(null);
+    return more;
+  }
+
+  #take(size: number): boolean {
     const attempt = this.#attempt;
     if (attempt === null) {
       // Bytes that no request asked for: nothing on this connection can be trusted.
@@ -158,7 +202,7 @@ export class UpstreamConnection extends Transport {
       return false;
     }
     attempt.onBytes(size);
-    if (this.#phase === Phase.Tunnel) attempt.onTunnelData(readWindow, 0, size);
+    if (this.#phase === Phase.Tunnel) attempt.onTunnelData(this.#buffer, 0, size);
     else this.#readAnswer(attempt, size);
     out.flush();
     // What the downstream did not take has to be taken before there is more.
@@ -169,7 +213,7 @@ export class UpstreamConnection extends Transport {
   #readAnswer(attempt: Attempt, size: number): void {
     let at = 0;
     while (this.#phase === Phase.Head) {
-      at = this.#reader.read(readWindow, at, size);
+      at = this.#reader.read(this.#buffer, at, size);
       if (at === NEED_MORE) return;
       if (at === REFUSED) {
         this.#fail(Failure.BadResponse);
@@ -180,7 +224,7 @@ export class UpstreamConnection extends Transport {
       if (at === size && this.#phase === Phase.Head) return;
     }
     if (this.#phase === Phase.Body) this.#readBody(attempt, at, size);
-    else if (this.#phase === Phase.Tunnel && at < size) attempt.onTunnelData(readWindow, at, size);
+    else if (this.#phase === Phase.Tunnel && at < size) attempt.onTunnelData(this.#buffer, at, size);
   }
 
   /** @returns where to go on reading, or -1 where this connection is done with */
@@ -224,32 +268,32 @@ export class UpstreamConnection extends Transport {
       if (this.#left === 0) {
         this.#clean = at + n === size;
         this.#endAnswer();
-        attempt.onLastData(readWindow, at, at + n);
-      } else attempt.onData(readWindow, at, at + n);
+        attempt.onLastData(this.#buffer, at, at + n);
+      } else attempt.onData(this.#buffer, at, at + n);
       return;
     }
     if (this.#framing === Framing.UntilClose) {
-      attempt.onData(readWindow, at, size);
+      attempt.onData(this.#buffer, at, size);
       return;
     }
     const chunked = this.#chunked!;
-    at = chunked.read(readWindow, at, size);
+    at = chunked.read(this.#buffer, at, size);
     if (chunked.refusal !== 0) {
       this.#fail(Failure.BadResponse);
       return;
     }
     const { dataStart, dataEnd, trailers } = chunked;
     if (!chunked.done) {
-      if (dataEnd > dataStart) attempt.onData(readWindow, dataStart, dataEnd);
+      if (dataEnd > dataStart) attempt.onData(this.#buffer, dataStart, dataEnd);
       return;
     }
     this.#clean = at === size;
     if (trailers === null || trailers.count === 0) {
       this.#endAnswer();
-      attempt.onLastData(readWindow, dataStart, dataEnd);
+      attempt.onLastData(this.#buffer, dataStart, dataEnd);
       return;
     }
-    if (dataEnd > dataStart) attempt.onData(readWindow, dataStart, dataEnd);
+    if (dataEnd > dataStart) attempt.onData(this.#buffer, dataStart, dataEnd);
     if (this.#attempt !== attempt) return;
     this.#endAnswer();
     attempt.onTrailers(trailers);
