@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { readWindow } from './socket-io.ts';
+import { readWindow, WRITE_HIGH_WATER } from './socket-io.ts';
 
 /** Bytes lie in `readWindow[0, size)`. Returning false stops reading until `socket.resume()`. */
 export type OnRead = (size: number) => boolean;
@@ -30,6 +30,7 @@ export function adoptAccepted(accepted: Socket, onRead: OnRead): Socket {
     handle,
     manualStart: true,
     allowHalfOpen: true,
+    writableHighWaterMark: WRITE_HIGH_WATER,
     onread: { buffer: readWindow, callback: onRead },
   } as ConstructorParameters<typeof Socket>[0]);
   return socket;

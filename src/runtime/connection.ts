@@ -520,6 +520,8 @@ export class Connection extends Transport {
     if (this.#timer.armed && this.#timer.deadline <= this.#since + this.limits.idleTimeoutMs) {
       this.worker.wheel.extend(this.#timer, this.limits.idleTimeoutMs);
     } else this.worker.wheel.add(this.#timer, this.limits.idleTimeoutMs);
+    // What the client has not taken yet keeps its own limit.
+    if (this.blocked) this.worker.wheel.add(this.#timer, this.limits.writeTimeoutMs);
   }
 
   /**

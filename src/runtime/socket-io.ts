@@ -18,6 +18,11 @@ export const readWindow = Buffer.allocUnsafeSlow(READ_WINDOW_BYTES);
 
 /** Larger than one read and a large head, so that one read leaves in one write. */
 const OUT_BYTES = READ_WINDOW_BYTES + 32 * 1024;
+/**
+ * `writableHighWaterMark` of sockets: as large as one flush may be, so that one which the kernel takes
+ * whole is not answered with a `drain`, which costs more than the write.
+ */
+export const WRITE_HIGH_WATER = OUT_BYTES + 1;
 /** Buffers of finished writes that are kept for the next one. */
 const SPARE_BUFFERS = 64;
 

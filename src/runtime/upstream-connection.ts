@@ -17,6 +17,7 @@ import {
   reset,
   takeBulkBuffer,
   Transport,
+  WRITE_HIGH_WATER,
   type Lender,
 } from './socket-io.ts';
 import { Timer } from './timer-wheel.ts';
@@ -24,7 +25,7 @@ import { Timer } from './timer-wheel.ts';
 /** At most this many interim (1xx) answers before the real one (security requirements §3). */
 const MAX_INTERIM = 10;
 
-/** Length of an answer from which on a buffer of its own pays. */
+/** What is left of an answer from which on a buffer of its own pays. */
 const BULK_FROM = 16 * 1024;
 
 const Phase = { Connecting: 0, Idle: 1, Head: 2, Body: 3, Tunnel: 4, Closed: 5 } as const;
@@ -39,8 +40,6 @@ export class UpstreamConnection extends Transport implements Lender {
   /** The buffer that this connection alone reads into, while a large answer comes. */
   bulk: Buffer | null = null;
   #buffer: Buffer = readWindow;
-  /** The last answer, or the one under way, is large or of unknown length. */
-  #large = false;
   readonly endpoint: Endpoint;
   /** Answers that were read whole on it; a failure on a reused connection may be stale keep-alive. */
   served = 0;
@@ -130,6 +129,8 @@ export class UpstreamConnection extends Transport implements Lender {
         port: endpoint.port,
         noDelay: true,
         allowHalfOpen: true,
+        // Taken by the socket's stream, though Node's types do not say so.
+        ...{ writableHighWaterMark: WRITE_HIGH_WATER },
         onread: { buffer: () => this.#nextBuffer(), callback: (size) => this.#onRead(size) },
       });
       socket.once('connect', () => this.#onConnect());
@@ -172,8 +173,8 @@ export class UpstreamConnection extends Transport implements Lender {
    * written from without a copy; everything else into the window that all connections share.
    */
   #nextBuffer(): Buffer {
-    // Kept while the connection is idle: who has sent one large answer sends the next.
-    const large = this.#large && this.#phase !== Phase.Closed;
+    // Given back between answers: few buffers that stay in the processor's cache beat one a connection.
+    const large = this.#phase === Phase.Body && (this.#framing !== Framing.Length || this.#left >= BULK_FROM);
     if (large) this.bulk ??= takeBulkBuffer();
     else if (this.bulk !== null) {
       giveBack(this.bulk);
@@ -240,9 +241,6 @@ export class UpstreamConnection extends Transport implements Lender {
       return at;
     }
     this.#framing = reader.framing;
-    this.#large =
-      reader.framing > Framing.Length ||
-      (reader.framing === Framing.Length && reader.contentLength >= BULK_FROM);
     this.#left = reader.contentLength;
     this.#keepAlive = reader.keepAlive && reader.framing !== Framing.UntilClose;
     this.#phase = Phase.Body;
