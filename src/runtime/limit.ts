@@ -25,11 +25,12 @@ export function emptyDecision(): Decision {
 
 /**
  * How many requests may come at once. Without a burst of its own a token bucket holds a whole
- * period's requests, and GCRA spaces them out evenly, one by one.
+ * period's requests, and GCRA spaces them out evenly, one by one; above one a millisecond, which is
+ * as finely as the clock counts, a millisecond's worth.
  */
 export function capacityOf(limit: Limit): number {
   if (limit.burst > 0) return limit.burst;
-  return limit.algorithm === 'gcra' ? 1 : limit.requests;
+  return limit.algorithm === 'gcra' ? Math.ceil(limit.requests / limit.periodMs) : limit.requests;
 }
 
 /**
