@@ -20,7 +20,7 @@ export const readWindow = Buffer.allocUnsafeSlow(READ_WINDOW_BYTES);
 const OUT_BYTES = READ_WINDOW_BYTES + 32 * 1024;
 /**
  * `writableHighWaterMark` of sockets: as large as one flush may be, so that one which the kernel takes
- * whole is not answered with a `drain`, which costs more than the write.
+ * whole is not answered with a `drain` in the next tick.
  */
 export const WRITE_HIGH_WATER = OUT_BYTES + 1;
 /** Buffers of finished writes that are kept for the next one. */
