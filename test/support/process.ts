@@ -40,6 +40,13 @@ function killGroup(pid: number): boolean {
   }
 }
 
+/** An access log under load has no end: of what a program says, the last megabytes are kept. */
+const KEPT_CHARACTERS = 8 * 1024 * 1024;
+
+function tail(text: string): string {
+  return text.length > 2 * KEPT_CHARACTERS ? text.slice(-KEPT_CHARACTERS) : text;
+}
+
 export class Program {
   readonly command: string;
   readonly child: ChildProcess;
@@ -63,11 +70,11 @@ export class Program {
     this.child.stdin?.on('error', () => undefined);
     this.child.stdin?.end(options.input ?? '');
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.stdout += text;
+      this.stdout = tail(this.stdout + text);
       this.#tell();
     });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr += text;
+      this.stderr = tail(this.stderr + text);
       this.#tell();
     });
     this.exited = new Promise((resolve) => {
