@@ -1,5 +1,6 @@
 import { BodyBuffer } from './http/body.ts';
 import type { HeaderBlock } from './http/headers.ts';
+import { BodyAction, HeadersAction } from './wasm/abi.ts';
 import { TRAPPED, type StreamContext } from './wasm/context.ts';
 import { Wants, type Plugin } from './wasm/plugin.ts';
 
@@ -27,12 +28,8 @@ export interface ChainOwner {
   recordFilter(plugin: Plugin, phase: number, startedAt: number): number;
 }
 
-/** Actions of the ABI (`FilterHeadersStatus`, `FilterDataStatus`); reference §3. */
-const CONTINUE = 0;
-const BUFFER = 1;
-const NO_BUFFER = 3;
-const STOP_ALL_AND_BUFFER = 3;
-const CONTINUE_AND_END = 2;
+/** The same number for heads, bodies and trailers. */
+const CONTINUE = HeadersAction.Continue;
 
 const NO_BYTES = Buffer.alloc(0);
 const spareBodies: BodyBuffer[] = [];
@@ -210,9 +207,9 @@ export class ChainPass {
         if (context !== null) {
           const action = this.#call(this.#headAt, plugin, context, 0, 0, this.#headEnded);
           if (this.#owner.isHalted(this.direction)) return;
-          if (action !== CONTINUE && action !== CONTINUE_AND_END) {
+          if (action !== CONTINUE && action !== HeadersAction.ContinueAndEndStream) {
             this.#headStopped = true;
-            this.#strict = action === STOP_ALL_AND_BUFFER;
+            this.#strict = action === HeadersAction.StopAllIterationAndBuffer;
             return;
           }
         }
@@ -247,14 +244,15 @@ export class ChainPass {
       const body = this.#keep(p, carry, bytes, start, end, endOfStream);
       const action = this.#call(p, plugin, context, 1, body.length, endOfStream);
       if (this.#owner.isHalted(this.direction)) return;
-      if (action === NO_BUFFER) {
+      if (action === BodyAction.StopIterationNoBuffer) {
         body.clear();
         this.#stopped[p] = true;
         return;
       }
       if (action !== CONTINUE) {
         this.#stopped[p] = true;
-        if (body.length > plugin.spec.bodyBufferBytes) this.#overflow(plugin, action === BUFFER);
+        if (body.length > plugin.spec.bodyBufferBytes)
+          this.#overflow(plugin, action === BodyAction.StopIterationAndBuffer);
         return;
       }
       this.#stopped[p] = false;

@@ -8,7 +8,7 @@ import { type Socket } from 'node:net';
  *
  * Output is gathered in one buffer and leaves in one `write`, head and body together. A write that
  * the kernel did not take whole keeps its buffer until it is through; another takes its place.
- * (Writing from the read window itself would save a copy of 64 KiB, about 6 µs, but another socket
+ * (Writing from the read window itself would save a copy of up to 64 KiB, but another socket
  * would read over bytes that still wait to be sent: ADR 0002.)
  */
 export const READ_WINDOW_BYTES = 64 * 1024;
