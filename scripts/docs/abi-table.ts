@@ -12,10 +12,12 @@ const TEST_OF: Readonly<Record<string, string>> = {
   'wasi.ts': 'log-calls.test.ts',
 };
 
+const TEST_OF_SECTION: Readonly<Record<string, string>> = { 'TCP streams': 'tcp-streams.test.ts' };
+
 /** Where a row is implemented and tested, from the root of the repository; null where it is not hosted. */
 export function placeOf(row: AbiRow): { readonly file: string; readonly test: string } | null {
   if (row.file === '') return null;
-  const test = TEST_OF[row.file] ?? row.file.replace(/\.ts$/, '.test.ts');
+  const test = TEST_OF_SECTION[row.section] ?? TEST_OF[row.file] ?? row.file.replace(/\.ts$/, '.test.ts');
   return { file: `${SOURCE}/${row.file}`, test: `${TESTS}/${test}` };
 }
 
@@ -27,7 +29,7 @@ export function abiMarkdown(generated: string): string {
     generated,
     '',
     'Weir hosts the versions 0.1.0, 0.2.0 and 0.2.1 of the [ABI](https://github.com/proxy-wasm/spec), for',
-    'HTTP. A module imports what it likes: a function that is not here, or is declared with another',
+    'HTTP and TCP. A module imports what it likes: a function that is not here, or is declared with another',
     'signature, is linked to a stub that answers Unimplemented (WASI: ENOSYS) and is named in the log. Where',
     'weir differs from Envoy stands in [host-differences.md](host-differences.md).',
     '',

@@ -1,15 +1,8 @@
 import { ChainPass, Direction, type ChainOwner } from './chain.ts';
+import { HTTP_PHASES } from './wasm/abi.ts';
 import { Wants, type Plugin } from './wasm/plugin.ts';
 import type { StreamContext } from './wasm/context.ts';
 import type { StreamHost } from './wasm/stream-host.ts';
-
-const PHASES =
-  Wants.RequestHeaders |
-  Wants.RequestBody |
-  Wants.RequestTrailers |
-  Wants.ResponseHeaders |
-  Wants.ResponseBody |
-  Wants.ResponseTrailers;
 
 /** A stream as its filters see it. */
 export interface FilteredStream extends ChainOwner, StreamHost {}
@@ -91,7 +84,7 @@ export class StreamFilters {
       // One that only logs has no callback before the end.
       const plugin = plugins[i]!;
       const context =
-        this.#contexts[i] ?? ((plugin.wants & PHASES) === 0 ? plugin.createContext(this.#stream) : null);
+        this.#contexts[i] ?? ((plugin.wants & HTTP_PHASES) === 0 ? plugin.createContext(this.#stream) : null);
       context?.finish();
       this.#contexts[i] = null;
     }

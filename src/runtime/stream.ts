@@ -47,6 +47,7 @@ const DEFAULT_REQUEST_MS = 300_000;
  * that nothing is torn down below a caller that still uses it.
  */
 export class Stream implements AttemptOwner, AttemptSource, FilteredStream, RequestSource, AnswerTarget {
+  readonly protocol = 'http';
   readonly request = new HeaderBlock();
   readonly answer = new HeaderBlock();
   readonly attempt: Attempt;

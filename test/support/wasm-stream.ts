@@ -26,6 +26,7 @@ const REQUEST: Fields = [
  * The test plays the proxy: it lays down a message, calls the context, looks.
  */
 export class ArrayStream implements StreamHost {
+  protocol: StreamHost['protocol'] = 'http';
   /** What was asked for, in order. */
   readonly replies: LocalReply[] = [];
   readonly resumed: number[] = [];
@@ -37,7 +38,7 @@ export class ArrayStream implements StreamHost {
   onResume: (type: number, context: StreamContext) => void = () => {};
 
   readonly #maps: (HeaderBlock | null)[] = [null, null, null, null];
-  readonly #bodies: (BodyBuffer | null)[] = [null, null];
+  readonly #bodies: (BodyBuffer | null)[] = [null, null, null, null];
   readonly #released = new Set<number>();
 
   /** Lays down a request head; pseudo-headers that are not given are those of `GET http://example.test/`. */
@@ -58,7 +59,7 @@ export class ArrayStream implements StreamHost {
     return this.#lay(3, fields);
   }
 
-  /** Lays down what a body callback may read: `BufferType` 0 or 1. Null takes it away. */
+  /** Lays down what a callback for bodies or data may read: `BufferType` 0 to 3. Null takes it away. */
   setBody(type: number, bytes: string | Buffer | null): void {
     if (bytes === null) {
       this.#bodies[type] = null;

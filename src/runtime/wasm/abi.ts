@@ -46,6 +46,9 @@ export const BodyAction = {
 
 export const TrailersAction = { Continue: 0, StopIteration: 1 } as const;
 
+/** Of TCP callbacks: new connections and data. */
+export const TcpAction = { Continue: 0, StopIteration: 1 } as const;
+
 export const BufferType = {
   RequestBody: 0,
   ResponseBody: 1,
@@ -70,6 +73,9 @@ export const MapType = {
 } as const;
 
 export const StreamType = { Request: 0, Response: 1, Downstream: 2, Upstream: 3 } as const;
+/** Who closed a connection of a TCP stream. */
+export const CloseType = { Unknown: 0, Local: 1, Remote: 2 } as const;
+export type CloseType = (typeof CloseType)[keyof typeof CloseType];
 export const MetricType = { Counter: 0, Gauge: 1, Histogram: 2 } as const;
 export type MetricType = (typeof MetricType)[keyof typeof MetricType];
 
@@ -83,7 +89,27 @@ export const Wants = {
   ResponseTrailers: 32,
   /** `proxy_on_done` or `proxy_on_log`. */
   End: 64,
+  NewConnection: 128,
+  DownstreamData: 256,
+  UpstreamData: 512,
+  DownstreamClose: 1024,
+  UpstreamClose: 2048,
 } as const;
+
+/** What a filter of HTTP streams, and one of TCP streams, hears before the end. */
+export const HTTP_PHASES =
+  Wants.RequestHeaders |
+  Wants.RequestBody |
+  Wants.RequestTrailers |
+  Wants.ResponseHeaders |
+  Wants.ResponseBody |
+  Wants.ResponseTrailers;
+export const TCP_PHASES =
+  Wants.NewConnection |
+  Wants.DownstreamData |
+  Wants.UpstreamData |
+  Wants.DownstreamClose |
+  Wants.UpstreamClose;
 
 /** A row of docs/abi.md. `partly` and `no` say in `note` what is missing. */
 export interface AbiRow {
@@ -145,8 +171,8 @@ function callback(
   return { name, params, results, versions, section, support, file, note, least, wants };
 }
 
-const tcp = (name: string, params: string, results: string): CallbackRow =>
-  callback('TCP streams', name, params, results, 0, params.length, 'no', 'TCP is not hosted');
+const tcp = (name: string, params: string, results: string, wants: number): CallbackRow =>
+  callback('TCP streams', name, params, results, wants);
 const grpc = (name: string, params: string): CallbackRow =>
   callback('gRPC calls', name, params, '', 0, params.length, 'no', 'gRPC calls are refused');
 
@@ -167,11 +193,11 @@ export const CALLBACKS: readonly CallbackRow[] = [
   callback('HTTP calls', 'proxy_on_http_call_response', 'iiiii', ''),
   callback('Shared queues', 'proxy_on_queue_ready', 'ii', ''),
   callback('Foreign functions', 'proxy_on_foreign_function', 'iii', '', 0, 3, 'yes', '', NEW),
-  tcp('proxy_on_new_connection', 'i', 'i'),
-  tcp('proxy_on_downstream_data', 'iii', 'i'),
-  tcp('proxy_on_upstream_data', 'iii', 'i'),
-  tcp('proxy_on_downstream_connection_close', 'ii', ''),
-  tcp('proxy_on_upstream_connection_close', 'ii', ''),
+  tcp('proxy_on_new_connection', 'i', 'i', Wants.NewConnection),
+  tcp('proxy_on_downstream_data', 'iii', 'i', Wants.DownstreamData),
+  tcp('proxy_on_upstream_data', 'iii', 'i', Wants.UpstreamData),
+  tcp('proxy_on_downstream_connection_close', 'ii', '', Wants.DownstreamClose),
+  tcp('proxy_on_upstream_connection_close', 'ii', '', Wants.UpstreamClose),
   grpc('proxy_on_grpc_receive_initial_metadata', 'iii'),
   grpc('proxy_on_grpc_receive', 'iii'),
   grpc('proxy_on_grpc_receive_trailing_metadata', 'iii'),
@@ -236,12 +262,8 @@ export const HOST_FUNCTIONS: readonly HostFunctionRow[] = [
   env('HTTP fields', 'header-calls.ts', 'proxy_replace_header_map_value', 'iiiii', WRITES),
   env('HTTP fields', 'header-calls.ts', 'proxy_remove_header_map_value', 'iii', WRITES),
   env('HTTP streams', 'stream-calls.ts', 'proxy_send_local_response', 'iiiiiiii', WRITES),
-  env('HTTP streams', 'stream-calls.ts', 'proxy_continue_stream', 'i', 'BadArgument Unimplemented', {
-    versions: NEW,
-  }),
-  env('HTTP streams', 'stream-calls.ts', 'proxy_close_stream', 'i', 'BadArgument Unimplemented', {
-    versions: NEW,
-  }),
+  env('HTTP streams', 'stream-calls.ts', 'proxy_continue_stream', 'i', WRITES, { versions: NEW }),
+  env('HTTP streams', 'stream-calls.ts', 'proxy_close_stream', 'i', WRITES, { versions: NEW }),
   env('HTTP streams', 'stream-calls.ts', 'proxy_continue_request', '', '', { versions: OLD }),
   env('HTTP streams', 'stream-calls.ts', 'proxy_continue_response', '', '', { versions: OLD }),
   env('HTTP streams', 'stream-calls.ts', 'proxy_clear_route_cache', '', '', { versions: OLD }),

@@ -1,3 +1,4 @@
+import type { BodyBuffer } from '../http/body.ts';
 import { BufferType, Status } from './abi.ts';
 import type { StreamContext } from './context.ts';
 import type { HostCalls } from './host-calls.ts';
@@ -50,14 +51,11 @@ export function bufferCalls(vm: Vm): HostCalls {
       dataSize: number,
     ): Status {
       const memory = vm.memory();
-      if (type >>> 0 > BufferType.ResponseBody) return Status.BadArgument;
+      if (type >>> 0 > BufferType.UpstreamData) return Status.BadArgument;
       if (!holds(memory, data, dataSize)) return Status.InvalidMemoryAccess;
-      const body =
-        vm.stream === null || vm.readOnly ? null : vm.stream.body(type, vm.effective as StreamContext);
+      const body = vm.readOnly ? null : streamBuffer(vm, type);
       if (body === null) {
-        vm.plugin.warnOnce(
-          `proxy_set_buffer_bytes: there is no ${type === 0 ? 'request' : 'response'} body to change now`,
-        );
+        vm.plugin.warnOnce(`proxy_set_buffer_bytes: there is no ${STREAM_BUFFERS[type]!} to change now`);
         return Status.NotFound;
       }
       const from = Math.min(start >>> 0, body.length);
@@ -82,9 +80,19 @@ export function bufferCalls(vm: Vm): HostCalls {
   };
 }
 
+/** By `BufferType`. */
+const STREAM_BUFFERS = ['request body', 'response body', 'downstream data', 'upstream data'];
+
+/** Null where the stream has none now, or is of the other protocol. */
+function streamBuffer(vm: Vm, type: number): BodyBuffer | null {
+  const { stream } = vm;
+  if (stream === null || type >= BufferType.DownstreamData !== (stream.protocol === 'tcp')) return null;
+  return stream.body(type, vm.effective as StreamContext);
+}
+
 function findBuffer(vm: Vm, type: number): boolean {
-  if (type <= BufferType.ResponseBody) {
-    const body = vm.stream === null ? null : vm.stream.body(type, vm.effective as StreamContext);
+  if (type <= BufferType.UpstreamData) {
+    const body = streamBuffer(vm, type);
     if (body === null) return false;
     found = body.bytes;
     foundLength = body.length;

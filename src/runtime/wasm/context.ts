@@ -1,18 +1,18 @@
-import { BodyAction, HeadersAction, TrailersAction, Wants } from './abi.ts';
+import {
+  BodyAction,
+  HeadersAction,
+  HTTP_PHASES,
+  TCP_PHASES,
+  TcpAction,
+  TrailersAction,
+  type CloseType,
+} from './abi.ts';
 import { REPLIED, TRAPPED } from './outcome.ts';
 import type { Plugin } from './plugin.ts';
 import type { StreamHost } from './stream-host.ts';
 import type { GuestFunction, Vm } from './vm.ts';
 
 export { TRAPPED } from './outcome.ts';
-
-const PHASES =
-  Wants.RequestHeaders |
-  Wants.RequestBody |
-  Wants.RequestTrailers |
-  Wants.ResponseHeaders |
-  Wants.ResponseBody |
-  Wants.ResponseTrailers;
 
 /**
  * One plugin's part in one stream. The guest learns of it with its first callback, so a stream that a
@@ -62,7 +62,7 @@ export class StreamContext {
   onRequestTrailers(count: number): number {
     const callback = this.#liveVm().callbacks.requestTrailers;
     if (callback === null) return TrailersAction.Continue;
-    return trailersAction(this.#call(callback, 'proxy_on_request_trailers', count, 0));
+    return stopOrContinue(this.#call(callback, 'proxy_on_request_trailers', count, 0));
   }
 
   onResponseHeaders(count: number, endOfStream: boolean): number {
@@ -80,7 +80,36 @@ export class StreamContext {
   onResponseTrailers(count: number): number {
     const callback = this.#liveVm().callbacks.responseTrailers;
     if (callback === null) return TrailersAction.Continue;
-    return trailersAction(this.#call(callback, 'proxy_on_response_trailers', count, 0));
+    return stopOrContinue(this.#call(callback, 'proxy_on_response_trailers', count, 0));
+  }
+
+  onNewConnection(): number {
+    const callback = this.#liveVm().callbacks.newConnection;
+    if (callback === null) return TcpAction.Continue;
+    return stopOrContinue(this.#call(callback, 'proxy_on_new_connection', 0, 0));
+  }
+
+  /** @param size bytes that the guest can read now, those held by an earlier pause included */
+  onDownstreamData(size: number, endOfStream: boolean): number {
+    const callback = this.#liveVm().callbacks.downstreamData;
+    if (callback === null) return TcpAction.Continue;
+    return stopOrContinue(this.#call(callback, 'proxy_on_downstream_data', size, endOfStream ? 1 : 0));
+  }
+
+  onUpstreamData(size: number, endOfStream: boolean): number {
+    const callback = this.#liveVm().callbacks.upstreamData;
+    if (callback === null) return TcpAction.Continue;
+    return stopOrContinue(this.#call(callback, 'proxy_on_upstream_data', size, endOfStream ? 1 : 0));
+  }
+
+  onDownstreamClose(by: CloseType): void {
+    const callback = this.#liveVm().callbacks.downstreamClose;
+    if (callback !== null) this.#call(callback, 'proxy_on_downstream_connection_close', by, 0);
+  }
+
+  onUpstreamClose(by: CloseType): void {
+    const callback = this.#liveVm().callbacks.upstreamClose;
+    if (callback !== null) this.#call(callback, 'proxy_on_upstream_connection_close', by, 0);
   }
 
   /** The stream is over: done, log, delete, in this order. The object must not be used afterwards. */
@@ -88,7 +117,8 @@ export class StreamContext {
     if (this.stream === null) return;
     const vm = this.#liveVm();
     // A filter that only logs has no callback before this one; one with phases saw none of this stream.
-    const logsOnly = (this.plugin.wants & PHASES) === 0 && vm.callbacks.log !== null;
+    const phases = this.stream.protocol === 'tcp' ? TCP_PHASES : HTTP_PHASES;
+    const logsOnly = (this.plugin.wants & phases) === 0 && vm.callbacks.log !== null;
     if (!vm.dead && (this.id !== 0 || (logsOnly && this.#create()))) this.#end(vm);
     // Held until here, so that a trap at the end does not tell this stream of a failure.
     this.stream = null;
@@ -143,6 +173,7 @@ function bodyAction(result: number): number {
   return BodyAction.StopIterationNoBuffer;
 }
 
-function trailersAction(result: number): number {
+/** Of trailers and of all that TCP has. */
+function stopOrContinue(result: number): number {
   return result === TrailersAction.Continue || result === TRAPPED ? result : TrailersAction.StopIteration;
 }

@@ -15,9 +15,10 @@ const pairs = new PairsReader();
 
 /** Local replies, resuming, resetting and routing. All of it happens when the callback has returned. */
 export function streamCalls(vm: Vm): HostCalls {
+  /** What is not paused, or is no part of this stream, needs no resuming: SDKs take all but Ok for a fault. */
   const resume = (type: number): Status => {
     vm.forbid();
-    if (!(vm.effective instanceof StreamContext)) return Status.Ok;
+    if (!(vm.effective instanceof StreamContext) || !hasPart(vm, type)) return Status.Ok;
     return vm.effects.resume(vm.effective, type) ? Status.Ok : Status.InternalFailure;
   };
 
@@ -44,6 +45,10 @@ export function streamCalls(vm: Vm): HostCalls {
         vm.plugin.warnOnce('proxy_send_local_response: there is no stream to answer');
         return Status.BadArgument;
       }
+      if (vm.stream!.protocol === 'tcp') {
+        vm.plugin.warnOnce('proxy_send_local_response: a TCP stream has no response');
+        return Status.BadArgument;
+      }
       if (status < 200 || status > 599 || bodySize >>> 0 > BODY_BYTES) {
         vm.plugin.warnOnce(
           `proxy_send_local_response: refused status ${status} or a body of ${bodySize >>> 0} bytes`,
@@ -68,15 +73,17 @@ export function streamCalls(vm: Vm): HostCalls {
     },
 
     proxy_continue_stream(type: number): Status {
-      if (type >>> 0 > StreamType.Upstream) return Status.BadArgument;
-      return type >= StreamType.Downstream ? Status.Unimplemented : resume(type);
+      return type >>> 0 > StreamType.Upstream ? Status.BadArgument : resume(type);
     },
 
     proxy_close_stream(type: number): Status {
       vm.forbid();
       if (type >>> 0 > StreamType.Upstream) return Status.BadArgument;
-      if (type >= StreamType.Downstream) return Status.Unimplemented;
       if (!(vm.effective instanceof StreamContext)) return Status.Ok;
+      if (!hasPart(vm, type)) {
+        vm.plugin.warnOnce(`proxy_close_stream: a stream of ${vm.stream!.protocol} has no part ${type}`);
+        return Status.BadArgument;
+      }
       return vm.effects.close(vm.effective, type) ? Status.Ok : Status.InternalFailure;
     },
 
@@ -84,6 +91,11 @@ export function streamCalls(vm: Vm): HostCalls {
     proxy_continue_response: (): Status => resume(StreamType.Response),
     proxy_clear_route_cache: (): Status => clearRouteCache(vm),
   };
+}
+
+/** Types 0 and 1 are the parts of an HTTP stream, 2 and 3 those of a TCP stream. */
+function hasPart(vm: Vm, type: number): boolean {
+  return type >= StreamType.Downstream === (vm.stream?.protocol === 'tcp');
 }
 
 export function clearRouteCache(vm: Vm): Status {

@@ -29,13 +29,16 @@ export interface LocalReply {
  * the effects of a callback and calls these when the guest has returned without a trap.
  */
 export interface StreamHost {
+  /** Decides which callbacks, buffers and stream types it has; a TCP stream has no maps and takes no local reply. */
+  readonly protocol: 'http' | 'tcp';
   /** The map of `MapType` 0 to 3, or null where this phase does not have it. */
   headerMap(type: number): HeaderBlock | null;
   /** Whether the map's message has not been released yet. */
   mayWriteMap(type: number): boolean;
   /**
-   * The body (`BufferType` 0 or 1) that `context` sees: in a body callback the bytes of that callback,
-   * while it is paused the bytes that it holds; null where there are none now.
+   * The body (`BufferType` 0 or 1), or the data of a TCP stream (2 or 3), that `context` sees: in a callback
+   * for it the bytes of that callback, while it is paused the bytes that it holds; null where there are none now.
+   * Called with the types of this protocol only.
    */
   body(type: number, context: StreamContext): BodyBuffer | null;
   /** Path segments joined by one NUL, no trailing NUL. Undefined: not there. */
@@ -43,9 +46,9 @@ export interface StreamHost {
   /** Stored for the life of the stream under the same path. */
   setAttribute(path: string, value: Uint8Array): void;
   clearRouteCache(): void;
-  /** `proxy_continue_stream`: 0 request, 1 answer. May come before the callback's own Pause. */
+  /** `proxy_continue_stream`, with a `StreamType` of this protocol. May come before the callback's own Pause. */
   resume(type: number, context: StreamContext): void;
-  /** `proxy_close_stream`: resets the stream. */
+  /** `proxy_close_stream`, with a `StreamType` of this protocol: resets an HTTP stream, closes a TCP stream. */
   close(type: number): void;
   localReply(reply: LocalReply, context: StreamContext): void;
   /** An asynchronous callback of this context trapped: apply its `onError` wherever it waits. */

@@ -48,6 +48,11 @@ export interface Callbacks {
   readonly responseHeaders: GuestFunction | null;
   readonly responseBody: GuestFunction | null;
   readonly responseTrailers: GuestFunction | null;
+  readonly newConnection: GuestFunction | null;
+  readonly downstreamData: GuestFunction | null;
+  readonly upstreamData: GuestFunction | null;
+  readonly downstreamClose: GuestFunction | null;
+  readonly upstreamClose: GuestFunction | null;
   readonly tick: GuestFunction | null;
   readonly httpCallResponse: GuestFunction | null;
   readonly queueReady: GuestFunction | null;
@@ -303,6 +308,11 @@ function callbacksOf(find: (name: string) => GuestFunction | null): Callbacks {
     responseHeaders: find('proxy_on_response_headers'),
     responseBody: find('proxy_on_response_body'),
     responseTrailers: find('proxy_on_response_trailers'),
+    newConnection: find('proxy_on_new_connection'),
+    downstreamData: find('proxy_on_downstream_data'),
+    upstreamData: find('proxy_on_upstream_data'),
+    downstreamClose: find('proxy_on_downstream_connection_close'),
+    upstreamClose: find('proxy_on_upstream_connection_close'),
     tick: find('proxy_on_tick'),
     httpCallResponse: find('proxy_on_http_call_response'),
     queueReady: find('proxy_on_queue_ready'),
