@@ -1,4 +1,4 @@
-import { BodyBuffer } from './http/body.ts';
+import { giveBackBody, takeBody, type BodyBuffer } from './http/body.ts';
 import type { HeaderBlock } from './http/headers.ts';
 import { BodyAction, HeadersAction } from './wasm/abi.ts';
 import { TRAPPED, type StreamContext } from './wasm/context.ts';
@@ -32,9 +32,6 @@ export interface ChainOwner {
 const CONTINUE = HeadersAction.Continue;
 
 const NO_BYTES = Buffer.alloc(0);
-const spareBodies: BodyBuffer[] = [];
-const SPARE_BODIES = 64;
-const SPARE_BODY_BYTES = 256 * 1024;
 
 /**
  * One direction of one stream through the filters of its chain.
@@ -117,7 +114,7 @@ export class ChainPass {
   end(): void {
     for (let p = 0; p < this.#count; p++) {
       const held = this.#held[p];
-      if (held) giveBack(held);
+      if (held) giveBackBody(held);
       this.#held[p] = null;
     }
     this.#count = 0;
@@ -264,7 +261,7 @@ export class ChainPass {
       end = body.length;
     }
     this.#owner.passData(this.direction, bytes, start, end, endOfStream);
-    if (carry !== null) giveBack(carry);
+    if (carry !== null) giveBackBody(carry);
   }
 
   #walkTrailers(): void {
@@ -346,9 +343,9 @@ export class ChainPass {
     let held = this.#held[position] ?? null;
     if (held === null && carry !== null && start === 0 && end === carry.length) held = carry;
     else {
-      held ??= spareBodies.pop() ?? new BodyBuffer();
+      held ??= takeBody();
       held.append(bytes, start, end);
-      if (carry !== null) giveBack(carry);
+      if (carry !== null) giveBackBody(carry);
     }
     this.#held[position] = held;
     if (endOfStream) this.#ended[position] = true;
@@ -377,9 +374,4 @@ export class ChainPass {
     for (let p = 0; p < this.#count; p++) if (this.#plugins[this.#index(p)] === context.plugin) return p;
     return -1;
   }
-}
-
-function giveBack(body: BodyBuffer): void {
-  body.clear();
-  if (spareBodies.length < SPARE_BODIES && body.bytes.length <= SPARE_BODY_BYTES) spareBodies.push(body);
 }

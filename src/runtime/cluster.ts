@@ -28,7 +28,8 @@ export class Endpoint {
   }
 }
 
-function endpointText(address: string, port: number): string {
+/** `address:port`, the address of IPv6 in brackets. */
+export function endpointText(address: string, port: number): string {
   return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 

@@ -1,12 +1,13 @@
 import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { serverNameOf } from './accepted-socket.ts';
+import { endpointText } from './cluster.ts';
 import { ChunkedReader } from './http/chunked.ts';
 import { X_FORWARDED_FOR, X_FORWARDED_PROTO, X_REQUEST_ID } from './http/fields.ts';
 import { MessageKind, type HeaderBlock } from './http/headers.ts';
 import { Framing, HeadReader, MethodId, NEED_MORE, REFUSED } from './http/parse.ts';
 import { headBound, writeResponseHead } from './http/write.ts';
-import type { ListeningPort } from './listener.ts';
+import type { AcceptedConnection, ListeningPort } from './listener.ts';
 import type { LiveSnapshot } from './live-snapshot.ts';
 import { refusalBytes, Replies } from './reply.ts';
 import { REQUEST_ID_LENGTH, writeRequestId } from './request-id.ts';
@@ -32,9 +33,14 @@ const requestId = Buffer.allocUnsafeSlow(REQUEST_ID_LENGTH);
 
 let lastId = 0;
 
+/** Unique among the connections of a worker, whatever they carry. */
+export function nextConnectionId(): number {
+  return ++lastId;
+}
+
 /** One downstream connection and the HTTP/1.1 codec on it: bytes ⇄ one message at a time, keep-alive, the client's timers. */
-export class Connection extends Transport {
-  readonly id = ++lastId;
+export class Connection extends Transport implements AcceptedConnection {
+  readonly id = nextConnectionId();
   readonly socket: Socket;
   readonly port: ListeningPort;
   readonly worker: WorkerState;
@@ -113,11 +119,13 @@ export class Connection extends Transport {
     worker.wheel.add(this.#timer, this.limits.idleTimeoutMs);
   }
 
+  begin(): void {
+    this.socket.resume();
+  }
+
   /** `address:port` of the client. */
   get remoteText(): string {
-    return this.remoteAddress.includes(':')
-      ? `[${this.remoteAddress}]:${this.remotePort}`
-      : `${this.remoteAddress}:${this.remotePort}`;
+    return endpointText(this.remoteAddress, this.remotePort);
   }
 
   get secure(): boolean {

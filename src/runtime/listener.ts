@@ -12,11 +12,23 @@ const BACKLOG = 4096;
 /** How long accepting stops where the process has no file descriptors left (security requirements §5). */
 const NO_DESCRIPTORS_PAUSE_MS = 100;
 
+/** What a listener makes of an accepted connection. */
+export interface AcceptedConnection {
+  readonly remoteAddress: string;
+  /** It is counted, and may read. */
+  begin(): void;
+  /** `readWindow[0, size)` has come. @returns whether to go on reading */
+  onRead(size: number): boolean;
+  /** Finishes what runs and takes nothing new. */
+  drain(): void;
+  close(): void;
+}
+
 /** One bound address: accepts, bounds and counts downstream connections. It outlives snapshots. */
 export class ListeningPort {
   readonly key: string;
   spec: PortSpec;
-  readonly connections = new Set<Connection>();
+  readonly connections = new Set<AcceptedConnection>();
   readonly #worker: WorkerState;
   #live: LiveSnapshot;
   readonly #server: Server;
@@ -84,7 +96,7 @@ export class ListeningPort {
   }
 
   /** Called by a connection when it is gone. */
-  closed(connection: Connection): void {
+  closed(connection: AcceptedConnection): void {
     if (!this.connections.delete(connection)) return;
     const { metrics, own } = this.#worker;
     metrics.inc(own.downstreamConnections, -1);
@@ -156,7 +168,7 @@ export class ListeningPort {
 
   #admitPlain(accepted: Socket): void {
     // Not known before the socket is, so the closure is one a connection.
-    let connection: Connection | null = null;
+    let connection: AcceptedConnection | null = null;
     const socket = adoptAccepted(accepted, (size) => connection!.onRead(size));
     socket.on('error', ignore);
     const address = socket.remoteAddress;
@@ -167,7 +179,7 @@ export class ListeningPort {
     }
     this.#count(address);
     connection = this.#open(socket, null);
-    socket.resume();
+    connection.begin();
   }
 
   #admitTls(socket: TLSSocket): void {
@@ -184,9 +196,10 @@ export class ListeningPort {
     this.#worker.wheel.cancel(handshake.timer);
     const connection = this.#open(socket, socket);
     readByEvents(socket, (size) => connection.onRead(size));
+    connection.begin();
   }
 
-  #open(socket: Socket, tls: TLSSocket | null): Connection {
+  #open(socket: Socket, tls: TLSSocket | null): AcceptedConnection {
     const { metrics, own } = this.#worker;
     const connection = new Connection(socket, this, this.#worker, tls);
     this.connections.add(connection);

@@ -107,3 +107,18 @@ export class BodyBuffer {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+const spares: BodyBuffer[] = [];
+const SPARE_BODIES = 64;
+const SPARE_BYTES = 256 * 1024;
+
+/** An empty one, used before where there is such. */
+export function takeBody(): BodyBuffer {
+  return spares.pop() ?? new BodyBuffer();
+}
+
+/** Keeps what is no longer needed for `takeBody`. */
+export function giveBackBody(body: BodyBuffer): void {
+  body.clear();
+  if (spares.length < SPARE_BODIES && body.bytes.length <= SPARE_BYTES) spares.push(body);
+}
