@@ -1,10 +1,11 @@
 // Writes the documents that are made from the code: docs/configuration.md, docs/errors.md,
-// docs/abi.md, docs/metrics.md and docs/schemas/. With --check it only compares, and exits 1 where one is out of date.
+// docs/abi.md, docs/capabilities.md, docs/metrics.md and docs/schemas/. With --check it only compares, and exits 1 where one is out of date.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ERRORS } from '../src/errors.ts';
 import { abiMarkdown } from './docs/abi-table.ts';
+import { capabilitiesMarkdown } from './docs/capabilities-table.ts';
 import { metricsMarkdown } from './docs/metrics-table.ts';
 import { describeFields, type FieldRow } from '../src/control/schema/describe.ts';
 import { combinedSchema, kindSchema } from '../src/control/schema/json-schema.ts';
@@ -18,6 +19,7 @@ export async function generatedDocuments(): Promise<Map<string, string>> {
   documents.set('docs/configuration.md', configurationPage());
   documents.set('docs/errors.md', errorsPage());
   documents.set('docs/abi.md', abiMarkdown(GENERATED));
+  documents.set('docs/capabilities.md', capabilitiesMarkdown(GENERATED));
   documents.set('docs/metrics.md', await metricsMarkdown(GENERATED));
   for (const kind of Object.keys(KINDS) as KindName[]) {
     documents.set(`docs/schemas/${kind.toLowerCase()}.json`, json(kindSchema(kind)));

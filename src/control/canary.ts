@@ -150,6 +150,7 @@ function identityOf(spec: PluginSpec, module: ModuleSpec): string {
     spec.vmId,
     spec.vmConfiguration,
     spec.configuration,
+    spec.capabilities,
   ];
   const upstreams = spec.callouts.map(([name]) => name);
   return createHash('sha256')

@@ -1,4 +1,5 @@
 import type { ModuleSpec, PluginSpec } from '../runtime/snapshot.ts';
+import { expandCapabilities } from '../runtime/wasm/capabilities.ts';
 import type { Assets } from './assets.ts';
 import { Attachments, type Attached } from './attachments.ts';
 import type { ClusterTable } from './clusters.ts';
@@ -130,6 +131,7 @@ export class ChainTable {
       vmConfiguration: '',
       configuration: configurationText(filter.config),
       onError: filter.onError === 'Deny' ? 'deny' : 'skip',
+      capabilities: this.#capabilities(chain, filter.use),
       bodyBufferBytes: filter.body.buffer,
       callouts: callouts.filter(([, cluster]) => cluster >= 0),
     };
@@ -154,6 +156,26 @@ export class ChainTable {
     };
     this.#moduleIndexes.set(name, this.modules.length);
     return this.modules.push(spec) - 1;
+  }
+
+  /** To grant upstreams to a module that may not call any is a contradiction. */
+  #checkCallouts(chain: Chain, filter: FilterConfig, index: number): void {
+    if (filter.callouts.length === 0) return;
+    const capabilities = this.#capabilities(chain, filter.use);
+    if (capabilities.includes('httpCall') || capabilities.includes('grpcCall')) return;
+    this.#config.report(
+      chain,
+      'WEIR1046',
+      ['spec', 'filters', index, 'callouts'],
+      `filter "${filter.name}" has callouts, and ${filter.use} has neither of the capabilities httpCall and grpcCall`,
+    );
+  }
+
+  /** What a Module says, and for a built-in filter its schema. */
+  #capabilities(chain: Chain, use: string): string[] {
+    const own = /^module\/(.*)$/.exec(use)?.[1];
+    if (own === undefined) return expandCapabilities(this.#assets.builtins.get(use)?.schema?.capabilities);
+    return expandCapabilities(this.#config.find('Module', chain.namespace, own)?.value?.spec.capabilities);
   }
 
   /** Warns where a filter runs after one of a later phase (merge rule 5). */
@@ -186,6 +208,7 @@ export class ChainTable {
   #checkFilters(chain: Chain): void {
     for (const [i, filter] of chain.value.spec.filters.entries()) {
       const path = ['spec', 'filters', i];
+      this.#checkCallouts(chain, filter, i);
       const own = /^module\/(.*)$/.exec(filter.use)?.[1];
       if (own !== undefined) {
         if (this.#config.find('Module', chain.namespace, own) === undefined) {

@@ -19,10 +19,12 @@ export type Phase = (typeof PHASES)[number];
 
 /**
  * The JSON Schema (draft 2020-12) that a filter carries for its configuration. Its keyword
- * `x-weir-phase` says which phase the filter belongs to.
+ * `x-weir-phase` says which phase the filter belongs to, `x-weir-capabilities` what it needs.
  */
 export class FilterSchema {
   readonly phase: Phase | null;
+  /** As a Module's `capabilities`; undefined where the schema does not say. */
+  readonly capabilities: readonly string[] | undefined;
   /** Whether the configuration may hold secrets (`writeOnly` in the schema): then no value of it is shown. */
   readonly secret: boolean;
   readonly #validate: ValidateFunction;
@@ -32,8 +34,9 @@ export class FilterSchema {
     const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false, validateFormats: false });
     this.#validate = ajv.compile(schema);
     this.secret = /"writeOnly":true/.test(JSON.stringify(schema));
-    const phase = (schema as { 'x-weir-phase'?: unknown })['x-weir-phase'];
-    this.phase = PHASES.find((known) => known === phase) ?? null;
+    const keywords = schema as { 'x-weir-phase'?: unknown; 'x-weir-capabilities'?: readonly string[] };
+    this.phase = PHASES.find((known) => known === keywords['x-weir-phase']) ?? null;
+    this.capabilities = keywords['x-weir-capabilities'];
   }
 
   check(config: unknown): SchemaFault[] {

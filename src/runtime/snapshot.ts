@@ -232,6 +232,8 @@ export interface PluginSpec {
   readonly configuration: string;
   /** What happens to a request whose filter trapped, or has no healthy instance. */
   readonly onError: 'deny' | 'skip';
+  /** Of its module, as `expandCapabilities` leaves them (`src/runtime/wasm/capabilities.ts`). */
+  readonly capabilities: readonly string[];
   /** Largest body that a paused body callback may gather, per direction. */
   readonly bodyBufferBytes: number;
   /** Upstreams that callouts may name, as the author writes them, to indexes into `clusters`. */

@@ -52,6 +52,7 @@ function snapshot(...configurations: string[]): Snapshot {
     vmConfiguration: '',
     configuration,
     onError: 'deny',
+    capabilities: [],
     bodyBufferBytes: 0,
     callouts: [],
   }));

@@ -18,6 +18,7 @@ const EMPTY_MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
 
 const HEADERS_SCHEMA = {
   'x-weir-phase': 'transform',
+  'x-weir-capabilities': ['headers'],
   type: 'object',
   additionalProperties: false,
   properties: {

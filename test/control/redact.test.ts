@@ -17,6 +17,7 @@ const plugin: PluginSpec = {
     limit: 5,
   }),
   onError: 'deny',
+  capabilities: [],
   bodyBufferBytes: 0,
   callouts: [],
 };

@@ -16,8 +16,9 @@ function validate(name: string, config: unknown): boolean {
   let validator = validators.get(name);
   if (validator === undefined) {
     const ajv = new Ajv2020({ strict: true, strictRequired: false });
-    // The filter's phase, for the control plane.
+    // The filter's phase and capabilities, for the control plane.
     ajv.addKeyword('x-weir-phase');
+    ajv.addKeyword('x-weir-capabilities');
     validator = ajv.compile(schemaOf(name));
     validators.set(name, validator);
   }

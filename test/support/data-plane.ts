@@ -1,5 +1,6 @@
 /** A worker's data plane in the test's own process, with a snapshot written by hand. */
 import { LocalLedger } from '../../src/runtime/ledger.ts';
+import { DEFAULT_CAPABILITIES } from '../../src/runtime/wasm/capabilities.ts';
 import { Runtime } from '../../src/runtime/runtime.ts';
 import {
   DEFAULT_LISTENER_LIMITS,
@@ -105,6 +106,7 @@ export function snapshotOf(port: number, part: Part): Snapshot {
       vmConfiguration: '',
       configuration: '',
       onError: 'deny',
+      capabilities: DEFAULT_CAPABILITIES,
       bodyBufferBytes: 1024 * 1024,
       callouts: [],
       ...plugin,

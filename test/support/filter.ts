@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { StreamContext } from '../../src/runtime/wasm/context.ts';
+import { expandCapabilities } from '../../src/runtime/wasm/capabilities.ts';
 import { compileModule, type CompiledModule } from '../../src/runtime/wasm/module.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { TestHost } from './wasm-host.ts';
@@ -14,6 +15,14 @@ const modules = new Map<string, Promise<CompiledModule>>();
 export function filterBytes(name: string): Buffer {
   execFileSync(process.execPath, ['scripts/build-filters.mjs', name], { cwd: root, stdio: 'pipe' });
   return readFileSync(`${root}dist/filters/${name}.wasm`);
+}
+
+/** What its schema says that it needs: with more, a test would not notice what is missing. */
+function capabilitiesOf(name: string): string[] {
+  const schema = JSON.parse(readFileSync(`${root}src/filters/${name}/schema.json`, 'utf8')) as {
+    'x-weir-capabilities': string[];
+  };
+  return schema['x-weir-capabilities'];
 }
 
 export function filterModule(name: string): Promise<CompiledModule> {
@@ -34,7 +43,8 @@ export class FilterRun {
 
   static async start(name: string, config: unknown, host = new TestHost()): Promise<FilterRun> {
     const configuration = typeof config === 'string' ? config : JSON.stringify(config);
-    return new FilterRun(host, await host.start(await filterModule(name), { configuration }));
+    const capabilities = expandCapabilities(capabilitiesOf(name));
+    return new FilterRun(host, await host.start(await filterModule(name), { configuration, capabilities }));
   }
 
   /** What the filter logs about a configuration that it refuses. */

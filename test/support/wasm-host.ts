@@ -3,6 +3,7 @@ import type { Decision, Ledger, Limit } from '../../src/runtime/ledger.ts';
 import type { PluginSpec } from '../../src/runtime/snapshot.ts';
 import { MetricType } from '../../src/runtime/wasm/abi.ts';
 import type { CalloutSink, CalloutTransport } from '../../src/runtime/wasm/callouts.ts';
+import { CAPABILITIES } from '../../src/runtime/wasm/capabilities.ts';
 import { compileModule, type CompiledModule, type ModuleLimits } from '../../src/runtime/wasm/module.ts';
 import type { PluginMetrics } from '../../src/runtime/wasm/plugin-metrics.ts';
 import { WasmHost, type Plugin, type WasmHostDeps } from '../../src/runtime/wasm/plugin.ts';
@@ -24,6 +25,7 @@ export const PLUGIN: PluginSpec = {
   vmConfiguration: '',
   configuration: '',
   onError: 'deny',
+  capabilities: CAPABILITIES.map(({ name }) => name),
   bodyBufferBytes: 1024 * 1024,
   callouts: [['auth', 7]],
 };

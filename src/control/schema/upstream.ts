@@ -1,4 +1,6 @@
 import * as z from 'zod';
+import { DEFAULT_CAPABILITIES, isCapability, CAPABILITY_WORDS } from '../../runtime/wasm/capabilities.ts';
+import { suggest } from '../nearest.ts';
 import { object } from './meta.ts';
 import { localRef } from './reference.ts';
 import { address, duration, integer, notYet, oneOf, port, preciseHostname, refuse, size } from './scalar.ts';
@@ -113,6 +115,17 @@ export const upstream = object(VERSIONS, 'Upstream', upstreamSpec).describe(
   'A named set of endpoints with one way to balance, limit and reach them.',
 );
 
+const capability = () =>
+  z.string().superRefine((word, ctx) => {
+    if (isCapability(word)) return;
+    const hint = suggest(word, CAPABILITY_WORDS);
+    refuse(
+      ctx,
+      'WEIR1043',
+      `must be one of ${CAPABILITY_WORDS.join(', ')}, foreign/NAME, got "${word}"${hint === undefined ? '' : `: ${hint}`}`,
+    );
+  });
+
 export const moduleSpec = z.strictObject({
   source: z
     .strictObject({
@@ -141,7 +154,14 @@ export const moduleSpec = z.strictObject({
   abi: notYet('Pins the ABI version.', 'it is read from the module'),
   signedBy: notYet('Keys that must have signed the module.', 'use sha256'),
   signature: notYet('Where the signature is.', 'use sha256'),
-  capabilities: notYet('What the module may do.', 'grant upstreams with `callouts` of the filter'),
+  capabilities: z
+    .array(capability())
+    .max(64)
+    .optional()
+    .describe(
+      'What the module may do, see capabilities.md; `default` stands for what it has without this field: ' +
+        `${DEFAULT_CAPABILITIES.join(', ')}.`,
+    ),
   instances: notYet('How many instances there are.', 'there is one for each filter and worker'),
   onTrap: notYet('What follows a trap.', 'the instance is replaced; see onError of the filter'),
   schema: notYet('JSON Schema of the configuration.'),

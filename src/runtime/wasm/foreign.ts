@@ -59,6 +59,12 @@ export function foreignCalls(vm: Vm): HostCalls {
         vm.plugin.warnOnce(`proxy_call_foreign_function: there is no function "${text}"`);
         return Status.NotFound;
       }
+      if (!vm.plugin.grants.allowsForeign(text)) {
+        vm.plugin.warnOnce(
+          `it called ${text} without the capability "foreign/${text}": answered InternalFailure`,
+        );
+        return Status.InternalFailure;
+      }
       result.length = 0;
       const status = call(vm, memory, args >>> 0, (args >>> 0) + (argsSize >>> 0), result);
       if (status !== Status.Ok || outData === 0 || outSize === 0) return status;

@@ -13,6 +13,7 @@ import {
 import type { HostCalls } from './host-calls.ts';
 import { holds } from './log-calls.ts';
 import { PairsReader, pairsSize, writePairs, writeU32 } from './pairs.ts';
+import { isSecretField, isSecretName, withoutSecrets } from './secret-fields.ts';
 import type { Vm } from './vm.ts';
 
 /** The empty map as a count of zero: all SDKs read it, where some trap on no bytes at all. */
@@ -22,13 +23,14 @@ const pairs = new PairsReader();
 /** Header maps: request and response heads, their trailers, and a callout's answer. */
 export function headerCalls(vm: Vm): HostCalls {
   const { emptyWhenMissing } = vm.plugin;
+  const { hidesSecrets } = vm.plugin.grants;
 
   return {
     /** Bytes of names and values. */
     proxy_get_header_map_size(map: number, outSize: number): Status {
       const memory = vm.memory();
       if (!holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
-      const block = readable(vm, map);
+      const block = visible(vm, map);
       if (block === null) return unavailable(vm, 'proxy_get_header_map_size', map);
       writeU32(memory, outSize >>> 0, pairsSize(block) - 4 - 10 * block.count);
       return Status.Ok;
@@ -38,7 +40,7 @@ export function headerCalls(vm: Vm): HostCalls {
       const memory = vm.memory();
       if (!holds(memory, outData, 4) || !holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
       if (map >>> 0 > MapType.HttpCallResponseTrailers) return Status.BadArgument;
-      const block = readable(vm, map);
+      const block = visible(vm, map);
       if (block === null) return vm.give(NO_PAIRS, 0, 4, outData >>> 0, outSize >>> 0);
       const size = pairsSize(block);
       const at = vm.allocate(size);
@@ -68,7 +70,10 @@ export function headerCalls(vm: Vm): HostCalls {
         nameSize === 4 && map === MapType.RequestHeaders && isHost(memory, start)
           ? Pseudo.Authority
           : block.find(memory, start, end);
-      if (field < 0) {
+      if (
+        field < 0 ||
+        (hidesSecrets && map >>> 0 <= MapType.ResponseTrailers && isSecretField(block, field))
+      ) {
         if (!emptyWhenMissing) return Status.NotFound;
         writeU32(memory, outData >>> 0, 0);
         writeU32(memory, outSize >>> 0, 0);
@@ -128,7 +133,7 @@ export function headerCalls(vm: Vm): HostCalls {
         }
       }
       vm.effects.touchBlock(block);
-      while (block.count > block.pseudo) block.removeAt(block.count - 1);
+      removeFields(block, hidesSecrets, memory);
       for (let i = 0; i < 4 * pairs.count; i += 4) {
         const kind = classifyName(map, memory, pairs.spans[i]!, pairs.spans[i + 1]!);
         writeField(block, kind, Edit.Add, memory, pairs.spans[i + 2]!, pairs.spans[i + 3]!);
@@ -136,6 +141,31 @@ export function headerCalls(vm: Vm): HostCalls {
       return Status.Ok;
     },
   };
+}
+
+/** Empties a map that is replaced. What is hidden from the guest stays, unless its list of pairs names it. */
+function removeFields(block: HeaderBlock, hidesSecrets: boolean, memory: Uint8Array): void {
+  for (let i = block.count - 1; i >= block.pseudo; i--) {
+    if (!hidesSecrets || !isSecretField(block, i) || isListed(block, i, memory)) block.removeAt(i);
+  }
+}
+
+/** Whether the list of pairs that was read last names a secret field. Their names differ in length. */
+function isListed(block: HeaderBlock, index: number, memory: Uint8Array): boolean {
+  const size = block.spans[4 * index + 1]! - block.spans[4 * index]!;
+  for (let i = 0; i < 4 * pairs.count; i += 4) {
+    const start = pairs.spans[i]!;
+    const end = pairs.spans[i + 1]!;
+    if (end - start === size && isSecretName(memory, start, end)) return true;
+  }
+  return false;
+}
+
+/** The map as the effective context sees it: without what is hidden from it. */
+function visible(vm: Vm, map: number): HeaderBlock | null {
+  const block = readable(vm, map);
+  if (block === null || !vm.plugin.grants.hidesSecrets || map >>> 0 > MapType.ResponseTrailers) return block;
+  return withoutSecrets(block);
 }
 
 /** The map as the effective context may read it. Callouts belong to the root, whatever context is effective. */

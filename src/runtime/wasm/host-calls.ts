@@ -20,6 +20,8 @@ import { wasiCalls } from './wasi.ts';
 export type HostCalls = Record<string, (...values: never[]) => number | bigint | void>;
 
 const ENOSYS = 52;
+/** Maps and buffers up to this one are those of a message. */
+const LAST_OF_MESSAGE = 3;
 
 /** The import object of one instance. */
 export function linkImports(vm: Vm): WebAssembly.Imports {
@@ -39,10 +41,32 @@ export function linkImports(vm: Vm): WebAssembly.Imports {
   const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
   for (const link of vm.plugin.module.links) {
     const calls = link.row?.module === 'wasi' ? wasi : env;
-    const call = link.row === null || link.row.support === 'no' ? stub(vm, link) : calls[link.name]!;
+    const call =
+      link.row === null || link.row.support === 'no' ? stub(vm, link) : granted(vm, link, calls[link.name]!);
     (imports[link.module] ??= {})[link.name] = call as WebAssembly.ImportValue;
   }
   return imports;
+}
+
+type HostCall = HostCalls[string];
+type MessageCall = (which: number, b: number, c: number, d: number, e: number) => number;
+
+/** The call, or what stands in its place where a capability is missing: Envoy's answer to a restricted call. */
+function granted(vm: Vm, link: ImportLink, call: HostCall): HostCall {
+  const need = vm.plugin.grants.missing(link.name);
+  if (need === null) return call;
+  const { results } = link.signature;
+  const value = results.startsWith('I') ? BigInt(Status.InternalFailure) : Status.InternalFailure;
+  const refuse = (): number | bigint => {
+    vm.plugin.warnOnce(
+      `it called ${link.name} without the capability "${need.capability}": answered InternalFailure`,
+    );
+    return value;
+  };
+  if (!need.ofMessage) return refuse;
+  const allowed = call as MessageCall;
+  return (which: number, b: number, c: number, d: number, e: number) =>
+    which >>> 0 <= LAST_OF_MESSAGE ? (refuse() as number) : allowed(which, b, c, d, e);
 }
 
 /** Says that there is no such function here: Unimplemented, or ENOSYS, in the type that the module declared. */

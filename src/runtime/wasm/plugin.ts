@@ -2,6 +2,7 @@ import type { Ledger } from '../ledger.ts';
 import type { PluginSpec } from '../snapshot.ts';
 import { LogLevel } from './abi.ts';
 import type { CalloutTransport } from './callouts.ts';
+import { Grants } from './capabilities.ts';
 import { StreamContext } from './context.ts';
 import { CrashLoop } from './crash-loop.ts';
 import { GuestLog } from './guest-log.ts';
@@ -81,6 +82,7 @@ export class Plugin {
   readonly module: CompiledModule;
   readonly spec: PluginSpec;
   readonly metrics: MetricTable;
+  readonly grants: Grants;
   /** Bits of `Wants`: callbacks that need not be called are not exported. */
   readonly wants: number;
   readonly logLevel: number;
@@ -107,6 +109,7 @@ export class Plugin {
     this.host = { ...host.deps, queues: host.queues, now: () => host.deps.now() };
     this.module = module;
     this.spec = spec;
+    this.grants = new Grants(spec.capabilities);
     this.wants = module.wants;
     this.logLevel = host.logLevel;
     this.configuration = Buffer.from(spec.configuration);

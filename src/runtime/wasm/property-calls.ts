@@ -5,6 +5,7 @@ import { Interner } from './intern.ts';
 import { PROPERTY_PATH_BYTES, PROPERTY_VALUE_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { encodeAttribute, encodeNode } from './properties.ts';
+import { isSecretProperty, withoutSecretEntries } from './secret-fields.ts';
 import type { AttributeValue } from './stream-host.ts';
 import type { Vm } from './vm.ts';
 
@@ -56,8 +57,10 @@ function property(vm: Vm, path: string): AttributeValue | undefined {
   }
   if (path.startsWith('node') || path.startsWith('xds\0node')) return node(vm, path.replace('xds\0', ''));
   if (stream === null) return undefined;
+  const { hidesSecrets } = plugin.grants;
+  if (hidesSecrets && isSecretProperty(path)) return undefined;
   const value = stream.attribute(path);
-  if (value !== undefined) return value;
+  if (value !== undefined) return hidesSecrets ? withoutSecretEntries(value) : value;
   const staged = vm.effects.attribute(stream, path);
   return staged === null ? undefined : { type: 'bytes', value: staged };
 }
