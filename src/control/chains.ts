@@ -133,6 +133,8 @@ export class ChainTable {
       onError: filter.onError === 'Deny' ? 'deny' : 'skip',
       capabilities: this.#capabilities(chain, filter.use),
       bodyBufferBytes: filter.body.buffer,
+      onBodyOverflow: filter.body.onOverflow === 'Reject' ? 'reject' : 'stream',
+      bodyWhileHeld: filter.body.whileHeadHeld === 'Show',
       callouts: callouts.filter(([, cluster]) => cluster >= 0),
     };
     return this.plugins.push(spec) - 1;

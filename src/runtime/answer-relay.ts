@@ -4,6 +4,8 @@ import type { HeaderBlock } from './http/headers.ts';
 import { Framing } from './http/parse.ts';
 import { statusOf } from './http/write.ts';
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** Why the upstream connection is not read. Bits. */
 export const AnswerPause = { Downstream: 1, Filter: 2 } as const;
 
@@ -32,6 +34,8 @@ export class AnswerRelay {
   headOnly = false;
   /** Protocol that a 101 switches to. */
   upgrade: Buffer | null = null;
+  /** What the connection ends the answer with. */
+  trailers: HeaderBlock | null = null;
   readonly #target: AnswerTarget;
   #pauses = 0;
 
@@ -43,6 +47,7 @@ export class AnswerRelay {
     this.begun = this.headSent = this.done = false;
     this.headOnly = headOnly;
     this.upgrade = null;
+    this.trailers = null;
     this.#pauses = 0;
   }
 
@@ -80,6 +85,20 @@ export class AnswerRelay {
       this.#target.bytesSent += end - start;
     }
     if (endOfStream) this.finish();
+  }
+
+  /** The end of an answer that has trailers. Who did not ask for them does not get them (RFC 9110, section 6.5.1). */
+  passTrailers(trailers: HeaderBlock | null): void {
+    if (trailers === null || trailers.count === 0 || !this.#target.connection.takesTrailers) {
+      this.passData(NO_BYTES, 0, 0, true);
+      return;
+    }
+    this.trailers = trailers;
+    if (!this.headSent) {
+      if (this.framing !== Framing.None) this.framing = Framing.Chunked;
+      this.sendHead();
+    }
+    this.finish();
   }
 
   sendHead(): void {

@@ -123,13 +123,14 @@ export class Attempt {
     else this.#wheel.add(this.#timer, this.#withinTry(this.#cluster!.spec.connectTimeoutMs));
   }
 
-  writeHead(framing: Framing, length: number, upgrade: Buffer | null): void {
+  /** @param acceptTrailers of the answer: say so to the upstream */
+  writeHead(framing: Framing, length: number, upgrade: Buffer | null, acceptTrailers = false): void {
     const connection = this.#connection!;
     const { request } = this.#owner;
     this.#framing = framing;
     const to = out.reserve(connection, headBound(request, upgrade));
     const from = out.end();
-    const end = writeRequestHead(request, framing, length, to, from, upgrade);
+    const end = writeRequestHead(request, framing, length, to, from, upgrade, acceptTrailers);
     out.advance(end);
     this.bytesOut += end - from;
   }
@@ -142,9 +143,10 @@ export class Attempt {
     this.bytesOut += end - start;
   }
 
-  writeEnd(): void {
+  /** @param trailers lost where the body is not chunked */
+  writeEnd(trailers: HeaderBlock | null = null): void {
     const connection = this.#connection!;
-    if (this.#framing === Framing.Chunked) appendLastChunk(connection);
+    if (this.#framing === Framing.Chunked) appendLastChunk(connection, trailers);
     connection.requestSent();
     this.#sent = true;
     if (!this.#headSeen) this.#awaitHead();

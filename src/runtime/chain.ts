@@ -18,6 +18,10 @@ export interface ChainOwner {
   passHead(direction: Direction, endOfStream: boolean): void;
   passData(direction: Direction, bytes: Buffer, start: number, end: number, endOfStream: boolean): void;
   passTrailers(direction: Direction): void;
+  /** Whether the message has trailers: where its bytes came without, a filter has added them. */
+  hasTrailers(direction: Direction): boolean;
+  /** A filter holds the head and waits for the body, so the body has to come. */
+  bodyAwaited(direction: Direction): void;
   /** A filter trapped and its `onError` is `deny`. */
   filterFailed(direction: Direction, plugin: Plugin): void;
   /** A filter keeps more than it may: 413 or 500. */
@@ -39,8 +43,10 @@ const NO_BYTES = Buffer.alloc(0);
  * Filters stand at positions 0 … n-1 in the order that this direction meets them: as written for a
  * request, backwards for an answer. The head walks from position to position until a filter stops
  * it; data walks behind it and never overtakes it. A filter that stops keeps its bytes in `held`;
- * `resume` sends head or bytes on to the next position without calling that filter again, except
- * that bytes which arrived while its head was stopped are shown to it first (reference §3).
+ * `resume` sends on all that waits there, head, bytes and trailers, to the next position without calling
+ * that filter again, except that bytes which arrived while its head was stopped are shown to it first
+ * (reference §3). Where the filter takes the body while it holds the head (ADR 0050), it sees them as they
+ * come, and Continue from such a callback lets go of the head as well.
  */
 export class ChainPass {
   readonly direction: Direction;
@@ -51,16 +57,24 @@ export class ChainPass {
   #headAt = 0;
   #headStopped = false;
   #headEnded = false;
+  /** The filter that stopped the head sees the body meanwhile. */
+  #bodyShown = false;
   /** Whether the stopped head's data may grow beyond the limit (watermark) or not (413). */
   #strict = false;
   #trailersAt = -1;
   #trailersWaiting = false;
+  /** The filter at `#trailersAt` has seen the trailers, or made them, and keeps them. */
+  #trailersStopped = false;
+  /** Positions whose body became too large to be kept and goes on as it comes (`onOverflow: Stream`). */
+  #streaming: Set<number> | null = null;
   readonly #held: (BodyBuffer | null)[] = [];
   /** Per position: its body callback said pause. */
   readonly #stopped: boolean[] = [];
   readonly #ended: boolean[] = [];
   /** The position whose callback runs; -1: none. */
   #calling = -1;
+  /** The running callback is shown the last bytes of the body. */
+  #lastShown = false;
   #resumed = false;
   /** When the running callback began: one reading of the clock serves its start and the end of the one before. */
   #clock = 0;
@@ -90,6 +104,9 @@ export class ChainPass {
     this.#headEnded = false;
     this.#trailersAt = -1;
     this.#trailersWaiting = false;
+    this.#trailersStopped = false;
+    this.#bodyShown = false;
+    this.#streaming = null;
     this.#calling = -1;
     this.#holdingBack = false;
     for (let p = 0; p < count; p++) {
@@ -128,7 +145,11 @@ export class ChainPass {
 
   data(bytes: Buffer, start: number, end: number, endOfStream: boolean): void {
     if (this.#count === 0) this.#owner.passData(this.direction, bytes, start, end, endOfStream);
-    else this.#walkData(0, null, bytes, start, end, endOfStream);
+    else {
+      this.#walkData(0, null, bytes, start, end, endOfStream);
+      // A filter may have added some with the last bytes.
+      if (this.#trailersWaiting && !this.#owner.isHalted(this.direction)) this.#walkTrailers();
+    }
   }
 
   trailers(): void {
@@ -163,34 +184,55 @@ export class ChainPass {
     if (position >= 0 && position < this.#count) this.#release(position, null);
   }
 
+  /** Whether `context` may give trailers to a message that has none: it sees, or keeps, the last bytes. */
+  mayAddTrailers(context: StreamContext): boolean {
+    const position = this.#positionOf(context);
+    if (position < 0) return false;
+    if (position === this.#calling) return this.#lastShown;
+    return this.#stopped[position]! && this.#ended[position]!;
+  }
+
   #release(position: number, context: StreamContext | null): void {
-    if (this.#headStopped && position === this.#headAt) {
-      this.#headStopped = false;
-      this.#headAt++;
-      this.#walkHead();
+    const hadHead = this.#headStopped && position === this.#headAt;
+    const hadBody = this.#stopped[position]!;
+    const hadTrailers = this.#trailersStopped && position === this.#trailersAt;
+    if (!hadHead && !hadBody && !hadTrailers) return;
+    if (hadHead) {
+      this.#releaseHead();
       if (this.#owner.isHalted(this.direction)) return;
-      this.#afterHead(position, context);
-    } else if (this.#stopped[position]) {
+    }
+    const held = this.#held[position] ?? null;
+    if (hadBody || held !== null) {
+      // Bytes that came while the head was stopped were not shown to it yet.
+      const from = hadBody || context === null ? position + 1 : position;
+      if (this.#ended[position]! && from > position) this.#takeAdded(position, false);
       this.#stopped[position] = false;
-      const held = this.#held[position] ?? null;
       this.#held[position] = null;
       this.#relieve();
-      if (held === null) this.#walkData(position + 1, null, NO_BYTES, 0, 0, this.#ended[position]!);
-      else this.#walkData(position + 1, held, held.bytes, 0, held.length, this.#ended[position]!);
-    } else if (this.#trailersWaiting && this.#trailersAt === position) {
+      const ended = this.#ended[position]!;
+      if (held === null) this.#walkData(from, null, NO_BYTES, 0, 0, ended);
+      else this.#walkData(from, held, held.bytes, 0, held.length, ended);
+    }
+    if (hadTrailers) {
+      this.#trailersStopped = false;
       this.#trailersAt++;
-    } else return;
+    }
     if (this.#trailersWaiting && !this.#owner.isHalted(this.direction)) this.#walkTrailers();
   }
 
-  /** Bytes that came while the head was stopped at `position`: shown to that filter, then on. */
-  #afterHead(position: number, context: StreamContext | null): void {
-    const held = this.#held[position] ?? null;
-    if (held === null) return;
-    this.#held[position] = null;
-    this.#relieve();
-    const from = context === null ? position + 1 : position;
-    this.#walkData(from, held, held.bytes, 0, held.length, this.#ended[position]!);
+  #releaseHead(): void {
+    this.#headStopped = false;
+    this.#headAt++;
+    this.#walkHead();
+  }
+
+  /** Trailers that the filter at `position` gave to a message without follow its last bytes, to the filters behind it. */
+  #takeAdded(position: number, stopped: boolean): void {
+    if (!this.#owner.hasTrailers(this.direction)) return;
+    this.#ended[position] = false;
+    this.#trailersWaiting = true;
+    this.#trailersStopped = stopped;
+    this.#trailersAt = stopped ? position : position + 1;
   }
 
   #walkHead(): void {
@@ -205,8 +247,7 @@ export class ChainPass {
           const action = this.#call(this.#headAt, plugin, context, 0, 0, this.#headEnded);
           if (this.#owner.isHalted(this.direction)) return;
           if (action !== CONTINUE && action !== HeadersAction.ContinueAndEndStream) {
-            this.#headStopped = true;
-            this.#strict = action === HeadersAction.StopAllIterationAndBuffer;
+            this.#stopHead(plugin, action);
             return;
           }
         }
@@ -214,6 +255,16 @@ export class ChainPass {
       this.#headAt++;
     }
     this.#owner.passHead(this.direction, this.#headEnded);
+  }
+
+  #stopHead(plugin: Plugin, action: number): void {
+    this.#headStopped = true;
+    this.#strict =
+      action === HeadersAction.StopAllIterationAndBuffer && plugin.spec.onBodyOverflow === 'reject';
+    const body = this.direction === Direction.Request ? Wants.RequestBody : Wants.ResponseBody;
+    this.#bodyShown =
+      action === HeadersAction.StopIteration && plugin.spec.bodyWhileHeld && (plugin.wants & body) !== 0;
+    if (this.#bodyShown && !this.#headEnded) this.#owner.bodyAwaited(this.direction);
   }
 
   /** @param carry the buffer that `bytes` is of, where it is ours to pass on; null: bytes are the caller's */
@@ -229,7 +280,8 @@ export class ChainPass {
     const wanted = this.direction === Direction.Request ? Wants.RequestBody : Wants.ResponseBody;
     for (let p = from; p < this.#count; p++) {
       const plugin = this.#plugins[this.#index(p)]!;
-      if (this.#headStopped && p === this.#headAt) {
+      const headHeld = this.#headStopped && p === this.#headAt;
+      if (headHeld && !this.#bodyShown) {
         this.#keep(p, carry, bytes, start, end, endOfStream);
         if (this.#held[p]!.length > plugin.spec.bodyBufferBytes) this.#overflow(plugin, this.#strict);
         return;
@@ -241,20 +293,25 @@ export class ChainPass {
       const body = this.#keep(p, carry, bytes, start, end, endOfStream);
       const action = this.#call(p, plugin, context, 1, body.length, endOfStream);
       if (this.#owner.isHalted(this.direction)) return;
-      if (action === BodyAction.StopIterationNoBuffer) {
-        body.clear();
+      if (action !== CONTINUE && !this.#goesOn(p, plugin, action, body)) {
         this.#stopped[p] = true;
-        return;
-      }
-      if (action !== CONTINUE) {
-        this.#stopped[p] = true;
-        if (body.length > plugin.spec.bodyBufferBytes)
+        if (endOfStream) this.#takeAdded(p, true);
+        if (action === BodyAction.StopIterationNoBuffer) body.clear();
+        else if (body.length > plugin.spec.bodyBufferBytes)
           this.#overflow(plugin, action === BodyAction.StopIterationAndBuffer);
         return;
       }
       this.#stopped[p] = false;
       this.#held[p] = null;
       this.#relieve();
+      if (headHeld) {
+        this.#releaseHead();
+        if (this.#owner.isHalted(this.direction)) return;
+      }
+      if (endOfStream) {
+        this.#takeAdded(p, false);
+        endOfStream = this.#ended[p]!;
+      }
       carry = body;
       bytes = body.bytes;
       start = 0;
@@ -270,7 +327,8 @@ export class ChainPass {
     this.#trailersWaiting = true;
     while (this.#trailersAt < this.#count) {
       const p = this.#trailersAt;
-      if (this.#headStopped && p === this.#headAt) return;
+      const headHeld = this.#headStopped && p === this.#headAt;
+      if (this.#trailersStopped || (headHeld && !this.#bodyShown)) return;
       const plugin = this.#plugins[this.#index(p)]!;
       if ((plugin.wants & wanted) !== 0) {
         const context = this.#owner.filterContext(this.#index(p), this.direction);
@@ -278,8 +336,15 @@ export class ChainPass {
         if (context !== null) {
           const action = this.#call(p, plugin, context, 2, 0, true);
           if (this.#owner.isHalted(this.direction)) return;
-          if (action !== CONTINUE) return;
+          if (action !== CONTINUE) {
+            this.#trailersStopped = true;
+            return;
+          }
         }
+      } else if (headHeld) return;
+      if (headHeld) {
+        this.#releaseHead();
+        if (this.#owner.isHalted(this.direction)) return;
       }
       // Trailers never overtake bytes: what this filter still keeps goes first.
       if (this.#stopped[p]) {
@@ -308,6 +373,7 @@ export class ChainPass {
     // As `Phase` of the filter metrics numbers them.
     const phase = this.direction * 3 + part;
     this.#calling = position;
+    this.#lastShown = part === 1 && ended;
     this.#resumed = false;
     let action: number;
     if (phase === 0) action = context.onRequestHeaders(this.#fields(0), ended);
@@ -350,6 +416,15 @@ export class ChainPass {
     this.#held[position] = held;
     if (endOfStream) this.#ended[position] = true;
     return held;
+  }
+
+  /** Whether bytes that the filter means to gather go on all the same: they became too many, and it may see but not hold them. */
+  #goesOn(position: number, plugin: Plugin, action: number, body: BodyBuffer): boolean {
+    if (action !== BodyAction.StopIterationAndBuffer || plugin.spec.onBodyOverflow === 'reject') return false;
+    if (this.#streaming?.has(position) === true) return true;
+    if (body.length <= plugin.spec.bodyBufferBytes) return false;
+    (this.#streaming ??= new Set()).add(position);
+    return true;
   }
 
   #overflow(plugin: Plugin, strict: boolean): void {

@@ -440,10 +440,18 @@ export class Connection extends Transport implements AcceptedConnection {
     }
   }
 
-  /** @param headOnly the answer has no body whatever its framing says */
-  endAnswer(headOnly: boolean): void {
+  /** Whether the client of the request under way takes trailers. */
+  get takesTrailers(): boolean {
+    return this.#reader.teTrailers && this.#reader.minorVersion === 1;
+  }
+
+  /**
+   * @param headOnly the answer has no body whatever its framing says
+   * @param trailers lost where the body is not chunked
+   */
+  endAnswer(headOnly: boolean, trailers: HeaderBlock | null): void {
     if (this.#answerFraming === Framing.Chunked) {
-      if (!headOnly) appendLastChunk(this);
+      if (!headOnly) appendLastChunk(this, trailers);
     } else if (this.#answerFraming === Framing.Length && this.#answerLeft !== 0 && !headOnly) {
       // Short of its length, or beyond it: it must not pass for whole.
       this.worker.log.error({ left: this.#answerLeft }, 'an answer had another length than it said');

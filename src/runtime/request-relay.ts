@@ -7,6 +7,8 @@ import { Framing, type HeadReader } from './http/parse.ts';
 /** Bytes held for one direction before its producer is stopped (security requirements §5). */
 export const HIGH_WATER_BYTES = 64 * 1024;
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** Why the downstream connection is not read. Bits. */
 export const RequestPause = { Upstream: 1, Backlog: 2, Filter: 4 } as const;
 
@@ -40,6 +42,9 @@ export class RequestRelay {
   keepBytes = 0;
   /** Protocol to ask the upstream for with Upgrade. */
   upgrade: Buffer | null = null;
+  /** The client takes trailers, and the upstream is told so. */
+  acceptTrailers = false;
+  #trailers: HeaderBlock | null = null;
   readonly #source: RequestSource;
   readonly #body = new BodyBuffer();
   #headWritten = false;
@@ -57,6 +62,8 @@ export class RequestRelay {
     this.keepBytes = 0;
     this.#pauses = 0;
     this.#body.clear();
+    this.#trailers = null;
+    this.acceptTrailers = reader.teTrailers && reader.minorVersion === 1;
     this.upgrade = reader.upgrade
       ? Buffer.from(request.bytes.subarray(reader.upgradeStart, reader.upgradeEnd))
       : null;
@@ -74,12 +81,18 @@ export class RequestRelay {
     if (this.#headWritten && attempt.ready) {
       this.#keep(bytes, start, end);
       attempt.writeData(bytes, start, end);
-      if (endOfStream) attempt.writeEnd();
+      if (endOfStream) attempt.writeEnd(this.#trailers);
       return;
     }
     this.#body.append(bytes, start, end);
     if (this.open && attempt.ready) this.#write();
     else if (this.#body.length > HIGH_WATER_BYTES && !endOfStream) this.pause(RequestPause.Backlog);
+  }
+
+  /** The end of a request that has trailers. They go out where its body is chunked, so that they must not be lost on the way here. */
+  passTrailers(trailers: HeaderBlock | null): void {
+    this.#trailers = trailers !== null && trailers.count > 0 ? trailers : null;
+    this.pass(NO_BYTES, 0, 0, true);
   }
 
   /** The attempt's connection is up. A head whose length filters may change waits for the first bytes. */
@@ -105,17 +118,17 @@ export class RequestRelay {
     let { framing, length } = this;
     if (framing !== Framing.None && (filtersTakeRequestBody || request.indexOf(CONTENT_LENGTH) < 0)) {
       // A filter may have given the body another length; if all of it is here, that is known.
-      framing = this.passed ? Framing.Length : Framing.Chunked;
+      framing = this.passed && this.#trailers === null ? Framing.Length : Framing.Chunked;
       length = body.length;
     }
-    attempt.writeHead(framing, length, this.upgrade);
+    attempt.writeHead(framing, length, this.upgrade, this.acceptTrailers);
     this.#headWritten = true;
     attempt.writeData(body.bytes, 0, body.length);
     if (!this.kept || body.length > this.keepBytes) {
       this.kept = this.kept && body.length === 0;
       body.clear();
     }
-    if (this.passed) attempt.writeEnd();
+    if (this.passed) attempt.writeEnd(this.#trailers);
     this.unpause(RequestPause.Backlog);
   }
 

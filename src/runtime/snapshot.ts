@@ -236,6 +236,10 @@ export interface PluginSpec {
   readonly capabilities: readonly string[];
   /** Largest body that a paused body callback may gather, per direction. */
   readonly bodyBufferBytes: number;
+  /** Where that is too small: refuse the message, or let it go on while the filter only looks on. */
+  readonly onBodyOverflow: 'reject' | 'stream';
+  /** StopIteration of a head callback holds the head alone: body callbacks come meanwhile. */
+  readonly bodyWhileHeld: boolean;
   /** Upstreams that callouts may name, as the author writes them, to indexes into `clusters`. */
   readonly callouts: readonly (readonly [name: string, cluster: number])[];
 }

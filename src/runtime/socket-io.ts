@@ -1,4 +1,6 @@
 import { type Socket } from 'node:net';
+import type { HeaderBlock } from './http/headers.ts';
+import { lastChunkSize, writeLastChunk } from './http/write.ts';
 
 /**
  * Bytes in and out of sockets, without an allocation per read or per message.
@@ -200,6 +202,11 @@ export function appendChunk(transport: Transport, from: Uint8Array, start: numbe
   out.append(transport, CRLF, 0, 2);
 }
 
-export function appendLastChunk(transport: Transport): void {
-  out.append(transport, LAST_CHUNK, 0, LAST_CHUNK.length);
+export function appendLastChunk(transport: Transport, trailers: HeaderBlock | null): void {
+  if (trailers === null) {
+    out.append(transport, LAST_CHUNK, 0, LAST_CHUNK.length);
+    return;
+  }
+  const to = out.reserve(transport, lastChunkSize(trailers));
+  out.advance(writeLastChunk(trailers, to, out.end()));
 }

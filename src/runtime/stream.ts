@@ -8,7 +8,7 @@ import type { Connection } from './connection.ts';
 import type { CompiledHeaderModifier } from './header-modifier.ts';
 import type { BodyBuffer } from './http/body.ts';
 import { ACCEPT } from './http/fields.ts';
-import { HeaderBlock } from './http/headers.ts';
+import { HeaderBlock, MessageKind } from './http/headers.ts';
 import { isIdempotent, MethodId } from './http/method.ts';
 import { Framing, type HeadReader } from './http/parse.ts';
 import { normalisePath } from './http/path.ts';
@@ -28,7 +28,6 @@ import type { Plugin } from './wasm/plugin.ts';
 import type { AttributeValue, LocalReply } from './wasm/stream-host.ts';
 import type { WorkerState } from './worker-state.ts';
 
-const NO_BYTES = Buffer.alloc(0);
 const CONNECT_FAILURES =
   (1 << Failure.ConnectRefused) | (1 << Failure.ConnectTimeout) | (1 << Failure.ConnectFailure);
 /** Where no route says another limit (security requirements §5). */
@@ -286,12 +285,19 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
       return this.#makeReply(Replies.overflow);
     }
     const up = this.#up;
-    if (this.#expects && !up.read && this.bytesReceived === 0) this.connection.sendContinue();
+    this.#continueBody();
     if (up.upgrade !== null && !rule.allowsUpgrade(up.upgrade)) up.upgrade = null;
     up.keepBytes = rule.retry?.spec.replayBytes ?? (isIdempotent(this.method) ? HIGH_WATER_BYTES : 0);
     up.open = true;
     if (ended) up.passed = true;
     this.#attempt(null, false);
+  }
+
+  /** Somebody takes the body now: a client that waits for leave to send it gets it, once. */
+  #continueBody(): void {
+    if (!this.#expects || this.#up.read || this.bytesReceived > 0) return;
+    this.#expects = false;
+    this.connection.sendContinue();
   }
 
   #attempt(avoid: Endpoint | null, fresh: boolean): void {
@@ -323,8 +329,17 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   }
 
   passTrailers(direction: Direction): void {
-    // HTTP/1 upstreams and clients are not promised trailers: they end here (security requirements §1.12).
-    this.passData(direction, NO_BYTES, 0, 0, true);
+    if (direction === Direction.Request) this.#up.passTrailers(this.#requestTrailers);
+    else this.#down.passTrailers(this.#answerTrailers);
+  }
+
+  hasTrailers(direction: Direction): boolean {
+    const trailers = direction === Direction.Request ? this.#requestTrailers : this.#answerTrailers;
+    return trailers !== null && trailers.count > 0;
+  }
+
+  bodyAwaited(direction: Direction): void {
+    if (direction === Direction.Request) this.#continueBody();
   }
 
   filterFailed(direction: Direction, plugin: Plugin): void {
@@ -406,7 +421,9 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
 
   answerTrailers(trailers: HeaderBlock): void {
     this.#enter();
-    this.#answerTrailers = trailers;
+    // Its connection is free for another answer by now, and a filter may keep these.
+    this.#answerTrailers = new HeaderBlock(trailers.length);
+    this.#answerTrailers.copyFrom(trailers);
     if (!this.#answerHalted) this.#filters.answer.trailers();
     this.#leave();
   }
@@ -496,8 +513,19 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
 
   mayWriteMap(type: number): boolean {
     if (this.#over) return false;
-    if (type <= 1) return !this.#up.open && !this.#requestHalted;
-    return !this.#down.headSent;
+    if (type === 0) return !this.#up.open && !this.#requestHalted;
+    if (type === 1) return !this.#up.passed && !this.#requestHalted;
+    return type === 2 ? !this.#down.headSent : !this.#down.done;
+  }
+
+  addTrailers(type: number, context: StreamContext): HeaderBlock | null {
+    const pass = type === 1 ? this.#filters.request : this.#filters.answer;
+    if (!pass.mayAddTrailers(context)) return null;
+    const block = new HeaderBlock();
+    block.reset(MessageKind.Trailers);
+    if (type === 1) this.#requestTrailers = block;
+    else this.#answerTrailers = block;
+    return block;
   }
 
   body(type: number, context: StreamContext): BodyBuffer | null {
@@ -628,6 +656,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     down.upgrade = null;
     down.begin(Framing.Length, body.length);
     this.#answerHalted = false;
+    this.#answerTrailers = null;
     const bodiless = body.length === 0 || down.headOnly;
     // One made while an answer was on its way down goes out as it is; others pass the filters that the request met.
     if (replaces) this.#filters.answer.end();
@@ -675,7 +704,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     const { worker, live, connection } = this;
     const { done } = this.#down;
     this.endedAt = performance.now();
-    if (done) connection.endAnswer(this.#down.headOnly);
+    if (done) connection.endAnswer(this.#down.headOnly, this.#down.trailers);
     this.#series.stop();
     worker.wheel.disarm(this.#deadline);
     reportStream(this);

@@ -54,6 +54,8 @@ function snapshot(...configurations: string[]): Snapshot {
     onError: 'deny',
     capabilities: [],
     bodyBufferBytes: 0,
+    onBodyOverflow: 'reject',
+    bodyWhileHeld: false,
     callouts: [],
   }));
   const modules = [{ name: 'shop/m', digest: 'd', source: 'm.yaml:1:1', memoryBytes: 65536 }];

@@ -19,6 +19,8 @@ const plugin: PluginSpec = {
   onError: 'deny',
   capabilities: [],
   bodyBufferBytes: 0,
+  onBodyOverflow: 'reject',
+  bodyWhileHeld: false,
   callouts: [],
 };
 

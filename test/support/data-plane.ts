@@ -108,6 +108,8 @@ export function snapshotOf(port: number, part: Part): Snapshot {
       onError: 'deny',
       capabilities: DEFAULT_CAPABILITIES,
       bodyBufferBytes: 1024 * 1024,
+      onBodyOverflow: 'reject',
+      bodyWhileHeld: false,
       callouts: [],
       ...plugin,
     })),

@@ -51,6 +51,9 @@ const ENTRY = `
       else if (step[1] == "stop") result = 1;
       else if (step[1] == "buffer") result = ended ? 0 : 1;
       else if (step[1] == "drop") result = 3;
+      else if (step[1] == "return") result = I32.parseInt(step[2]);
+      else if (step[1] == "trail") { if (ended) setHeader(map + 1, step[2], step[3]); }
+      else if (step[1] == "log") log(phase + " " + size.toString() + " " + (ended ? "ended" : "more"));
       else if (step[1] == "trap") unreachable();
       else if (step[1] == "trapIf") { if (header(0, step[2]) !== null) unreachable(); }
       else if (step[1] == "call") { call(context, step[2]); result = 1; }
@@ -70,12 +73,14 @@ const ENTRY = `
     if (status !== null && status == "200") { setHeader(0, "x-checked", "yes"); env.proxy_continue_stream(0); env.proxy_continue_stream(1); }
     else reply(403, "refused");
   }
+  export function proxy_on_request_trailers(context: i32, count: i32): i32 { return run(context, "reqt", 1, 0, count, true); }
+  export function proxy_on_response_trailers(context: i32, count: i32): i32 { return run(context, "rest", 3, 1, count, true); }
   export function proxy_on_log(context: i32): void { run(context, "log", 0, 0, 0, true); }
 `;
 
 /**
  * A filter whose configuration says what each of its callbacks does: steps joined by `;`, each
- * `phase verb arguments`. Phases: reqh reqb resh resb log.
+ * `phase verb arguments`. Phases: reqh reqb reqt resh resb rest log.
  */
 export function scriptedGuest(): Promise<Uint8Array> {
   return compileAssemblyScript({ 'index.ts': ENTRY, ...GUEST_SDK, 'env.ts': GUEST_SDK['env.ts']! + ENV });

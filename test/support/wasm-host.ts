@@ -27,6 +27,8 @@ export const PLUGIN: PluginSpec = {
   onError: 'deny',
   capabilities: CAPABILITIES.map(({ name }) => name),
   bodyBufferBytes: 1024 * 1024,
+  onBodyOverflow: 'reject',
+  bodyWhileHeld: false,
   callouts: [['auth', 7]],
 };
 

@@ -34,6 +34,8 @@ export class ArrayStream implements StreamHost {
   readonly failed: StreamContext[] = [];
   readonly attributes = new Map<string, AttributeValue>();
   routeCacheClears = 0;
+  /** The last bytes of the body are shown: trailers may be added. */
+  takesTrailers = false;
   /** Called when a paused stream is resumed, as the chain would go on from there. */
   onResume: (type: number, context: StreamContext) => void = () => {};
 
@@ -94,6 +96,10 @@ export class ArrayStream implements StreamHost {
 
   headerMap(type: number): HeaderBlock | null {
     return this.#maps[type] ?? null;
+  }
+
+  addTrailers(type: number, _context: StreamContext): HeaderBlock | null {
+    return this.takesTrailers ? this.#lay(type, []) : null;
   }
 
   mayWriteMap(type: number): boolean {

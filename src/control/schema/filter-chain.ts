@@ -52,7 +52,18 @@ const filter = () =>
         buffer: size(1024, 64 * 1024 * 1024)
           .default(1024 * 1024)
           .describe('The largest body that the filter may hold back.'),
-        onOverflow: oneOf(['Reject', 'Stream'], ['Reject']).default('Reject').describe('Reject: 413.'),
+        onOverflow: z
+          .enum(['Reject', 'Stream'])
+          .default('Reject')
+          .describe(
+            'A larger one. Reject: 413, or 500 for an answer. Stream: it goes on, and the filter sees the rest in parts that it cannot hold back.',
+          ),
+        whileHeadHeld: z
+          .enum(['Keep', 'Show'])
+          .default('Keep')
+          .describe(
+            'Where a callback for a head answered StopIteration (Pause). Keep: the filter sees the body when it has let go of the head. Show: it sees the body at once and may change the head until it answers Continue.',
+          ),
       })
       .prefault({}),
     callouts: z.array(callout()).max(32).default([]).describe('The upstreams that the module may call.'),

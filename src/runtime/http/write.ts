@@ -17,6 +17,8 @@ const CHUNKED = encode('Transfer-Encoding: chunked\r\n');
 const CLOSE = encode('Connection: close\r\n');
 const KEEP_ALIVE = encode('Connection: keep-alive\r\n');
 const UPGRADE = encode('Connection: Upgrade\r\nUpgrade: ');
+/** Names itself in Connection, so that the next proxy takes it out (RFC 9110, section 10.1.4). */
+const ACCEPT_TRAILERS = encode('Connection: TE\r\nTE: trailers\r\n');
 const LAST_CHUNK = encode('0\r\n');
 
 /** Bit n is set for a `FieldId` that is never copied from a block: weir writes its own, or none. */
@@ -39,12 +41,14 @@ const LOOP_BYTES = 48;
  *
  * @param length of the body; read where `framing` is `Length`
  * @param upgrade protocol to ask for with Upgrade, or null
+ * @param acceptTrailers says that an answer may have trailers; not together with `upgrade`
  */
 export function requestHeadSize(
   block: HeaderBlock,
   framing: Framing,
   length: number,
   upgrade: Buffer | null = null,
+  acceptTrailers = false,
 ): number {
   const { spans } = block;
   return (
@@ -56,14 +60,14 @@ export function requestHeadSize(
     LINE_END.length +
     fieldsSize(block, OWN_FIELDS) +
     framingSize(framing, length) +
-    upgradeSize(upgrade) +
+    (acceptTrailers && upgrade === null ? ACCEPT_TRAILERS.length : upgradeSize(upgrade)) +
     LINE_END.length
   );
 }
 
 /**
  * Writes a request head from the block alone: request line, Host first (RFC 9110, section 7.2), the
- * fields, the framing. No Connection field: connections to upstreams are kept.
+ * fields, the framing. No Connection option that closes: connections to upstreams are kept.
  *
  * Writes exactly `requestHeadSize` bytes; the caller sees to it that `out` has room.
  *
@@ -76,6 +80,7 @@ export function writeRequestHead(
   out: Buffer,
   at: number,
   upgrade: Buffer | null = null,
+  acceptTrailers = false,
 ): number {
   at = putValue(block, Pseudo.Method, out, at);
   out[at++] = SP;
@@ -85,7 +90,8 @@ export function writeRequestHead(
   at = put(LINE_END, out, at);
   at = putFields(block, OWN_FIELDS, out, at);
   at = putFraming(framing, length, out, at);
-  at = putUpgrade(upgrade, out, at);
+  if (upgrade !== null) at = putUpgrade(upgrade, out, at);
+  else if (acceptTrailers) at = put(ACCEPT_TRAILERS, out, at);
   return put(LINE_END, out, at);
 }
 

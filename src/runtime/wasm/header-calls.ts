@@ -1,5 +1,6 @@
 import { Pseudo, type HeaderBlock } from '../http/headers.ts';
 import { MapType, Status } from './abi.ts';
+import type { StreamContext } from './context.ts';
 import {
   Edit,
   FieldKind,
@@ -180,7 +181,9 @@ function writable(vm: Vm, map: number): HeaderBlock | null {
   const { stream } = vm;
   if (stream === null || map >>> 0 > MapType.ResponseTrailers || vm.readOnly || !stream.mayWriteMap(map))
     return null;
-  return stream.headerMap(map);
+  const block = stream.headerMap(map);
+  if (block !== null || (map !== MapType.RequestTrailers && map !== MapType.ResponseTrailers)) return block;
+  return stream.addTrailers(map, vm.effective as StreamContext);
 }
 
 function edit(

@@ -33,6 +33,8 @@ export interface StreamHost {
   readonly protocol: 'http' | 'tcp';
   /** The map of `MapType` 0 to 3, or null where this phase does not have it. */
   headerMap(type: number): HeaderBlock | null;
+  /** Trailers (`MapType` 1 or 3) for a message without any, where `context` sees or keeps its last bytes; else null. */
+  addTrailers(type: number, context: StreamContext): HeaderBlock | null;
   /** Whether the map's message has not been released yet. */
   mayWriteMap(type: number): boolean;
   /**
