@@ -149,6 +149,7 @@ function identityOf(spec: PluginSpec, module: ModuleSpec): string {
     spec.rootId,
     spec.vmId,
     spec.vmConfiguration,
+    spec.environment,
     spec.configuration,
     spec.capabilities,
   ];

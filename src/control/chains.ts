@@ -5,6 +5,8 @@ import { Attachments, type Attached } from './attachments.ts';
 import type { ClusterTable } from './clusters.ts';
 import type { Config, UsableObject } from './config.ts';
 import { PHASES, type Phase } from './filter-schema.ts';
+import { configurationText } from './configuration-text.ts';
+import { vmFieldsOf, type VmFields } from './module-vm.ts';
 import { suggest } from './nearest.ts';
 import type { FilterConfig } from './schema/filter-chain.ts';
 import { valueAt } from './validate.ts';
@@ -39,7 +41,9 @@ export class ChainTable {
   readonly #config: Config;
   readonly #assets: Assets;
   readonly #clusters: ClusterTable;
-  readonly #links = new Map<Chain, readonly Link[]>();
+  readonly #links = new Map<Chain, Map<string, readonly Link[]>>();
+  /** By module. */
+  readonly #vms: VmFields[] = [];
   readonly #moduleIndexes = new Map<string, number>();
   readonly #chainIndexes = new Map<string, number>([['', 0]]);
 
@@ -57,19 +61,20 @@ export class ChainTable {
    *
    * @param scopes the chains of each scope, from Gateway to rule. A chain that is attached at
    *   several of them runs once, at the outermost.
+   * @param names of the scopes, for modules that have instances for each of them
    * @returns index into {@link chains}; UNUSABLE where a filter is missing, which has been
    *   reported: the requests must be refused, since the filter could be the one that protects them
    */
-  effective(scopes: readonly (readonly Chain[])[]): number {
+  effective(scopes: readonly (readonly Chain[])[], names: readonly string[]): number {
     let links: Link[] = [];
-    for (const scope of scopes) {
+    for (const [i, scope] of scopes.entries()) {
       if (scope.some((chain) => !chain.value.spec.inherit)) {
         links = links.filter((link) => link.chain.value.spec.enforced || scope.includes(link.chain));
       }
       for (const chain of scope) {
         if (links.some((link) => link.chain === chain)) continue;
         this.used.add(chain);
-        links.splice(this.#placeOf(chain, links), 0, ...this.#linksOf(chain));
+        links.splice(this.#placeOf(chain, links), 0, ...this.#linksOf(chain, names[i]!));
       }
     }
     if (links.some((link) => link.plugin === MISSING)) return UNUSABLE;
@@ -98,22 +103,34 @@ export class ChainTable {
     return links.length;
   }
 
-  #linksOf(chain: Chain): readonly Link[] {
-    let links = this.#links.get(chain);
-    if (links === undefined) {
-      links = chain.value.spec.filters.map((filter, i) => ({
+  #linksOf(chain: Chain, scope: string): readonly Link[] {
+    let byScope = this.#links.get(chain);
+    if (byScope === undefined) this.#links.set(chain, (byScope = new Map<string, readonly Link[]>()));
+    const existing = byScope.get(scope);
+    if (existing !== undefined) return existing;
+    const first = byScope.values().next().value;
+    const links = chain.value.spec.filters.map((filter, i): Link => {
+      // One plugin for all places, but where each place is to have its own instances.
+      if (first !== undefined && !this.#isOfAttachment(chain, filter)) return first[i]!;
+      return {
         chain,
         filter: filter.name,
         index: i,
         phase: this.#assets.builtins.get(filter.use)?.schema?.phase ?? null,
-        plugin: filter.mode === 'Off' ? OFF : this.#plugin(chain, filter, i),
-      }));
-      this.#links.set(chain, links);
-    }
+        plugin: filter.mode === 'Off' ? OFF : this.#plugin(chain, filter, i, scope),
+      };
+    });
+    byScope.set(scope, links);
     return links;
   }
 
-  #plugin(chain: Chain, filter: FilterConfig, index: number): number {
+  #isOfAttachment(chain: Chain, filter: FilterConfig): boolean {
+    const own = moduleName(filter.use);
+    const module = own === undefined ? undefined : this.#config.find('Module', chain.namespace, own);
+    return module?.value?.spec.instances.isolation === 'Attachment';
+  }
+
+  #plugin(chain: Chain, filter: FilterConfig, index: number, scope: string): number {
     const module = this.#module(chain, filter.use);
     if (module === null) return MISSING;
     const callouts = filter.callouts.map((callout, i) => {
@@ -121,14 +138,14 @@ export class ChainTable {
       return [callout.as ?? callout.name, cluster] as const;
     });
     const spec: PluginSpec = {
-      name: `${chain.namespace}/${chain.name}#${filter.name}`,
+      name: `${chain.namespace}/${chain.name}#${filter.name}${this.#isOfAttachment(chain, filter) ? `@${scope}` : ''}`,
       filter: filter.name,
       source: chain.document.position(['spec', 'filters', index]),
       module,
       rootId: filter.rootId,
       // Shared data belongs to a namespace, so that one tenant cannot read that of another.
-      vmId: chain.namespace,
-      vmConfiguration: '',
+      tenant: chain.namespace,
+      ...this.#vms[module]!,
       configuration: configurationText(filter.config),
       onError: filter.onError === 'Deny' ? 'deny' : 'skip',
       capabilities: this.#capabilities(chain, filter.use),
@@ -142,7 +159,7 @@ export class ChainTable {
 
   /** The index of the module; null where it could not be read, which has been reported. */
   #module(chain: Chain, use: string): number | null {
-    const own = /^module\/(.*)$/.exec(use)?.[1];
+    const own = moduleName(use);
     const name = own === undefined ? `builtin/${use}` : `${chain.namespace}/${own}`;
     const existing = this.#moduleIndexes.get(name);
     if (existing !== undefined) return existing;
@@ -157,6 +174,7 @@ export class ChainTable {
       memoryBytes: object?.value?.spec.limits.memory ?? BUILTIN_MEMORY_BYTES,
     };
     this.#moduleIndexes.set(name, this.modules.length);
+    this.#vms.push(vmFieldsOf(object?.value?.spec ?? null));
     return this.modules.push(spec) - 1;
   }
 
@@ -175,7 +193,7 @@ export class ChainTable {
 
   /** What a Module says, and for a built-in filter its schema. */
   #capabilities(chain: Chain, use: string): string[] {
-    const own = /^module\/(.*)$/.exec(use)?.[1];
+    const own = moduleName(use);
     if (own === undefined) return expandCapabilities(this.#assets.builtins.get(use)?.schema?.capabilities);
     return expandCapabilities(this.#config.find('Module', chain.namespace, own)?.value?.spec.capabilities);
   }
@@ -211,7 +229,7 @@ export class ChainTable {
     for (const [i, filter] of chain.value.spec.filters.entries()) {
       const path = ['spec', 'filters', i];
       this.#checkCallouts(chain, filter, i);
-      const own = /^module\/(.*)$/.exec(filter.use)?.[1];
+      const own = moduleName(filter.use);
       if (own !== undefined) {
         if (this.#config.find('Module', chain.namespace, own) === undefined) {
           const wanted = { kind: 'Module', namespace: chain.namespace, name: own } as const;
@@ -288,8 +306,7 @@ export class ChainTable {
   }
 }
 
-/** What the guest receives: a plain string as it is, anything else as JSON, nothing as nothing. */
-function configurationText(config: unknown): string {
-  if (config === undefined || config === null) return '';
-  return typeof config === 'string' ? config : JSON.stringify(config);
+/** The Module that a filter uses; undefined where it is one that ships with weir. */
+function moduleName(use: string): string | undefined {
+  return /^module\/(.*)$/.exec(use)?.[1];
 }

@@ -41,14 +41,13 @@ export function compilePorts(
   const ports = new Map<string, Compiled[]>();
   for (const bound of listeners) {
     const settings = listenerSettings(config, policies, bound);
-    const scopes = listenerScopes(bound).map((scope) =>
-      chains.attachments.at(scope).map((entry) => entry.policy),
-    );
+    const scopes = listenerScopes(bound);
+    const attached = scopes.map((scope) => chains.attachments.at(scope).map((entry) => entry.policy));
     const spec: ListenerSpec = {
       name: bound.name,
       hostname: bound.config.hostname ?? '',
       // Requests that match no route get 404 in any case.
-      chain: Math.max(0, chains.effective(scopes)),
+      chain: Math.max(0, chains.effective(attached, scopes)),
       certificates: certificatesOf(config, assets, bound),
       minTlsVersion:
         (settings.get('tls.minVersion')?.value as ListenerSpec['minTlsVersion'] | undefined) ?? 'TLSv1.2',

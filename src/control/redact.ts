@@ -18,6 +18,10 @@ export function redactSnapshot(snapshot: Snapshot): unknown {
       ...plugin,
       configuration: redactText(plugin.configuration),
       vmConfiguration: redactText(plugin.vmConfiguration),
+      environment: plugin.environment.map(({ name, value }) => ({
+        name,
+        value: value === null ? null : '[redacted]',
+      })),
     })),
   };
 }

@@ -12,7 +12,8 @@ import { SystemResolver } from './resolver.ts';
 import { portKey, type Snapshot } from './snapshot.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { LogLevel } from './wasm/abi.ts';
-import { WasmHost, type Plugin, type PluginHealth } from './wasm/plugin.ts';
+import type { PluginHealth } from './wasm/instance-group.ts';
+import { WasmHost, type Plugin } from './wasm/plugin.ts';
 import { LocalSharedStore } from './wasm/shared.ts';
 import { type Log, WorkerState } from './worker-state.ts';
 
@@ -90,6 +91,7 @@ export class Runtime {
       now: () => Date.now(),
       node: { id: `weir-${process.pid}`, cluster: 'weir' },
       workerId: deps.workerId,
+      environment: process.env,
     });
     this.#plugins = new PluginSet(host);
     this.#loadCheck = setInterval(() => this.#checkLoad(), LOAD_CHECK_MS);

@@ -226,8 +226,13 @@ export interface PluginSpec {
   /** Index into `Snapshot.modules`. */
   readonly module: number;
   readonly rootId: string;
+  /** Namespace: what guests share they share within it. */
+  readonly tenant: string;
   readonly vmId: string;
+  /** Text that the guest's `proxy_on_vm_start` reads. */
   readonly vmConfiguration: string;
+  readonly environment: readonly VariableSpec[];
+  readonly instances: InstancesSpec;
   /** JSON text as the guest receives it; empty where none was written. */
   readonly configuration: string;
   /** What happens to a request whose filter trapped, or has no healthy instance. */
@@ -242,6 +247,25 @@ export interface PluginSpec {
   readonly bodyWhileHeld: boolean;
   /** Upstreams that callouts may name, as the author writes them, to indexes into `clusters`. */
   readonly callouts: readonly (readonly [name: string, cluster: number])[];
+}
+
+/** A variable that a guest may read. */
+export interface VariableSpec {
+  readonly name: string;
+  /** Null: that of weir's own environment, where it has one. */
+  readonly value: string | null;
+}
+
+/** The instances of a module in each worker. */
+export interface InstancesSpec {
+  /** Plugins with the same tenant, VM id, module, VM configuration, variables and capabilities use the same instances. */
+  readonly shared: boolean;
+  /** Ready for streams. */
+  readonly min: number;
+  /** In all, those included that finish their last streams. */
+  readonly max: number;
+  /** Streams after which an instance is replaced; 0: never; 1: each stream has its own. */
+  readonly recycleAfter: number;
 }
 
 export interface AccessLogSpec {

@@ -10,6 +10,9 @@ const plugin: PluginSpec = {
   rootId: '',
   vmId: '',
   vmConfiguration: 'opaque s3cret text',
+  tenant: 'test',
+  environment: [],
+  instances: { shared: false, min: 1, max: 1000, recycleAfter: 0 },
   configuration: JSON.stringify({
     header: 'x-api-key',
     keys: [{ key: 's3cret-1', consumer: 'acme' }],

@@ -44,6 +44,12 @@ export class Script {
     return this;
   }
 
+  /** Calls a host function with what raw instructions have put on the stack, and drops its result. */
+  callStacked(name: string): this {
+    this.run(op.call(this.#guest.imports.get(name)!));
+    return SIGNATURES.get(name)!.results === '' ? this : this.run(op.drop);
+  }
+
   /** Raw instructions. */
   run(...code: number[][]): this {
     this.code.push(...code.flat());

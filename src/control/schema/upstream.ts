@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { DEFAULT_CAPABILITIES, isCapability, CAPABILITY_WORDS } from '../../runtime/wasm/capabilities.ts';
 import { suggest } from '../nearest.ts';
 import { object } from './meta.ts';
+import { instances, vm } from './module.ts';
 import { localRef } from './reference.ts';
 import { address, duration, integer, notYet, oneOf, port, preciseHostname, refuse, size } from './scalar.ts';
 
@@ -162,7 +163,8 @@ export const moduleSpec = z.strictObject({
       'What the module may do, see capabilities.md; `default` stands for what it has without this field: ' +
         `${DEFAULT_CAPABILITIES.join(', ')}.`,
     ),
-  instances: notYet('How many instances there are.', 'there is one for each filter and worker'),
+  instances: instances(),
+  vm: vm(),
   onTrap: notYet('What follows a trap.', 'the instance is replaced; see onError of the filter'),
   schema: notYet('JSON Schema of the configuration.'),
 });

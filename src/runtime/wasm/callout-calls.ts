@@ -14,9 +14,8 @@ const REQUIRED = [':method', ':path', ':authority'];
 
 /** HTTP calls to the upstreams that the plugin's configuration names. */
 export function calloutCalls(vm: Vm): HostCalls {
-  const { plugin } = vm;
   const refuse = (why: string): Status => {
-    plugin.warnOnce(`proxy_http_call: ${why}`);
+    vm.plugin.warnOnce(`proxy_http_call: ${why}`);
     return Status.BadArgument;
   };
 
@@ -33,6 +32,7 @@ export function calloutCalls(vm: Vm): HostCalls {
       timeoutMs: number,
       outId: number,
     ): Status {
+      const { plugin } = vm;
       const memory = vm.memory();
       if (
         !holds(memory, upstream, upstreamSize) ||

@@ -73,7 +73,7 @@ export class Callouts implements CalloutSink {
   ): number {
     if (context.outstanding >= CALLOUTS) return 0;
     const limit = timeoutMs === 0 ? CALLOUT_MS : Math.min(timeoutMs, CALLOUT_MS);
-    const token = this.#root.vm.plugin.host.callouts.httpCall(cluster, head, body, trailers, limit, this);
+    const token = this.#root.plugin.host.callouts.httpCall(cluster, head, body, trailers, limit, this);
     if (token === 0) return 0;
     const id = this.#nextId;
     this.#nextId = id === 0x7fff_ffff ? 1 : id + 1;
@@ -131,7 +131,7 @@ export class Callouts implements CalloutSink {
   }
 
   cancel(): void {
-    for (const token of this.#pending.keys()) this.#root.vm.plugin.host.callouts.cancel(token);
+    for (const token of this.#pending.keys()) this.#root.plugin.host.callouts.cancel(token);
     this.#pending.clear();
   }
 }

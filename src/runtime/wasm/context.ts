@@ -9,6 +9,7 @@ import {
 } from './abi.ts';
 import { REPLIED, TRAPPED } from './outcome.ts';
 import type { Plugin } from './plugin.ts';
+import type { RootContext } from './root.ts';
 import type { StreamHost } from './stream-host.ts';
 import type { GuestFunction, Vm } from './vm.ts';
 
@@ -23,6 +24,8 @@ export { TRAPPED } from './outcome.ts';
  */
 export class StreamContext {
   readonly plugin: Plugin;
+  /** Its plugin's root context in the instance that serves it. */
+  root!: RootContext;
   vm!: Vm;
   /** 0 until the guest knows of it. */
   id = 0;
@@ -37,12 +40,17 @@ export class StreamContext {
     this.plugin = plugin;
   }
 
-  begin(vm: Vm, stream: StreamHost): void {
-    this.vm = vm;
+  begin(root: RootContext, stream: StreamHost): void {
+    this.bind(root);
     this.id = 0;
     this.stream = stream;
     this.failed = false;
     this.outstanding = 0;
+  }
+
+  bind(root: RootContext): void {
+    this.root = root;
+    this.vm = root.vm;
   }
 
   /** @param count fields in the head, pseudo-headers included */
@@ -158,7 +166,7 @@ export class StreamContext {
     const { contextCreate } = vm.callbacks;
     return (
       contextCreate === null ||
-      vm.call(this, contextCreate, 'proxy_on_context_create', vm.root.id, 0) !== TRAPPED
+      vm.call(this, contextCreate, 'proxy_on_context_create', this.root.id, 0) !== TRAPPED
     );
   }
 }

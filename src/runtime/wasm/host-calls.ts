@@ -39,7 +39,7 @@ export function linkImports(vm: Vm): WebAssembly.Imports {
   };
   const wasi = wasiCalls(vm);
   const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
-  for (const link of vm.plugin.module.links) {
+  for (const link of vm.group.module.links) {
     const calls = link.row?.module === 'wasi' ? wasi : env;
     const call =
       link.row === null || link.row.support === 'no' ? stub(vm, link) : granted(vm, link, calls[link.name]!);

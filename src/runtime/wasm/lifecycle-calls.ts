@@ -15,8 +15,7 @@ export function lifecycleCalls(vm: Vm): HostCalls {
       vm.forbid();
       const context = vm.contexts.get(id);
       if (context === null) return Status.BadArgument;
-      vm.effective = context;
-      vm.stream = context.stream;
+      vm.act(context);
       return Status.Ok;
     },
 

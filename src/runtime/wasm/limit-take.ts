@@ -45,13 +45,14 @@ export function takeLimit(
     scope === Scope.Local ? `${plugin.spec.name}\0${plugin.host.workerId}\0` : `${plugin.spec.name}\0`;
   const key = place + keys.text(memory, start + ARGUMENT_BYTES, end);
   const limit: Limit = { algorithm: algorithm === 0 ? 'token-bucket' : 'gcra', requests, periodMs, burst };
+  const { root } = vm;
   const contextId = vm.effective!.id;
   const ticket = vm.nextTicket();
   const decision = (plugin.host.ledger as Ledger).take(key, cost, limit, (late) => {
     if (!vm.tickets.delete(ticket)) return;
     const data = new Uint8Array(RESULT_BYTES);
     encode(late, data);
-    vm.root.onForeignFunction(contextId, ticket, data);
+    root.onForeignFunction(contextId, ticket, data);
   });
   result.length = RESULT_BYTES;
   if (decision !== null) {

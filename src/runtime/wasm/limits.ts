@@ -12,7 +12,12 @@ export const FUNCTION_LOCALS = 1000;
 /** Memory of one instance where the module's declaration names no other. */
 export const INSTANCE_BYTES = 16 * MiB;
 
-/** Start function, `proxy_on_vm_start` and `proxy_on_configure` together. */
+/** Memory of all instances of a worker. */
+export const HEAP_BYTES = 256 * MiB;
+/** Of a worker: the engine reserves address space for each and refuses some 13 000. */
+export const INSTANCES = 1000;
+
+/** Start function, `proxy_on_vm_start` and `proxy_on_configure` together; the last two alone for more plugins on a VM. */
 export const START_MS = 1000;
 /** What a retired plugin that answered false to `proxy_on_done` has until it is deleted. */
 export const DONE_MS = 10_000;

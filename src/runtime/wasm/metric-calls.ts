@@ -7,14 +7,18 @@ import type { Vm } from './vm.ts';
 
 /** Counters, gauges and histograms; they outlive the instance that defines them. */
 export function metricCalls(vm: Vm): HostCalls {
-  const { metrics } = vm.plugin;
+  const { metrics } = vm.group;
   return {
     proxy_define_metric(type: number, name: number, nameSize: number, outId: number): Status {
       const memory = vm.memory();
       if (!holds(memory, name, nameSize) || !holds(memory, outId, 4)) return Status.InvalidMemoryAccess;
       if (type >>> 0 > MetricType.Histogram || nameSize === 0 || nameSize >>> 0 > METRIC_NAME_BYTES)
         return Status.BadArgument;
-      const id = metrics.define(type as MetricType, readText(memory, name >>> 0, nameSize >>> 0));
+      const id = metrics.define(
+        vm.plugin.spec,
+        type as MetricType,
+        readText(memory, name >>> 0, nameSize >>> 0),
+      );
       if (id === 0) {
         vm.plugin.warnOnce('proxy_define_metric: there are too many metrics');
         return Status.InternalFailure;

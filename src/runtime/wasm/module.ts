@@ -37,6 +37,8 @@ export interface CompiledModule {
   /** Exported name of the allocator. */
   readonly allocator: 'proxy_on_memory_allocate' | 'malloc';
   readonly memoryBytes: number;
+  /** What an instance begins with. */
+  readonly minMemoryBytes: number;
   /** What an author should know although the module loads; one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -74,7 +76,9 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
   let wants = 0;
   for (const row of CALLBACKS) if (functions.has(row.name)) wants |= row.wants;
   const allocator = functions.has('proxy_on_memory_allocate') ? 'proxy_on_memory_allocate' : 'malloc';
-  return { code, abi, links, functions, wants, allocator, memoryBytes, warnings: links.flatMap(warning) };
+  const minMemoryBytes = shape.memories[0]!.min * PAGE_BYTES;
+  const warnings = links.flatMap(warning);
+  return { code, abi, links, functions, wants, allocator, memoryBytes, minMemoryBytes, warnings };
 }
 
 function shapeOf(bytes: Uint8Array): ModuleShape {

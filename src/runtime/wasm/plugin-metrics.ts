@@ -19,26 +19,27 @@ export interface PluginMetrics {
   get(slot: number): number;
 }
 
-/** The metrics of one plugin under the ids that its guests know: 1 and up, so that no plugin reaches another's. */
+/**
+ * Metrics under the ids that the guests of one group of instances know: 1 and up, so that no guest reaches
+ * what another group counts. One that a root context defined may be used by all on the same VM, as in Envoy.
+ */
 export class MetricTable {
   readonly #metrics: PluginMetrics;
-  readonly #spec: PluginSpec;
   readonly #ids = new Map<string, number>();
   readonly #slots: number[] = [-1];
   readonly #types: number[] = [-1];
 
-  constructor(metrics: PluginMetrics, spec: PluginSpec) {
+  constructor(metrics: PluginMetrics) {
     this.#metrics = metrics;
-    this.#spec = spec;
   }
 
-  /** 0 where there are too many. */
-  define(type: MetricType, name: string): number {
-    const key = `${type} ${name}`;
+  /** @param spec whose metric it is. 0 where there are too many. */
+  define(spec: PluginSpec, type: MetricType, name: string): number {
+    const key = `${spec.name} ${type} ${name}`;
     const known = this.#ids.get(key);
     if (known !== undefined) return known;
     if (this.#slots.length > METRICS) return 0;
-    const slot = this.#metrics.define(this.#spec, type, name);
+    const slot = this.#metrics.define(spec, type, name);
     if (slot < 0) return 0;
     const id = this.#slots.length;
     this.#ids.set(key, id);

@@ -4,17 +4,16 @@ import { LogLevel } from './abi.ts';
 import type { CalloutTransport } from './callouts.ts';
 import { Grants } from './capabilities.ts';
 import { StreamContext } from './context.ts';
-import { CrashLoop } from './crash-loop.ts';
+import { environmentOf } from './environment.ts';
 import { GuestLog } from './guest-log.ts';
-import { runWithin } from './guard.ts';
-import { START_MS } from './limits.ts';
+import { Heap } from './heap.ts';
+import { InstanceGroup, type PluginHealth } from './instance-group.ts';
 import type { CompiledModule } from './module.ts';
 import { MetricTable, type PluginMetrics } from './plugin-metrics.ts';
 import { SharedQueues } from './queues.ts';
-import { RootContext } from './root.ts';
-import type { SharedStore } from './shared.ts';
+import type { RootContext } from './root.ts';
+import { spaceOf, type SharedStore } from './shared.ts';
 import type { StreamHost } from './stream-host.ts';
-import { Vm } from './vm.ts';
 
 export { Wants } from './abi.ts';
 
@@ -29,6 +28,8 @@ export interface WasmHostDeps {
   now(): number;
   readonly node: { readonly id: string; readonly cluster: string };
   readonly workerId: number;
+  /** Variables of this process, for those that a Module may pass on. Default: none. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Lines below it are not made; guests can ask for it. Default: `LogLevel.Info`. */
   readonly logLevel?: number;
 }
@@ -37,7 +38,10 @@ export interface WasmHostDeps {
 export class WasmHost {
   readonly deps: WasmHostDeps;
   readonly queues = new SharedQueues();
+  readonly heap = new Heap();
   readonly logLevel: number;
+  /** Groups that more than one plugin may join, by what has to be equal for it. */
+  readonly #shared = new Map<CompiledModule, Map<string, InstanceGroup>>();
 
   constructor(deps: WasmHostDeps) {
     this.deps = deps;
@@ -50,35 +54,43 @@ export class WasmHost {
    * @throws PluginStartError where the guest refuses, traps or takes too long
    */
   async startPlugin(module: CompiledModule, spec: PluginSpec): Promise<Plugin> {
-    const plugin = new Plugin(this, module, spec);
-    await plugin.start();
-    return plugin;
+    const plugin = new Plugin(this, this.#groupOf(module, spec), spec);
+    plugin.start();
+    return Promise.resolve(plugin);
+  }
+
+  /** A group without members and instances; another plugin begins anew. */
+  forget(group: InstanceGroup): void {
+    const groups = this.#shared.get(group.module);
+    if (groups === undefined) return;
+    for (const [key, each] of groups) if (each === group) groups.delete(key);
+    if (groups.size === 0) this.#shared.delete(group.module);
+  }
+
+  #groupOf(module: CompiledModule, spec: PluginSpec): InstanceGroup {
+    const { tenant, vmId, vmConfiguration, environment, instances, capabilities } = spec;
+    const make = (): InstanceGroup =>
+      new InstanceGroup(
+        this,
+        module,
+        instances,
+        new MetricTable(this.deps.metrics),
+        environmentOf(environment, this.deps.environment ?? {}),
+      );
+    if (!instances.shared) return make();
+    let groups = this.#shared.get(module);
+    if (groups === undefined) this.#shared.set(module, (groups = new Map<string, InstanceGroup>()));
+    const key = JSON.stringify([tenant, vmId, vmConfiguration, environment, instances, capabilities]);
+    let group = groups.get(key);
+    if (group === undefined) groups.set(key, (group = make()));
+    return group;
   }
 }
 
-/** A plugin that cannot serve with its module and configuration. */
-export class PluginStartError extends Error {
-  readonly plugin: string;
-  readonly reason: string;
-
-  constructor(plugin: string, reason: string) {
-    super(`${plugin}: ${reason}`);
-    this.name = 'PluginStartError';
-    this.plugin = plugin;
-    this.reason = reason;
-  }
-}
-
-/** `recovering`: an instance trapped and the next is being made. `tripped`: it traps too often to be tried soon. */
-export type PluginHealth = 'healthy' | 'recovering' | 'tripped';
-
-const FRAMES = 3;
-/** A guest's line of a stack: its name where the module has a name section, its number and offset else. */
-const FRAME = /at (?:(.+) \()?wasm:\/\/.*(wasm-function\[\d+\]:0x[0-9a-f]+)/;
-
-/** A module with one configuration, and its instances in this worker. */
+/** One configuration of a module at its place in a chain: a root context in each instance of its group. */
 export class Plugin {
   readonly host: WasmHostDeps & { readonly queues: SharedQueues };
+  readonly group: InstanceGroup;
   readonly module: CompiledModule;
   readonly spec: PluginSpec;
   readonly metrics: MetricTable;
@@ -88,77 +100,86 @@ export class Plugin {
   readonly logLevel: number;
   readonly configuration: Uint8Array;
   readonly vmConfiguration: Uint8Array;
+  /** Of the data and queues that it shares. */
+  readonly space: string;
   /** 0.1.0 reads a field that is not there as an empty one. */
   readonly emptyWhenMissing: boolean;
+  /** In instances that take streams. The group keeps the list. */
+  readonly roots: RootContext[] = [];
   traps = 0;
-  health: PluginHealth = 'healthy';
 
   readonly #log: GuestLog;
   readonly #clusters: ReadonlyMap<string, number>;
-  readonly #crashes = new CrashLoop();
-  readonly #vms: Vm[] = [];
   /** Contexts to be used again, the first `#freeCount`: an array that shrinks and grows is made anew each time. */
   readonly #free: StreamContext[] = [];
   #freeCount = 0;
   #turn = 0;
-  #replacement: NodeJS.Timeout | null = null;
+  #streams = 0;
   #retired: Promise<void> | null = null;
   #lastStreamGone: (() => void) | null = null;
 
-  constructor(host: WasmHost, module: CompiledModule, spec: PluginSpec) {
+  constructor(host: WasmHost, group: InstanceGroup, spec: PluginSpec) {
     this.host = { ...host.deps, queues: host.queues, now: () => host.deps.now() };
-    this.module = module;
+    this.group = group;
+    this.module = group.module;
     this.spec = spec;
     this.grants = new Grants(spec.capabilities);
-    this.wants = module.wants;
+    this.wants = group.module.wants;
     this.logLevel = host.logLevel;
     this.configuration = Buffer.from(spec.configuration);
     this.vmConfiguration = Buffer.from(spec.vmConfiguration);
-    this.emptyWhenMissing = module.abi === '0.1.0';
-    this.metrics = new MetricTable(host.deps.metrics, spec);
+    this.space = spaceOf(spec.tenant, spec.vmId);
+    this.emptyWhenMissing = group.module.abi === '0.1.0';
+    this.metrics = group.metrics;
     this.#clusters = new Map(spec.callouts);
     this.#log = new GuestLog((level, message) => host.deps.log(level, spec.name, message), this.host.now);
   }
 
   /** @throws PluginStartError */
-  async start(): Promise<void> {
+  start(): void {
     for (const warning of this.module.warnings) this.warnOnce(warning);
-    this.#vms.push(this.#startVm());
-    return Promise.resolve();
+    this.group.join(this);
   }
 
+  get health(): PluginHealth {
+    return this.group.health;
+  }
+
+  /** Those of its group: plugins that share a VM have the same ones. */
   get instances(): number {
-    return this.#vms.length;
+    return this.group.instances;
   }
 
   get heapBytes(): number {
-    return this.#vms.reduce((sum, vm) => sum + vm.heapBytes, 0);
+    return this.group.heapBytes;
   }
 
   /** A context for a stream, or null while no instance is fit to serve: the chain then applies `onError`. */
   createContext(stream: StreamHost): StreamContext | null {
-    const vm = this.#pick();
-    if (vm === null) return null;
+    const root = this.#take();
+    if (root === null) return null;
     const context = this.#freeCount === 0 ? new StreamContext(this) : this.#free[--this.#freeCount]!;
-    vm.streams++;
-    context.begin(vm, stream);
+    context.begin(root, stream);
+    this.#streams++;
     return context;
   }
 
   /** Moves a context that its guest does not know yet away from an instance that trapped. */
   rebind(context: StreamContext): void {
-    const vm = this.#pick();
-    if (vm === null) return;
+    const root = this.#take();
+    if (root === null) return;
     context.vm.streams--;
-    vm.streams++;
-    context.vm = vm;
+    context.bind(root);
   }
 
   /** Takes back a context whose stream is over. */
   release(context: StreamContext): void {
-    context.vm.streams--;
+    const { vm } = context;
+    vm.streams--;
+    this.#streams--;
     this.#free[this.#freeCount++] = context;
-    if (this.#lastStreamGone !== null && this.#isIdle()) this.#lastStreamGone();
+    if (this.group.isCounting) this.group.left(vm);
+    if (this.#streams === 0 && this.#lastStreamGone !== null) this.#lastStreamGone();
   }
 
   /** Ends the plugin once its last stream is over: done and delete for its root contexts, ticks and callouts stopped. */
@@ -168,22 +189,24 @@ export class Plugin {
   }
 
   async #retire(): Promise<void> {
-    if (!this.#isIdle()) await new Promise<void>((resolve) => (this.#lastStreamGone = resolve));
+    if (this.#streams > 0) await new Promise<void>((resolve) => (this.#lastStreamGone = resolve));
     this.#lastStreamGone = null;
-    if (this.#replacement !== null) clearTimeout(this.#replacement);
-    this.#replacement = null;
-    await Promise.all(this.#vms.splice(0).map((vm) => vm.root.end()));
+    await this.group.leave(this);
   }
 
-  #isIdle(): boolean {
-    return this.#vms.every((vm) => vm.streams === 0);
-  }
-
-  #pick(): Vm | null {
-    const { length } = this.#vms;
-    if (length < 2) return length === 0 ? null : this.#vms[0]!;
-    this.#turn = (this.#turn + 1) % length;
-    return this.#vms[this.#turn]!;
+  /** A root context in an instance that gets one stream more. */
+  #take(): RootContext | null {
+    const { roots } = this;
+    if (roots.length === 0) this.group.onDemand();
+    if (roots.length === 0) return null;
+    let root = roots[0]!;
+    if (roots.length > 1) {
+      this.#turn = (this.#turn + 1) % roots.length;
+      root = roots[this.#turn]!;
+    }
+    root.vm.streams++;
+    if (this.group.isCounting) this.group.taken(root.vm);
+    return root;
   }
 
   /** Index of the cluster that a callout names, or -1. */
@@ -207,96 +230,4 @@ export class Plugin {
   warnOnce(message: string): void {
     this.#log.warnOnce(message);
   }
-
-  /** An instance trapped: it is dropped, its streams are told, another takes its place. */
-  trapped(vm: Vm, callback: string, error: unknown): void {
-    vm.trapReason = `trap in ${callback}: ${describe(error)}${lastWords(vm)}`;
-    const index = this.#vms.indexOf(vm);
-    // One that starts is nobody's yet, and one that ends is not replaced.
-    if (index < 0) return;
-    this.#vms.splice(index, 1);
-    this.traps++;
-    vm.root.dispose();
-    this.#log.line(LogLevel.Error, vm.trapReason);
-    // Not from within the stream whose callback it was: that one learns of it by the callback's result.
-    queueMicrotask(() => tellStreams(vm));
-    this.#replaceAfter(vm);
-  }
-
-  #replaceAfter(vm: Vm): void {
-    const now = this.host.now();
-    const delay = this.#crashes.trap(now, now - vm.startedAt);
-    const tripped = this.#crashes.isTripped(now);
-    this.health = tripped ? 'tripped' : 'recovering';
-    if (tripped)
-      this.#log.line(LogLevel.Critical, `it traps again and again: no other instance for ${delay / 1000} s`);
-    if (this.#retired !== null && this.#isIdle()) {
-      this.#lastStreamGone?.();
-      return;
-    }
-    this.#replacement = setTimeout(() => this.#replace(), delay);
-    this.#replacement.unref();
-  }
-
-  #replace(): void {
-    this.#replacement = null;
-    const vm = new Vm(this);
-    try {
-      this.#startVm(vm);
-    } catch (error) {
-      this.#log.line(LogLevel.Error, (error as PluginStartError).reason);
-      this.#replaceAfter(vm);
-      return;
-    }
-    this.#vms.push(vm);
-    this.health = 'healthy';
-  }
-
-  #startVm(vm = new Vm(this)): Vm {
-    vm.startedAt = this.host.now();
-    let refusal: string | null = null;
-    try {
-      runWithin(START_MS, () => {
-        vm.start();
-        vm.root = new RootContext(vm);
-        refusal = vm.root.start(this.vmConfiguration.length, this.configuration.length);
-      });
-      if (vm.trapReason !== '') throw new PluginStartError(this.spec.name, vm.trapReason);
-      if (refusal !== null)
-        throw new PluginStartError(this.spec.name, `${refusal as string} answered false${lastWords(vm)}`);
-    } catch (error) {
-      vm.dead = true;
-      vm.root?.dispose();
-      if (error instanceof PluginStartError) throw error;
-      throw new PluginStartError(this.spec.name, `its start: ${describe(error)}${lastWords(vm)}`);
-    }
-    return vm;
-  }
-}
-
-/** Each stream once: those whose callback returned `TRAPPED` know it already. */
-function tellStreams(vm: Vm): void {
-  for (const context of [...vm.contexts]) {
-    if (!(context instanceof StreamContext) || context.failed || context.stream === null) continue;
-    context.failed = true;
-    context.stream.contextFailed(context);
-  }
-}
-
-/** What happened, and the guest functions on top of the stack. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const frames: string[] = [];
-  for (const line of (error.stack ?? '').split('\n')) {
-    const frame = FRAME.exec(line);
-    if (frame !== null && frames.length < FRAMES) frames.push(frame[1] ?? frame[2]!);
-  }
-  return frames.length === 0 ? error.message : `${error.message} in ${frames.join(' < ')}`;
-}
-
-function lastWords(vm: Vm): string {
-  const said = vm.lastWords;
-  if (said === '') return '';
-  const broken = said.includes('wasmexport function called after main.main returned');
-  return `; it logged last: ${said}${broken ? ' (build it with -buildmode=c-shared)' : ''}`;
 }

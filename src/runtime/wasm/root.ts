@@ -1,12 +1,15 @@
 import { Callouts } from './callouts.ts';
 import { DONE_MS } from './limits.ts';
+import type { Plugin } from './plugin.ts';
 import type { Vm } from './vm.ts';
 
 /** A plugin's own context in one instance: what it owns between streams. */
 export class RootContext {
   readonly vm: Vm;
+  readonly plugin: Plugin;
   readonly id: number;
-  /** A root context serves no stream; the field makes it alike a stream context. */
+  /** These two make it alike a stream context. */
+  readonly root: RootContext = this;
   readonly stream = null;
   readonly callouts: Callouts;
   /** Callouts that it has under way for itself. */
@@ -18,9 +21,12 @@ export class RootContext {
   /** `proxy_on_done` answered false, `proxy_done` is waited for. */
   #pendingDone: (() => void) | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #ended: Promise<void> | null = null;
 
-  constructor(vm: Vm) {
+  constructor(vm: Vm, plugin: Plugin) {
     this.vm = vm;
+    this.plugin = plugin;
+    vm.roots.add(this);
     this.id = vm.contexts.add(this);
     this.callouts = new Callouts(this);
   }
@@ -30,14 +36,15 @@ export class RootContext {
    *
    * @returns what the guest refused, or null where it is ready
    */
-  start(vmConfigurationSize: number, configurationSize: number): string | null {
+  start(): string | null {
+    const { vmConfiguration, configuration } = this.plugin;
     const { contextCreate, vmStart, configure } = this.vm.callbacks;
     if (contextCreate !== null) this.vm.call(this, contextCreate, 'proxy_on_context_create', 0, 0);
     this.startingVm = true;
-    const started = this.#accepts(vmStart, 'proxy_on_vm_start', vmConfigurationSize);
+    const started = this.#accepts(vmStart, 'proxy_on_vm_start', vmConfiguration.length);
     this.startingVm = false;
     if (!started) return 'proxy_on_vm_start';
-    if (!this.#accepts(configure, 'proxy_on_configure', configurationSize)) return 'proxy_on_configure';
+    if (!this.#accepts(configure, 'proxy_on_configure', configuration.length)) return 'proxy_on_configure';
     return null;
   }
 
@@ -75,14 +82,23 @@ export class RootContext {
     this.vm.call(this, queueReady, 'proxy_on_queue_ready', queueId, 0);
   }
 
-  /** Done, then delete, once no stream context is left. Resolves when the guest has been told. */
-  async end(): Promise<void> {
-    const { done, delete: remove } = this.vm.callbacks;
-    if (!this.vm.dead && done !== null && this.vm.call(this, done, 'proxy_on_done', 0, 0) === 0)
+  /**
+   * Done, then delete, once no stream context is left. Resolves when the guest has been told; its other
+   * root contexts go on.
+   */
+  end(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
+    const { vm } = this;
+    const { done, delete: remove } = vm.callbacks;
+    if (!vm.dead && done !== null && vm.call(this, done, 'proxy_on_done', 0, 0) === 0)
       await this.#doneCalled();
     this.dispose();
-    if (remove !== null && !this.vm.dead) this.vm.call(this, remove, 'proxy_on_delete', 0, 0);
-    this.vm.dead = true;
+    if (remove !== null && !vm.dead) vm.call(this, remove, 'proxy_on_delete', 0, 0);
+    vm.contexts.remove(this.id);
   }
 
   #doneCalled(): Promise<void> {

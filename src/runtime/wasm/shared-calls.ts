@@ -4,6 +4,7 @@ import { Interner } from './intern.ts';
 import { SHARED_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { writeU32 } from './pairs.ts';
+import { spaceOf } from './shared.ts';
 import type { Vm } from './vm.ts';
 
 /** Byte by byte, so that no two keys become one. */
@@ -11,7 +12,6 @@ const names = new Interner('latin1');
 
 /** Shared data and shared queues. They take effect at once: other instances see them within the callback. */
 export function sharedCalls(vm: Vm): HostCalls {
-  const { host, spec } = vm.plugin;
   const read = (memory: Uint8Array, at: number, size: number): string =>
     names.text(memory, at >>> 0, (at >>> 0) + (size >>> 0));
 
@@ -32,7 +32,7 @@ export function sharedCalls(vm: Vm): HostCalls {
       ) {
         return Status.InvalidMemoryAccess;
       }
-      const found = host.shared.get(spec.vmId, read(memory, key, keySize));
+      const found = vm.plugin.host.shared.get(vm.plugin.space, read(memory, key, keySize));
       if (found === undefined) return Status.NotFound;
       const status = vm.give(found.value, 0, found.value.length, outData >>> 0, outSize >>> 0);
       if (status === Status.Ok) writeU32(vm.view(), outCas >>> 0, found.cas);
@@ -50,14 +50,14 @@ export function sharedCalls(vm: Vm): HostCalls {
       if (!holds(memory, key, keySize) || !holds(memory, value, valueSize)) return Status.InvalidMemoryAccess;
       if ((keySize >>> 0) + (valueSize >>> 0) > SHARED_BYTES) return full(vm, 'proxy_set_shared_data');
       const bytes = memory.slice(value >>> 0, (value >>> 0) + (valueSize >>> 0));
-      const status = host.shared.set(spec.vmId, read(memory, key, keySize), bytes, cas >>> 0);
+      const status = vm.plugin.host.shared.set(vm.plugin.space, read(memory, key, keySize), bytes, cas >>> 0);
       return status === Status.InternalFailure ? full(vm, 'proxy_set_shared_data') : status;
     },
 
     proxy_register_shared_queue(name: number, nameSize: number, outId: number): Status {
       const memory = vm.memory();
       if (!holds(memory, name, nameSize) || !holds(memory, outId, 4)) return Status.InvalidMemoryAccess;
-      const id = host.queues.register(spec.vmId, read(memory, name, nameSize), vm.root);
+      const id = vm.plugin.host.queues.register(vm.plugin.space, read(memory, name, nameSize), vm.root);
       if (id === 0) return full(vm, 'proxy_register_shared_queue');
       writeU32(memory, outId >>> 0, id);
       return Status.Ok;
@@ -74,8 +74,9 @@ export function sharedCalls(vm: Vm): HostCalls {
       if (!holds(memory, vmId, vmIdSize) || !holds(memory, name, nameSize) || !holds(memory, outId, 4)) {
         return Status.InvalidMemoryAccess;
       }
-      const owner = vmIdSize === 0 ? spec.vmId : read(memory, vmId, vmIdSize);
-      const id = host.queues.resolve(owner, read(memory, name, nameSize));
+      const { plugin } = vm;
+      const owner = vmIdSize === 0 ? plugin.space : spaceOf(plugin.spec.tenant, read(memory, vmId, vmIdSize));
+      const id = vm.plugin.host.queues.resolve(owner, read(memory, name, nameSize));
       if (id === 0) return Status.NotFound;
       writeU32(memory, outId >>> 0, id);
       return Status.Ok;
@@ -84,16 +85,18 @@ export function sharedCalls(vm: Vm): HostCalls {
     proxy_enqueue_shared_queue(id: number, data: number, size: number): Status {
       const memory = vm.memory();
       if (!holds(memory, data, size)) return Status.InvalidMemoryAccess;
-      if (!host.queues.has(id >>> 0)) return Status.NotFound;
+      if (!vm.plugin.host.queues.has(id >>> 0)) return Status.NotFound;
       const item = memory.slice(data >>> 0, (data >>> 0) + (size >>> 0));
-      return host.queues.enqueue(id >>> 0, item) ? Status.Ok : full(vm, 'proxy_enqueue_shared_queue');
+      return vm.plugin.host.queues.enqueue(id >>> 0, item)
+        ? Status.Ok
+        : full(vm, 'proxy_enqueue_shared_queue');
     },
 
     proxy_dequeue_shared_queue(id: number, outData: number, outSize: number): Status {
       const memory = vm.memory();
       if (!holds(memory, outData, 4) || !holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
-      if (!host.queues.has(id >>> 0)) return Status.NotFound;
-      const item = host.queues.dequeue(id >>> 0);
+      if (!vm.plugin.host.queues.has(id >>> 0)) return Status.NotFound;
+      const item = vm.plugin.host.queues.dequeue(id >>> 0);
       if (item === undefined) return Status.Empty;
       return vm.give(item, 0, item.length, outData >>> 0, outSize >>> 0);
     },

@@ -26,6 +26,11 @@ export interface SharedStore {
   ): typeof Status.Ok | typeof Status.CasMismatch | typeof Status.InternalFailure;
 }
 
+/** The namespace of what is shared: VM ids of two tenants never meet. */
+export function spaceOf(tenant: string, vmId: string): string {
+  return `${tenant}\0${vmId}`;
+}
+
 interface Namespace {
   readonly values: Map<string, SharedValue>;
   /** Of keys and values. */

@@ -4,6 +4,7 @@ import { ContextTable, type Context } from './context-table.ts';
 import { Effects } from './effects.ts';
 import { linkImports } from './host-calls.ts';
 import { REPLIED, TRAPPED } from './outcome.ts';
+import type { InstanceGroup } from './instance-group.ts';
 import type { Plugin } from './plugin.ts';
 import type { RootContext } from './root.ts';
 import type { StreamHost } from './stream-host.ts';
@@ -70,9 +71,13 @@ const WORD_LOOP = 192;
  * fields. It is never entered while the guest is on the stack, and after a trap never again.
  */
 export class Vm {
-  readonly plugin: Plugin;
+  readonly group: InstanceGroup;
   readonly contexts = new ContextTable();
+  /** Of each plugin that it serves. */
+  readonly roots = new Set<RootContext>();
   callbacks!: Callbacks;
+  /** Of the effective context, or of the one before; of the plugin that starts while there is none. */
+  plugin: Plugin;
   root!: RootContext;
 
   stage: number = Stage.Idle;
@@ -94,6 +99,8 @@ export class Vm {
   trapReason = '';
   /** Contexts of streams that it serves, those included that the guest does not know yet. */
   streams = 0;
+  /** Streams that it was given, where they are counted. */
+  taken = 0;
   startedAt = 0;
   /** Foreign functions whose answer is still to come. */
   readonly tickets = new Set<number>();
@@ -107,8 +114,15 @@ export class Vm {
   #words: DataView = NO_WORDS;
   #allocator!: GuestFunction;
 
-  constructor(plugin: Plugin) {
+  /** @param plugin whose lines its start writes */
+  constructor(group: InstanceGroup, plugin: Plugin) {
+    this.group = group;
     this.plugin = plugin;
+  }
+
+  rootOf(plugin: Plugin): RootContext | null {
+    for (const root of this.roots) if (root.plugin === plugin) return root;
+    return null;
   }
 
   /**
@@ -117,7 +131,7 @@ export class Vm {
    * @throws whatever the guest's start throws; the instance is of no use then
    */
   start(): void {
-    const { code, allocator } = this.plugin.module;
+    const { code, allocator } = this.group.module;
     this.stage = Stage.Start;
     const { exports } = new WebAssembly.Instance(code, linkImports(this));
     this.#memory = exports.memory as WebAssembly.Memory;
@@ -131,6 +145,7 @@ export class Vm {
       this.#runCommand(find('_start'));
     }
     if (this.#fault !== null) throw this.#fault;
+    this.view();
     this.stage = Stage.Idle;
   }
 
@@ -164,6 +179,8 @@ export class Vm {
     if (this.#memory !== null) {
       this.#bytes = new Uint8Array(this.#memory.buffer);
       this.#words = new DataView(this.#memory.buffer);
+      const tooMuch = this.group.host.heap.resize(this, this.#bytes.length);
+      if (tooMuch && this.stage !== Stage.Idle) this.fail("the worker's memory for filters is used up");
     }
     return this.#bytes;
   }
@@ -254,8 +271,7 @@ export class Vm {
     if (this.stage !== Stage.Idle) throw new Error(`${name}: the guest is on the stack already`);
     this.stage = Stage.Callback;
     this.running = context;
-    this.effective = context;
-    this.stream = context.stream;
+    this.act(context);
     this.replied = false;
     let result: number;
     try {
@@ -271,6 +287,14 @@ export class Vm {
     this.stream = null;
     if (this.effects.commit()) this.#apply();
     return replied ? REPLIED : result;
+  }
+
+  /** Host calls are for this context from here on. */
+  act(context: Context): void {
+    this.effective = context;
+    this.stream = context.stream;
+    this.root = context.root;
+    this.plugin = context.plugin;
   }
 
   // A stream that is told may call this instance again, so the list being told is put aside.
@@ -289,7 +313,7 @@ export class Vm {
     this.effective = null;
     this.stream = null;
     this.dead = true;
-    this.plugin.trapped(this, name, error);
+    this.group.trapped(this, name, error);
     return TRAPPED;
   }
 }

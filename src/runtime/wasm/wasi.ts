@@ -10,7 +10,7 @@ const Errno = { Success: 0, BadF: 8, Fault: 21, Inval: 28, NoEnt: 44, NoSys: 52,
 const FD_WRITE = 64;
 const FDSTAT_BYTES = 24;
 
-/** WASI preview 1 as far as compilers' runtimes need it: no file, no variable, no argument. */
+/** WASI preview 1 as far as compilers' runtimes need it: no file, no argument, and the variables that the Module lists. */
 export function wasiCalls(vm: Vm): HostCalls {
   const write = (fd: number, iovs: number, count: number, outWritten: number): number => {
     const memory = vm.view();
@@ -79,8 +79,27 @@ export function wasiCalls(vm: Vm): HostCalls {
       randomFillSync(memory, buffer >>> 0, size >>> 0);
       return Errno.Success;
     },
-    environ_sizes_get: zeros,
-    environ_get: (): number => Errno.Success,
+    environ_sizes_get(outCount: number, outSize: number): number {
+      const memory = vm.view();
+      if (!holds(memory, outCount, 4) || !holds(memory, outSize, 4)) return Errno.Fault;
+      const { environment } = vm.group;
+      writeU32(memory, outCount >>> 0, environment.length);
+      writeU32(memory, outSize >>> 0, sizeOf(environment));
+      return Errno.Success;
+    },
+    environ_get(outPointers: number, outText: number): number {
+      const memory = vm.view();
+      const { environment } = vm.group;
+      if (!holds(memory, outPointers, 4 * environment.length) || !holds(memory, outText, sizeOf(environment)))
+        return Errno.Fault;
+      let at = outText >>> 0;
+      for (const [i, entry] of environment.entries()) {
+        writeU32(memory, (outPointers >>> 0) + 4 * i, at);
+        memory.set(entry, at);
+        at += entry.length;
+      }
+      return Errno.Success;
+    },
     args_sizes_get: zeros,
     args_get: (): number => Errno.Success,
     poll_oneoff(_in: number, _out: number, _count: number, outEvents: number): number {
@@ -94,4 +113,8 @@ export function wasiCalls(vm: Vm): HostCalls {
       vm.fail(`it exited with code ${code >>> 0}`, code >>> 0);
     },
   };
+}
+
+function sizeOf(environment: readonly Uint8Array[]): number {
+  return environment.reduce((sum, entry) => sum + entry.length, 0);
 }

@@ -1,0 +1,313 @@
+import type { InstancesSpec } from '../snapshot.ts';
+import { LogLevel } from './abi.ts';
+import { StreamContext } from './context.ts';
+import { CrashLoop } from './crash-loop.ts';
+import { runWithin } from './guard.ts';
+import { HEAP_BYTES, INSTANCES, START_MS } from './limits.ts';
+import type { CompiledModule } from './module.ts';
+import type { MetricTable } from './plugin-metrics.ts';
+import type { Plugin, WasmHost } from './plugin.ts';
+import { RootContext } from './root.ts';
+import { PluginStartError, describe, lastWords } from './start-error.ts';
+import { Vm } from './vm.ts';
+
+/** `recovering`: an instance trapped and the next is being made. `tripped`: it traps too often to be tried soon. */
+export type PluginHealth = 'healthy' | 'recovering' | 'tripped';
+
+/**
+ * The instances of one module in this worker that serve the same plugins: one plugin, or all whose
+ * VM id, module and VM configuration are the same. Each plugin has a root context in each instance.
+ *
+ * An instance is `ready`, or `leaving`: it gets no more streams and ends with its last one.
+ */
+export class InstanceGroup {
+  readonly host: WasmHost;
+  readonly module: CompiledModule;
+  readonly spec: InstancesSpec;
+  /** Metrics of all members under one range of ids: what one root context defined another may count. */
+  readonly metrics: MetricTable;
+  /** `KEY=value` and a NUL, for each variable that guests may read. */
+  readonly environment: readonly Uint8Array[];
+  /** Whether `taken` has to be told of streams. */
+  readonly isCounting: boolean;
+  health: PluginHealth = 'healthy';
+
+  readonly #crashes = new CrashLoop();
+  readonly #members = new Set<Plugin>();
+  readonly #ready: Vm[] = [];
+  readonly #leaving = new Set<Vm>();
+  /** Plugins whose root contexts are being told of their end. */
+  #ending = 0;
+  #backoff: NodeJS.Timeout | null = null;
+  #refill: NodeJS.Immediate | null = null;
+
+  constructor(
+    host: WasmHost,
+    module: CompiledModule,
+    spec: InstancesSpec,
+    metrics: MetricTable,
+    environment: readonly Uint8Array[],
+  ) {
+    this.host = host;
+    this.module = module;
+    this.spec = spec;
+    this.metrics = metrics;
+    this.environment = environment;
+    this.isCounting = spec.recycleAfter > 0;
+  }
+
+  get instances(): number {
+    return this.#ready.length + this.#leaving.size;
+  }
+
+  get heapBytes(): number {
+    let sum = 0;
+    for (const vm of this.#ready) sum += vm.heapBytes;
+    for (const vm of this.#leaving) sum += vm.heapBytes;
+    return sum;
+  }
+
+  /**
+   * Starts the plugin in each instance that is there, or the first instances.
+   *
+   * @throws PluginStartError where the guest refuses, traps or takes too long; nothing is left of it then
+   */
+  join(plugin: Plugin): void {
+    const vms = [...this.#ready];
+    if (vms.length > 0) {
+      try {
+        for (const vm of vms) this.#startRoot(vm, plugin);
+      } catch (error) {
+        for (const vm of vms) void this.#endRoot(vm, plugin);
+        throw error;
+      }
+      this.#members.add(plugin);
+      for (const vm of vms) if (!vm.dead) plugin.roots.push(vm.rootOf(plugin)!);
+      return;
+    }
+    this.#members.add(plugin);
+    try {
+      for (let i = 0; i < this.spec.min; i++) this.#add(this.#startVm());
+    } catch (error) {
+      while (this.#ready.length > 0) this.#drop(this.#unready(0));
+      this.#members.delete(plugin);
+      throw error;
+    }
+    this.#recovered();
+  }
+
+  /** Ends the plugin's root contexts; no stream of it is left. */
+  async leave(plugin: Plugin): Promise<void> {
+    this.#members.delete(plugin);
+    plugin.roots.length = 0;
+    if (this.#members.size === 0) this.#cancel();
+    this.#ending++;
+    await Promise.all([...this.#ready, ...this.#leaving].map((vm) => this.#endRoot(vm, plugin)));
+    this.#ending--;
+    if (this.#members.size > 0 || this.#ending > 0) return;
+    while (this.#ready.length > 0) this.#drop(this.#unready(0));
+    this.host.forget(this);
+  }
+
+  /** Another instance where none is ready: one that serves a stream alone is made on demand. */
+  onDemand(): void {
+    if (this.spec.recycleAfter !== 1 || this.#backoff !== null || this.#members.size === 0) return;
+    if (this.instances < this.spec.max) this.#start();
+  }
+
+  /** A stream was given to the instance. */
+  taken(vm: Vm): void {
+    vm.taken++;
+    if (vm.taken < this.spec.recycleAfter) return;
+    // One that serves a single stream is used up at once; another one serves until its successor is there.
+    if (this.spec.recycleAfter === 1) this.#leave(vm);
+    this.#refillSoon();
+  }
+
+  /** A stream of the instance is over. */
+  left(vm: Vm): void {
+    if (vm.streams > 0 || !this.#leaving.has(vm)) return;
+    void this.#end(vm);
+  }
+
+  /** An instance trapped: it is dropped, its streams are told, another takes its place. */
+  trapped(vm: Vm, callback: string, error: unknown): void {
+    vm.trapReason = `trap in ${callback}: ${describe(error)}${lastWords(vm)}`;
+    const index = this.#ready.indexOf(vm);
+    // One that starts is nobody's yet.
+    if (index < 0 && !this.#leaving.has(vm)) return;
+    const { plugin } = vm;
+    plugin.traps++;
+    plugin.log(LogLevel.Error, vm.trapReason);
+    if (index >= 0) this.#unready(index);
+    this.#leaving.delete(vm);
+    this.#drop(vm);
+    // Not from within the stream whose callback it was: that one learns of it by the callback's result.
+    queueMicrotask(() => tellStreams(vm));
+    this.#replaceAfter(vm, plugin);
+  }
+
+  #replaceAfter(vm: Vm, plugin: Plugin): void {
+    const now = this.host.deps.now();
+    const delay = this.#crashes.trap(now, now - vm.startedAt);
+    const tripped = this.#crashes.isTripped(now);
+    if (tripped)
+      plugin.log(LogLevel.Critical, `it traps again and again: no other instance for ${delay / 1000} s`);
+    // Those that are left go on; while they do, nothing is missing but their number.
+    if (this.#ready.length === 0 || tripped) this.health = tripped ? 'tripped' : 'recovering';
+    if (this.#members.size === 0 || this.#backoff !== null) return;
+    this.#backoff = setTimeout(() => {
+      this.#backoff = null;
+      this.#fill();
+    }, delay);
+    this.#backoff.unref();
+  }
+
+  #refillSoon(): void {
+    if (this.#refill !== null || this.#backoff !== null || this.#members.size === 0) return;
+    this.#refill = setImmediate(() => {
+      this.#refill = null;
+      this.#fill();
+    });
+    this.#refill.unref();
+  }
+
+  /** Brings the number of ready instances to its minimum, in the place of those that have served enough. */
+  #fill(): void {
+    const { min, max, recycleAfter } = this.spec;
+    const spent = this.#ready.filter((vm) => recycleAfter > 0 && vm.taken >= recycleAfter);
+    for (let missing = min - this.#ready.length + spent.length; missing > 0; missing--) {
+      if (this.instances >= max || !this.#start()) break;
+      const used = spent.pop();
+      if (used !== undefined) this.#leave(used);
+    }
+  }
+
+  /** False where it did not start: it is tried again later. */
+  #start(): boolean {
+    const vm = new Vm(this, this.#first());
+    try {
+      this.#startVm(vm);
+    } catch (error) {
+      const plugin = [...this.#members].find(({ spec }) => spec.name === (error as PluginStartError).plugin);
+      (plugin ?? this.#first()).log(LogLevel.Error, (error as PluginStartError).reason);
+      this.#replaceAfter(vm, plugin ?? this.#first());
+      return false;
+    }
+    this.#add(vm);
+    this.#recovered();
+    return true;
+  }
+
+  #recovered(): void {
+    this.#cancel();
+    this.health = 'healthy';
+  }
+
+  #cancel(): void {
+    if (this.#backoff !== null) clearTimeout(this.#backoff);
+    if (this.#refill !== null) clearImmediate(this.#refill);
+    this.#backoff = this.#refill = null;
+  }
+
+  #add(vm: Vm): void {
+    this.#ready.push(vm);
+    for (const plugin of this.#members) plugin.roots.push(vm.rootOf(plugin)!);
+  }
+
+  #leave(vm: Vm): void {
+    this.#unready(this.#ready.indexOf(vm));
+    this.#leaving.add(vm);
+    this.left(vm);
+  }
+
+  #unready(index: number): Vm {
+    const vm = this.#ready.splice(index, 1)[0]!;
+    for (const plugin of this.#members) plugin.roots.splice(plugin.roots.indexOf(vm.rootOf(plugin)!), 1);
+    return vm;
+  }
+
+  async #end(vm: Vm): Promise<void> {
+    // A second call finds it gone from both lists.
+    this.#leaving.delete(vm);
+    await Promise.all([...vm.roots].map((root) => root.end()));
+    this.#drop(vm);
+  }
+
+  async #endRoot(vm: Vm, plugin: Plugin): Promise<void> {
+    const root = vm.rootOf(plugin);
+    if (root === null) return;
+    await root.end();
+    vm.roots.delete(root);
+  }
+
+  /** No callback comes after this, and its memory counts no more. */
+  #drop(vm: Vm): void {
+    vm.dead = true;
+    for (const root of vm.roots) root.dispose();
+    this.host.heap.remove(vm);
+  }
+
+  #first(): Plugin {
+    return this.#members.values().next().value!;
+  }
+
+  /** @throws PluginStartError */
+  #startVm(vm = new Vm(this, this.#first())): Vm {
+    vm.startedAt = this.host.deps.now();
+    const { heap } = this.host;
+    const first = vm.plugin.spec.name;
+    if (heap.count >= INSTANCES)
+      throw new PluginStartError(first, `the worker has ${INSTANCES} instances already`);
+    if (heap.bytes + this.module.minMemoryBytes > HEAP_BYTES)
+      throw new PluginStartError(first, `the worker's memory for filters, ${HEAP_BYTES} bytes, is used up`);
+    heap.add(vm);
+    try {
+      const members = [...this.#members];
+      this.#guard(vm, vm.plugin, () => {
+        vm.start();
+        return this.#root(vm, members[0]!);
+      });
+      for (const plugin of members.slice(1)) this.#startRoot(vm, plugin);
+    } catch (error) {
+      this.#drop(vm);
+      throw error;
+    }
+    return vm;
+  }
+
+  /** @throws PluginStartError */
+  #startRoot(vm: Vm, plugin: Plugin): void {
+    this.#guard(vm, plugin, () => this.#root(vm, plugin));
+  }
+
+  #root(vm: Vm, plugin: Plugin): string | null {
+    return new RootContext(vm, plugin).start();
+  }
+
+  /** Runs the start of a plugin. @param job answers what the guest refused, or null */
+  #guard(vm: Vm, plugin: Plugin, job: () => string | null): void {
+    const { name } = plugin.spec;
+    let refusal: string | null = null;
+    try {
+      runWithin(START_MS, () => void (refusal = job()));
+    } catch (error) {
+      // What was on the guest's stack is gone, and what it left half done stays so.
+      this.trapped(vm, 'its start', error);
+      vm.dead = true;
+      throw new PluginStartError(name, `its start: ${describe(error)}${lastWords(vm)}`);
+    }
+    if (vm.trapReason !== '') throw new PluginStartError(name, vm.trapReason);
+    if (refusal !== null)
+      throw new PluginStartError(name, `${refusal as string} answered false${lastWords(vm)}`);
+  }
+}
+
+/** Each stream once: those whose callback returned `TRAPPED` know it already. */
+function tellStreams(vm: Vm): void {
+  for (const context of [...vm.contexts]) {
+    if (!(context instanceof StreamContext) || context.failed || context.stream === null) continue;
+    context.failed = true;
+    context.stream.contextFailed(context);
+  }
+}
