@@ -14,6 +14,7 @@ import {
   wordsOf,
 } from './arena.ts';
 import { LOWER, SP, TARGET, TOKEN, VALUE } from './grammar.ts';
+import { copyWords, equalsLowerWords } from './words.ts';
 
 // A constant of this file, for speed: see field-line.ts.
 const FOLDED = LOWER;
@@ -114,6 +115,16 @@ export class HeaderBlock {
     return this.find(name, 0, name.length, from);
   }
 
+  /** As `find`, for a name in lower case that starts its view. */
+  findWords(name: DataView, size: number, from = 0): number {
+    const { words, spans, count } = this;
+    for (let i = from; i < count; i++) {
+      const at = spans[4 * i]!;
+      if (spans[4 * i + 1]! - at === size && equalsLowerWords(words, at, name, 0, size)) return i;
+    }
+    return -1;
+  }
+
   append(
     name: Uint8Array,
     nameStart: number,
@@ -178,6 +189,46 @@ export class HeaderBlock {
     }
   }
 
+  /**
+   * As `append`, for a name in lower case that starts its view and a value, both of which were checked: they
+   * are copied as they are.
+   */
+  appendWords(name: DataView, nameSize: number, value: DataView, valueStart: number, valueEnd: number): void {
+    this.beforeEdit();
+    this.reserveFields(this.count + 1);
+    const index = this.count;
+    this.layWords(index, name, 0, nameSize, value, valueStart, valueEnd);
+    this.count = index + 1;
+  }
+
+  /** As `replace`, under the terms of `appendWords`. */
+  replaceWords(
+    name: DataView,
+    nameSize: number,
+    value: DataView,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const first = this.findWords(name, nameSize, this.pseudo);
+    if (first < 0) {
+      this.appendWords(name, nameSize, value, valueStart, valueEnd);
+      return;
+    }
+    this.beforeEdit();
+    // The name as it stands: what was received keeps its spelling.
+    this.layWords(first, this.words, this.spans[4 * first]!, nameSize, value, valueStart, valueEnd);
+    this.removeWords(name, nameSize, first + 1);
+  }
+
+  /** Removes the fields of a name in lower case that starts its view, from a field on. */
+  removeWords(name: DataView, size: number, from = this.pseudo): void {
+    let index = this.findWords(name, size, from);
+    while (index >= 0) {
+      this.removeAt(index);
+      index = this.findWords(name, size, index);
+    }
+  }
+
   /** For cold paths; text is taken as latin1. */
   replaceText(name: string, value: string): void {
     const nameBytes = Buffer.from(name, 'latin1');
@@ -189,8 +240,10 @@ export class HeaderBlock {
   removeAt(index: number): void {
     if (index < this.pseudo || index >= this.count) return;
     this.beforeEdit();
-    this.spans.copyWithin(4 * index, 4 * index + 4, 4 * this.count);
-    this.count--;
+    const { spans } = this;
+    const end = 4 * --this.count;
+    // A call of copyWithin costs more than moving what a usual head holds.
+    for (let i = 4 * index; i < end; i++) spans[i] = spans[i + 4]!;
   }
 
   /** @returns how many fields went */
@@ -368,6 +421,32 @@ export class HeaderBlock {
     bytes[colon] = 0x3a;
     bytes[colon + 1] = SP;
     const end = copyAllowed(VALUE, SP, value, valueStart, valueEnd, bytes, colon + 2);
+    bytes[end] = 0x0d;
+    bytes[end + 1] = 0x0a;
+    this.length = end + 2;
+    this.setSpan(index, at, colon, colon + 2, end);
+  }
+
+  /** The same for bytes that were checked. */
+  private layWords(
+    index: number,
+    name: DataView,
+    nameStart: number,
+    nameSize: number,
+    value: DataView,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const valueSize = valueEnd - valueStart;
+    this.reserve(nameSize + valueSize + 4);
+    const { bytes, words } = this;
+    const at = this.length;
+    copyWords(name, nameStart, words, at, nameSize);
+    const colon = at + nameSize;
+    bytes[colon] = 0x3a;
+    bytes[colon + 1] = SP;
+    copyWords(value, valueStart, words, colon + 2, valueSize);
+    const end = colon + 2 + valueSize;
     bytes[end] = 0x0d;
     bytes[end + 1] = 0x0a;
     this.length = end + 2;

@@ -1,5 +1,6 @@
 import { HeaderBlock, MessageKind } from '../http/headers.ts';
-import { Edit, FieldKind, classifyName, fits, writeField } from './field-rules.ts';
+import { fieldNameAt } from './field-name.ts';
+import { Edit, FieldKind, fits, kindOf, writeField } from './field-rules.ts';
 import { MapType, Status } from './abi.ts';
 import type { HostCalls } from './host-calls.ts';
 import { Interner } from './intern.ts';
@@ -50,14 +51,14 @@ export function calloutCalls(vm: Vm): HostCalls {
         return refuse(`no upstream is named "${name}"; this filter may call: ${plugin.upstreams || 'none'}`);
       if (timeoutMs < 0) return refuse('the time limit is negative');
       if (bodySize >>> 0 > BODY_BYTES) return refuse(`a body has at most ${BODY_BYTES} bytes`);
-      const head = readBlock(memory, headers >>> 0, headersSize >>> 0, MapType.RequestHeaders);
+      const head = readBlock(vm, headers >>> 0, headersSize >>> 0, MapType.RequestHeaders);
       if (head === null) return refuse('a header is not valid');
       const missing = REQUIRED.find((_, i) => head.valueText(i) === '');
       if (missing !== undefined) return refuse(`the header ${missing} is missing`);
       const end =
         trailersSize === 0
           ? null
-          : readBlock(memory, trailers >>> 0, trailersSize >>> 0, MapType.RequestTrailers);
+          : readBlock(vm, trailers >>> 0, trailersSize >>> 0, MapType.RequestTrailers);
       if (trailersSize !== 0 && end === null) return refuse('a trailer is not valid');
 
       const bytes = memory.slice(body >>> 0, (body >>> 0) + (bodySize >>> 0));
@@ -90,15 +91,21 @@ export function calloutCalls(vm: Vm): HostCalls {
 }
 
 /** A map that the guest passes, with the same checks as one that it writes. Null where one fails. */
-function readBlock(memory: Uint8Array, start: number, size: number, map: number): HeaderBlock | null {
+function readBlock(vm: Vm, start: number, size: number, map: number): HeaderBlock | null {
+  const memory = vm.view();
+  const words = vm.words();
   if (!pairs.read(memory, start, size)) return null;
   const block = new HeaderBlock();
   block.reset(map === MapType.RequestHeaders ? MessageKind.Request : MessageKind.Trailers);
   const { spans, count } = pairs;
   for (let i = 0; i < 4 * count; i += 4) {
-    const kind = classifyName(map, memory, spans[i]!, spans[i + 1]!);
-    if (kind === FieldKind.Invalid || !fits(kind, map, memory, spans[i + 2]!, spans[i + 3]!)) return null;
-    writeField(block, kind, Edit.Add, memory, spans[i + 2]!, spans[i + 3]!);
+    const name = fieldNameAt(memory, words, spans[i]!, spans[i + 1]! - spans[i]!);
+    const kind = kindOf(map, name);
+    const valueStart = spans[i + 2]!;
+    const valueEnd = spans[i + 3]!;
+    if (kind === FieldKind.Invalid || !fits(kind, map, name, memory, words, valueStart, valueEnd))
+      return null;
+    writeField(block, kind, Edit.Add, map, name, memory, words, valueStart, valueEnd);
   }
   return block;
 }

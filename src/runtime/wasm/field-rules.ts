@@ -1,10 +1,11 @@
 import { BAD_AUTHORITY, normaliseAuthority } from '../http/authority.ts';
-import { FieldId, equalsIgnoringCase, fieldId } from '../http/fields.ts';
-import { isBlank, isFieldValue, isTarget, LOWER, TOKEN, TOKEN_ODD } from '../http/grammar.ts';
+import { FieldId, equalsIgnoringCase } from '../http/fields.ts';
+import { isBlank, isTarget, TOKEN } from '../http/grammar.ts';
 import { Pseudo, STATUS_INDEX, type HeaderBlock } from '../http/headers.ts';
-import { mapsToFraming } from '../http/odd-name.ts';
+import { isFieldValueWords } from '../http/words.ts';
 import { MapType } from './abi.ts';
-import { FIELD_NAME_BYTES, FIELD_VALUE_BYTES, MAP_BYTES, MAP_FIELDS } from './limits.ts';
+import type { FieldName } from './field-name.ts';
+import { FIELD_VALUE_BYTES, MAP_BYTES, MAP_FIELDS } from './limits.ts';
 
 export const Edit = { Add: 0, Replace: 1 } as const;
 
@@ -21,54 +22,22 @@ export const FieldKind = {
   Ignored: 4,
 } as const;
 
-const COLON = 0x3a;
 const STAR = 0x2a;
 const SLASH = 0x2f;
 const METHOD_BYTES = 32;
 
-const REQUEST_PSEUDO = [':method', ':path', ':authority', ':scheme'].map((name) => Buffer.from(name));
-const RESPONSE_PSEUDO = [Buffer.from(':status')];
-const NO_PSEUDO: Buffer[] = [];
 const HTTP = Buffer.from('http');
 const HTTPS = Buffer.from('https');
 
-/** The name that was classified last, in lower case. */
-export const fieldName = Buffer.alloc(FIELD_NAME_BYTES);
-/** Where it ends. */
-let nameEnd = 0;
-/** Its index in the block, where it is a pseudo-header. */
-let pseudoIndex = 0;
 /** An authority in the form that routes are compared with. */
 const authority = Buffer.alloc(512);
 
-export function fieldNameEnd(): number {
-  return nameEnd;
-}
-
-/** Checks a name that a guest passes, and leaves it in lower case in `fieldName`. */
-export function classifyName(map: number, memory: Uint8Array, start: number, end: number): number {
-  const size = end - start;
-  if (size === 0 || size > FIELD_NAME_BYTES) return FieldKind.Invalid;
-  nameEnd = size;
-  if (memory[start] === COLON) return classifyPseudo(map, memory, start, size);
-  let classes = 0;
-  for (let i = 0; i < size; i++) {
-    const byte = memory[start + i]!;
-    const tokenClass = TOKEN[byte]!;
-    if (tokenClass === 0) return FieldKind.Invalid;
-    classes |= tokenClass;
-    fieldName[i] = LOWER[byte]!;
-  }
-  if ((classes & TOKEN_ODD) !== 0 && mapsToFraming(fieldName, 0, size)) return FieldKind.Invalid;
-  return kindOf(map, fieldId(fieldName, 0, size));
-}
-
-function kindOf(map: number, id: FieldId): number {
-  switch (id) {
+/** What a guest's name means in a map. */
+export function kindOf(map: number, name: FieldName): number {
+  if (!name.valid) return pseudoIndex(map, name) < 0 ? FieldKind.Invalid : FieldKind.Pseudo;
+  switch (name.id) {
     case FieldId.Host:
-      if (map !== MapType.RequestHeaders) return FieldKind.Plain;
-      pseudoIndex = Pseudo.Authority;
-      return FieldKind.Pseudo;
+      return map === MapType.RequestHeaders ? FieldKind.Pseudo : FieldKind.Plain;
     case FieldId.ContentLength:
       // Trailers say nothing about framing.
       return map === MapType.RequestHeaders || map === MapType.ResponseHeaders
@@ -85,34 +54,37 @@ function kindOf(map: number, id: FieldId): number {
   }
 }
 
-function classifyPseudo(map: number, memory: Uint8Array, start: number, size: number): number {
-  const names = pseudoOf(map);
-  for (let i = 0; i < names.length; i++) {
-    if (!equalsIgnoringCase(memory, start, start + size, names[i]!)) continue;
-    pseudoIndex = i;
-    return FieldKind.Pseudo;
-  }
-  return FieldKind.Invalid;
+/** Index of the pseudo-header that a name stands for in a map, or -1. `host` of a request is `:authority`. */
+export function pseudoIndex(map: number, name: FieldName): number {
+  if (map === MapType.RequestHeaders) return name.id === FieldId.Host ? Pseudo.Authority : name.requestPseudo;
+  return map === MapType.ResponseHeaders ? name.responsePseudo : -1;
 }
 
-function pseudoOf(map: number): readonly Buffer[] {
-  if (map === MapType.RequestHeaders) return REQUEST_PSEUDO;
-  return map === MapType.ResponseHeaders ? RESPONSE_PSEUDO : NO_PSEUDO;
-}
-
-/** Whether a value may stand under the name that was classified last. */
-export function fits(kind: number, map: number, memory: Uint8Array, start: number, end: number): boolean {
+/**
+ * Whether a value may stand under a name.
+ *
+ * @param words the same memory as `memory`
+ */
+export function fits(
+  kind: number,
+  map: number,
+  name: FieldName,
+  memory: Uint8Array,
+  words: DataView,
+  start: number,
+  end: number,
+): boolean {
   if (end - start > FIELD_VALUE_BYTES) return false;
-  if (kind === FieldKind.Plain) return isFieldValue(memory, start, end);
-  if (kind === FieldKind.Pseudo) return fitsPseudo(map, memory, start, end);
+  if (kind === FieldKind.Plain) return isFieldValueWords(words, start, end - start);
+  if (kind === FieldKind.Pseudo) return fitsPseudo(map, pseudoIndex(map, name), memory, start, end);
   if (kind === FieldKind.ContentLength) return isLength(memory, start, end);
   return true;
 }
 
-function fitsPseudo(map: number, memory: Uint8Array, start: number, end: number): boolean {
-  if (map === MapType.ResponseHeaders) return pseudoIndex === STATUS_INDEX && isStatus(memory, start, end);
+function fitsPseudo(map: number, index: number, memory: Uint8Array, start: number, end: number): boolean {
+  if (map === MapType.ResponseHeaders) return index === STATUS_INDEX && isStatus(memory, start, end);
   const size = end - start;
-  switch (pseudoIndex) {
+  switch (index) {
     case Pseudo.Method:
       for (let i = start; i < end; i++) if (TOKEN[memory[i]!] === 0) return false;
       return size > 0 && size <= METHOD_BYTES;
@@ -160,27 +132,36 @@ export function isFull(block: HeaderBlock, more: number): boolean {
   return block.count >= MAP_FIELDS || block.length + more > MAP_BYTES;
 }
 
-/** Writes under the name that was classified last a value that fits; blanks around it are not part of it. */
+/**
+ * Writes under a name a value that fits; blanks around it are not part of it.
+ *
+ * @param words the same memory as `memory`
+ */
 export function writeField(
   block: HeaderBlock,
   kind: number,
   how: number,
+  map: number,
+  name: FieldName,
   memory: Uint8Array,
+  words: DataView,
   start: number,
   end: number,
 ): void {
   if (kind === FieldKind.Ignored) return;
   if (kind === FieldKind.Pseudo) {
-    if (pseudoIndex !== Pseudo.Authority) block.setValue(pseudoIndex, memory, start, end);
-    else block.setValue(pseudoIndex, authority, 0, authorityEnd(memory, start, end));
+    const index = pseudoIndex(map, name);
+    if (index !== Pseudo.Authority || map !== MapType.RequestHeaders)
+      block.setValue(index, memory, start, end);
+    else block.setValue(index, authority, 0, authorityEnd(memory, start, end));
     return;
   }
   while (start < end && isBlank(memory[start])) start++;
   while (end > start && isBlank(memory[end - 1])) end--;
   // Two lengths in one message are never right.
   if (how === Edit.Replace || kind === FieldKind.ContentLength) {
-    block.replace(fieldName, 0, nameEnd, memory, start, end);
+    block.replaceWords(name.words, name.size, words, start, end);
   } else {
-    block.append(fieldName, 0, nameEnd, memory, start, end);
+    block.appendWords(name.words, name.size, words, start, end);
   }
 }

@@ -1,16 +1,8 @@
-import { Pseudo, type HeaderBlock } from '../http/headers.ts';
+import type { HeaderBlock } from '../http/headers.ts';
 import { MapType, Status } from './abi.ts';
 import type { StreamContext } from './context.ts';
-import {
-  Edit,
-  FieldKind,
-  classifyName,
-  fieldName,
-  fieldNameEnd,
-  fits,
-  isFull,
-  writeField,
-} from './field-rules.ts';
+import { fieldNameAt } from './field-name.ts';
+import { Edit, FieldKind, fits, isFull, kindOf, pseudoIndex, writeField } from './field-rules.ts';
 import type { HostCalls } from './host-calls.ts';
 import { holds } from './log-calls.ts';
 import { PairsReader, pairsSize, writePairs, writeU32 } from './pairs.ts';
@@ -46,7 +38,7 @@ export function headerCalls(vm: Vm): HostCalls {
       const size = pairsSize(block);
       const at = vm.allocate(size);
       if (at === 0) return Status.InvalidMemoryAccess;
-      writePairs(block, vm.view(), vm.words(), at);
+      writePairs(block, vm.words(), at);
       vm.answer(outData >>> 0, at);
       vm.answer(outSize >>> 0, size);
       return Status.Ok;
@@ -65,12 +57,9 @@ export function headerCalls(vm: Vm): HostCalls {
       }
       const block = readable(vm, map);
       if (block === null) return unavailable(vm, 'proxy_get_header_map_value', map);
-      const start = name >>> 0;
-      const end = start + (nameSize >>> 0);
-      const field =
-        nameSize === 4 && map === MapType.RequestHeaders && isHost(memory, start)
-          ? Pseudo.Authority
-          : block.find(memory, start, end);
+      const known = fieldNameAt(memory, vm.words(), name >>> 0, nameSize >>> 0);
+      const pseudo = pseudoIndex(map, known);
+      const field = pseudo >= 0 ? pseudo : block.findWords(known.words, known.size);
       if (
         field < 0 ||
         (hidesSecrets && map >>> 0 <= MapType.ResponseTrailers && isSecretField(block, field))
@@ -109,12 +98,12 @@ export function headerCalls(vm: Vm): HostCalls {
       if (!holds(memory, name, nameSize)) return Status.InvalidMemoryAccess;
       const block = writable(vm, map);
       if (block === null) return unwritable(vm, 'proxy_remove_header_map_value', map);
-      const start = name >>> 0;
-      const kind = classifyName(map, memory, start, start + (nameSize >>> 0));
+      const known = fieldNameAt(memory, vm.words(), name >>> 0, nameSize >>> 0);
+      const kind = kindOf(map, known);
       if (kind === FieldKind.Invalid || kind === FieldKind.Pseudo)
         return refused(vm, 'proxy_remove_header_map_value', 'name');
       vm.effects.touchBlock(block);
-      block.remove(fieldName, 0, fieldNameEnd());
+      block.removeWords(known.words, known.size);
       return Status.Ok;
     },
 
@@ -126,18 +115,31 @@ export function headerCalls(vm: Vm): HostCalls {
       if (block === null) return unwritable(vm, 'proxy_set_header_map_pairs', map);
       if (!pairs.read(memory, data >>> 0, size >>> 0))
         return refused(vm, 'proxy_set_header_map_pairs', 'list of pairs');
+      const words = vm.words();
+      const { spans } = pairs;
       for (let i = 0; i < 4 * pairs.count; i += 4) {
-        const kind = classifyName(map, memory, pairs.spans[i]!, pairs.spans[i + 1]!);
+        const name = fieldNameAt(memory, words, spans[i]!, spans[i + 1]! - spans[i]!);
+        const kind = kindOf(map, name);
         if (kind === FieldKind.Invalid) return refused(vm, 'proxy_set_header_map_pairs', 'name');
-        if (!fits(kind, map, memory, pairs.spans[i + 2]!, pairs.spans[i + 3]!)) {
+        if (!fits(kind, map, name, memory, words, spans[i + 2]!, spans[i + 3]!)) {
           return refused(vm, 'proxy_set_header_map_pairs', 'value');
         }
       }
       vm.effects.touchBlock(block);
       removeFields(block, hidesSecrets, memory);
       for (let i = 0; i < 4 * pairs.count; i += 4) {
-        const kind = classifyName(map, memory, pairs.spans[i]!, pairs.spans[i + 1]!);
-        writeField(block, kind, Edit.Add, memory, pairs.spans[i + 2]!, pairs.spans[i + 3]!);
+        const name = fieldNameAt(memory, words, spans[i]!, spans[i + 1]! - spans[i]!);
+        writeField(
+          block,
+          kindOf(map, name),
+          Edit.Add,
+          map,
+          name,
+          memory,
+          words,
+          spans[i + 2]!,
+          spans[i + 3]!,
+        );
       }
       return Status.Ok;
     },
@@ -200,28 +202,19 @@ function edit(
   const call = how === Edit.Add ? 'proxy_add_header_map_value' : 'proxy_replace_header_map_value';
   const block = writable(vm, map);
   if (block === null) return unwritable(vm, call, map);
-  const nameStart = name >>> 0;
-  const kind = classifyName(map, memory, nameStart, nameStart + (nameSize >>> 0));
+  const words = vm.words();
+  const known = fieldNameAt(memory, words, name >>> 0, nameSize >>> 0);
+  const kind = kindOf(map, known);
   // A second value of a pseudo-header has no meaning.
   if (kind === FieldKind.Invalid || (kind === FieldKind.Pseudo && how === Edit.Add))
     return refused(vm, call, 'name');
   const start = value >>> 0;
   const end = start + (valueSize >>> 0);
-  if (!fits(kind, map, memory, start, end)) return refused(vm, call, 'value');
-  if (isFull(block, fieldNameEnd() + end - start)) return refused(vm, call, 'map: it has no room for this');
+  if (!fits(kind, map, known, memory, words, start, end)) return refused(vm, call, 'value');
+  if (isFull(block, known.size + end - start)) return refused(vm, call, 'map: it has no room for this');
   vm.effects.touchBlock(block);
-  writeField(block, kind, how, memory, start, end);
+  writeField(block, kind, how, map, known, memory, words, start, end);
   return Status.Ok;
-}
-
-/** HTTP/1.1's `host` is shown as `:authority`. */
-function isHost(memory: Uint8Array, at: number): boolean {
-  return (
-    (memory[at]! | 32) === 104 &&
-    (memory[at + 1]! | 32) === 111 &&
-    (memory[at + 2]! | 32) === 115 &&
-    (memory[at + 3]! | 32) === 116
-  );
 }
 
 function unavailable(vm: Vm, call: string, map: number): Status {

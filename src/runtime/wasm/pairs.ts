@@ -1,7 +1,6 @@
-import { LOWER } from '../http/grammar.ts';
 import type { HeaderBlock } from '../http/headers.ts';
+import { copyLowerWords, copyWords } from '../http/words.ts';
 import { PAIRS_BYTES, PAIRS_COUNT } from './limits.ts';
-import { copyWords } from './words.ts';
 
 /** Bytes that `writePairs` needs for a block. */
 export function pairsSize(block: HeaderBlock): number {
@@ -20,27 +19,28 @@ export function pairsSize(block: HeaderBlock): number {
  *
  *     count | count × (nameSize, valueSize) | count × (name, NUL, value, NUL)
  *
- * @param memory the guest's linear memory, and `words` the same; `pairsSize(block)` bytes from `at` must
- *   lie within it
+ * @param memory the guest's linear memory; `pairsSize(block)` bytes from `at` must lie within it
  * @see Proxy-Wasm ABI v0.2.1, "HTTP fields"
  */
-export function writePairs(block: HeaderBlock, memory: Uint8Array, words: DataView, at: number): void {
-  const { bytes, spans, count } = block;
-  words.setUint32(at, count, true);
+export function writePairs(block: HeaderBlock, memory: DataView, at: number): void {
+  const { words, spans, count } = block;
+  memory.setUint32(at, count, true);
   let sizes = at + 4;
   let text = sizes + 8 * count;
   for (let i = 0; i < 4 * count; i += 4) {
-    const nameEnd = spans[i + 1]!;
-    const value = spans[i + 2]!;
-    const valueSize = spans[i + 3]! - value;
-    words.setUint32(sizes, nameEnd - spans[i]!, true);
-    words.setUint32(sizes + 4, valueSize, true);
+    const nameStart = spans[i]!;
+    const nameSize = spans[i + 1]! - nameStart;
+    const valueStart = spans[i + 2]!;
+    const valueSize = spans[i + 3]! - valueStart;
+    memory.setUint32(sizes, nameSize, true);
+    memory.setUint32(sizes + 4, valueSize, true);
     sizes += 8;
-    for (let j = spans[i]!; j < nameEnd; j++) memory[text++] = LOWER[bytes[j]!]!;
-    memory[text++] = 0;
-    copyWords(block.words, value, words, text, valueSize);
+    copyLowerWords(words, nameStart, memory, text, nameSize);
+    text += nameSize;
+    memory.setUint8(text++, 0);
+    copyWords(words, valueStart, memory, text, valueSize);
     text += valueSize;
-    memory[text++] = 0;
+    memory.setUint8(text++, 0);
   }
 }
 

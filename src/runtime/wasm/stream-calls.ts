@@ -1,6 +1,7 @@
 import { Status, StreamType } from './abi.ts';
 import { StreamContext } from './context.ts';
-import { FieldKind, classifyName, fieldName, fieldNameEnd, fits } from './field-rules.ts';
+import { fieldNameAt } from './field-name.ts';
+import { FieldKind, fits, kindOf } from './field-rules.ts';
 import type { HostCalls } from './host-calls.ts';
 import { BODY_BYTES } from './limits.ts';
 import { holds, readText } from './log-calls.ts';
@@ -55,7 +56,7 @@ export function streamCalls(vm: Vm): HostCalls {
         );
         return Status.BadArgument;
       }
-      const fields = readFields(memory, headers >>> 0, headersSize >>> 0);
+      const fields = readFields(vm, headers >>> 0, headersSize >>> 0);
       if (fields === null) {
         vm.plugin.warnOnce('proxy_send_local_response: refused its headers');
         return Status.BadArgument;
@@ -105,22 +106,23 @@ export function clearRouteCache(vm: Vm): Status {
 }
 
 /** Fields of a reply: copied, pseudo-headers and framing left out. Null where one is not valid. */
-function readFields(memory: Uint8Array, start: number, size: number): Fields | null {
+function readFields(vm: Vm, start: number, size: number): Fields | null {
+  const memory = vm.view();
+  const words = vm.words();
   if (!pairs.read(memory, start, size)) return null;
   const fields: [Uint8Array, Uint8Array][] = [];
   for (let i = 0; i < 4 * pairs.count; i += 4) {
     // Filters hand on heads that they got from a callout, `:status` and all.
     if (memory[pairs.spans[i]!] === 58) continue;
-    const kind = classifyName(MapType.ResponseHeaders, memory, pairs.spans[i]!, pairs.spans[i + 1]!);
+    const map = MapType.ResponseHeaders;
+    const name = fieldNameAt(memory, words, pairs.spans[i]!, pairs.spans[i + 1]! - pairs.spans[i]!);
+    const kind = kindOf(map, name);
     const valueStart = pairs.spans[i + 2]!;
     const valueEnd = pairs.spans[i + 3]!;
-    if (kind === FieldKind.Invalid || !fits(kind, MapType.ResponseHeaders, memory, valueStart, valueEnd))
+    if (kind === FieldKind.Invalid || !fits(kind, map, name, memory, words, valueStart, valueEnd))
       return null;
     if (kind !== FieldKind.Plain) continue;
-    fields.push([
-      Uint8Array.prototype.slice.call(fieldName, 0, fieldNameEnd()),
-      memory.slice(valueStart, valueEnd),
-    ]);
+    fields.push([name.bytes, memory.slice(valueStart, valueEnd)]);
   }
   return fields;
 }

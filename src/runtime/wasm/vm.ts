@@ -1,4 +1,5 @@
 import type { HeaderBlock } from '../http/headers.ts';
+import { copyWords } from '../http/words.ts';
 import { Status } from './abi.ts';
 import { ContextTable, type Context } from './context-table.ts';
 import { Effects } from './effects.ts';
@@ -8,7 +9,6 @@ import type { InstanceGroup } from './instance-group.ts';
 import type { Plugin } from './plugin.ts';
 import type { RootContext } from './root.ts';
 import type { StreamHost } from './stream-host.ts';
-import { copyWords } from './words.ts';
 
 /** What the guest is doing, which decides what it may call. */
 export const Stage = {
