@@ -8,10 +8,16 @@ export interface Ledger {
    * Takes `cost` from what `key` has left.
    *
    * @param key names the limit too: one key is used with one limit
-   * @param done called later where the answer is not known at once
-   * @returns the decision, which the next call overwrites; null where `done` will be called
+   * @param waiter told later, with the ticket, where the answer is not known at once
+   * @returns the decision, which the next call overwrites; null where the waiter will be told
    */
-  take(key: string, cost: number, limit: Limit, done: (decision: Decision) => void): Decision | null;
+  take(key: string, cost: number, limit: Limit, waiter: LedgerWaiter, ticket: number): Decision | null;
+}
+
+/** Whom a ledger tells of a decision that took time. */
+export interface LedgerWaiter {
+  /** @param ticket as it was passed to `take`; @param decision the next one overwrites it */
+  decided(ticket: number, decision: Decision): void;
 }
 
 const DEFAULT_MAX_KEYS = 100_000;

@@ -1,4 +1,4 @@
-import type { Ledger } from '../runtime/ledger.ts';
+import type { Ledger, LedgerWaiter } from '../runtime/ledger.ts';
 import { capacityOf, type Decision, emptyDecision, type Limit } from '../runtime/limit.ts';
 import { sameLimit, type LedgerAsk, type LedgerReply } from './protocol.ts';
 
@@ -32,7 +32,9 @@ interface Question {
   readonly limit: Limit;
   readonly cost: number;
   readonly askedAt: number;
-  readonly done: (decision: Decision) => void;
+  readonly waiter: LedgerWaiter;
+  /** The waiter's, not the question's own. */
+  readonly waiterTicket: number;
 }
 
 interface Denial {
@@ -76,7 +78,7 @@ export class LeasedLedger implements Ledger {
     this.deps = deps;
   }
 
-  take(key: string, cost: number, limit: Limit, done: (decision: Decision) => void): Decision | null {
+  take(key: string, cost: number, limit: Limit, waiter: LedgerWaiter, waiterTicket: number): Decision | null {
     const now = this.deps.now();
     const lease = this.held.get(key);
     if (lease && lease.tokens >= cost && sameLimit(lease.limit, limit)) {
@@ -99,7 +101,7 @@ export class LeasedLedger implements Ledger {
     }
     const ticket = ++this.lastTicket;
     this.counts.asked++;
-    this.questions.set(ticket, { key, limit, cost, askedAt: now, done });
+    this.questions.set(ticket, { key, limit, cost, askedAt: now, waiter, waiterTicket });
     if (lease) this.report(lease);
     this.say({ kind: 'take', key, limit, cost, ticket });
     this.arm(REPORT_MS);
@@ -133,7 +135,10 @@ export class LeasedLedger implements Ledger {
       if (allowed) this.say({ kind: 'refund', key, count: cost });
       return;
     }
-    question.done(this.fill(allowed, remaining, limit, resetMs, retryAfterMs));
+    question.waiter.decided(
+      question.waiterTicket,
+      this.fill(allowed, remaining, limit, resetMs, retryAfterMs),
+    );
   }
 
   private hold(key: string, limit: Limit, tokens: number, remaining: number, resetMs: number): void {
@@ -210,7 +215,10 @@ export class LeasedLedger implements Ledger {
       this.questions.delete(ticket);
       this.late.set(ticket, question);
       this.counts.timedOut++;
-      question.done(this.fill(false, 0, question.limit, ASK_DEADLINE_MS, ASK_DEADLINE_MS));
+      question.waiter.decided(
+        question.waiterTicket,
+        this.fill(false, 0, question.limit, ASK_DEADLINE_MS, ASK_DEADLINE_MS),
+      );
     }
     if (now >= this.nextSweep) {
       this.nextSweep = now + SWEEP_MS;

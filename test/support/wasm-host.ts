@@ -1,5 +1,5 @@
 import type { HeaderBlock } from '../../src/runtime/http/headers.ts';
-import type { Decision, Ledger, Limit } from '../../src/runtime/ledger.ts';
+import type { Decision, Ledger, LedgerWaiter, Limit } from '../../src/runtime/ledger.ts';
 import type { PluginSpec } from '../../src/runtime/snapshot.ts';
 import { MetricType } from '../../src/runtime/wasm/abi.ts';
 import type { CalloutSink, CalloutTransport } from '../../src/runtime/wasm/callouts.ts';
@@ -116,8 +116,8 @@ export class ManualLedger implements Ledger {
   readonly taken: { key: string; cost: number; limit: Limit; done: (decision: Decision) => void }[] = [];
   decision: Decision | null = { allowed: true, remaining: 9, limit: 10, resetMs: 500, retryAfterMs: 0 };
 
-  take(key: string, cost: number, limit: Limit, done: (decision: Decision) => void): Decision | null {
-    this.taken.push({ key, cost, limit, done });
+  take(key: string, cost: number, limit: Limit, waiter: LedgerWaiter, ticket: number): Decision | null {
+    this.taken.push({ key, cost, limit, done: (decision) => waiter.decided(ticket, decision) });
     return this.decision;
   }
 }

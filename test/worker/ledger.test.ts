@@ -58,7 +58,13 @@ function take(worker: number, key: string, limit: Limit, cost = 1): Promise<Outc
   return new Promise((resolve) => {
     const done = ({ allowed, remaining, retryAfterMs }: Omit<Outcome, 'at'>): void =>
       resolve({ allowed, remaining, retryAfterMs, at: performance.now() });
-    const decision = machine.workers[worker]!.take(key, cost, limit, done);
+    const decision = machine.workers[worker]!.take(
+      key,
+      cost,
+      limit,
+      { decided: (_ticket, late) => done(late) },
+      1,
+    );
     if (decision) done(decision);
   });
 }

@@ -3,13 +3,13 @@ import { fieldNameAt } from './field-name.ts';
 import { Edit, FieldKind, fits, kindOf, writeField } from './field-rules.ts';
 import { MapType, Status } from './abi.ts';
 import type { HostCalls } from './host-calls.ts';
-import { Interner } from './intern.ts';
+import { Interner, utf8 } from './intern.ts';
 import { BODY_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { PairsReader, writeU32 } from './pairs.ts';
 import type { Vm } from './vm.ts';
 
-const names = new Interner('utf8');
+const names = new Interner(utf8);
 const pairs = new PairsReader();
 const REQUIRED = [':method', ':path', ':authority'];
 
@@ -45,7 +45,7 @@ export function calloutCalls(vm: Vm): HostCalls {
         return Status.InvalidMemoryAccess;
       }
       writeU32(memory, outId >>> 0, 0);
-      const name = names.text(memory, upstream >>> 0, (upstream >>> 0) + (upstreamSize >>> 0));
+      const name = names.at(vm.words(), upstream >>> 0, upstreamSize >>> 0);
       const cluster = plugin.cluster(name);
       if (cluster < 0)
         return refuse(`no upstream is named "${name}"; this filter may call: ${plugin.upstreams || 'none'}`);

@@ -1,6 +1,6 @@
 import { Status } from './abi.ts';
 import type { HostCalls } from './host-calls.ts';
-import { Interner } from './intern.ts';
+import { Interner, latin1 } from './intern.ts';
 import { takeLimit } from './limit-take.ts';
 import { FOREIGN_ARGUMENT_BYTES, FOREIGN_NAME_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
@@ -28,7 +28,7 @@ export const FOREIGN_FUNCTIONS: ReadonlyMap<string, ForeignFunction> = new Map<s
   ['weir.limit_take', takeLimit],
 ]);
 
-const names = new Interner('latin1');
+const names = new Interner(latin1);
 const result = new ForeignResult();
 
 export function foreignCalls(vm: Vm): HostCalls {
@@ -53,7 +53,7 @@ export function foreignCalls(vm: Vm): HostCalls {
       }
       if (nameSize >>> 0 > FOREIGN_NAME_BYTES || argsSize >>> 0 > FOREIGN_ARGUMENT_BYTES)
         return Status.BadArgument;
-      const text = names.text(memory, name >>> 0, (name >>> 0) + (nameSize >>> 0));
+      const text = names.at(vm.words(), name >>> 0, nameSize >>> 0);
       const call = FOREIGN_FUNCTIONS.get(text);
       if (call === undefined) {
         vm.plugin.warnOnce(`proxy_call_foreign_function: there is no function "${text}"`);

@@ -1,44 +1,57 @@
+import { equalsWords } from '../http/words.ts';
+
 const SLOTS = 512;
-/** Longer text is not kept: it would be many different ones. */
+/** Longer bytes are not kept: they would be many different ones. */
 const LONGEST = 128;
 
-interface Entry {
-  readonly bytes: Uint8Array;
-  readonly text: string;
+interface Entry<T> {
+  readonly bytes: DataView;
+  readonly value: T;
 }
 
 /**
- * Turns guest bytes into strings, and gives the same string again for the same bytes: guests ask for few
- * paths and keys, many times. Found by content, so nothing that a guest does can make two texts one.
+ * Gives the same value again for the same guest bytes: guests ask for few names, paths and keys, many times.
+ * Found by content, so nothing that a guest does can make two values one.
  */
-export class Interner {
-  readonly #encoding: 'latin1' | 'utf8';
-  readonly #entries: (Entry | undefined)[] = new Array<Entry | undefined>(SLOTS).fill(undefined);
+export class Interner<T> {
+  readonly #make: (bytes: Buffer) => T;
+  readonly #entries: (Entry<T> | undefined)[] = new Array<Entry<T> | undefined>(SLOTS).fill(undefined);
 
-  constructor(encoding: 'latin1' | 'utf8') {
-    this.#encoding = encoding;
+  /** @param make the value of bytes, which are a copy of its own */
+  constructor(make: (bytes: Buffer) => T) {
+    this.#make = make;
   }
 
-  text(memory: Uint8Array, start: number, end: number): string {
-    const size = end - start;
-    if (size > LONGEST) return this.#decode(memory, start, end);
-    let hash = size;
-    for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + memory[i]!) | 0;
-    const slot = (hash ^ (hash >>> 9)) & (SLOTS - 1);
+  /** @param memory the guest's, in which `size` bytes from `start` have been checked */
+  at(memory: DataView, start: number, size: number): T {
+    if (size > LONGEST) return this.#make(copy(memory, start, size));
+    const slot = hash(memory, start, size) & (SLOTS - 1);
     const entry = this.#entries[slot];
-    if (entry !== undefined && equals(entry.bytes, memory, start, size)) return entry.text;
-    const text = this.#decode(memory, start, end);
-    this.#entries[slot] = { bytes: memory.slice(start, end), text };
-    return text;
-  }
-
-  #decode(memory: Uint8Array, start: number, end: number): string {
-    return Buffer.from(memory.buffer, memory.byteOffset + start, end - start).toString(this.#encoding);
+    if (
+      entry !== undefined &&
+      entry.bytes.byteLength === size &&
+      equalsWords(entry.bytes, 0, memory, start, size)
+    )
+      return entry.value;
+    const bytes = copy(memory, start, size);
+    const value = this.#make(bytes);
+    this.#entries[slot] = { bytes: new DataView(bytes.buffer, bytes.byteOffset, size), value };
+    return value;
   }
 }
 
-function equals(bytes: Uint8Array, memory: Uint8Array, start: number, size: number): boolean {
-  if (bytes.length !== size) return false;
-  for (let i = 0; i < size; i++) if (bytes[i] !== memory[start + i]) return false;
-  return true;
+function hash(memory: DataView, start: number, size: number): number {
+  const whole = size & ~3;
+  let mixed = size;
+  let i = 0;
+  for (; i < whole; i += 4) mixed = Math.imul(mixed ^ memory.getInt32(start + i, true), 0x9e3779b1);
+  for (; i < size; i++) mixed = Math.imul(mixed ^ memory.getUint8(start + i), 0x9e3779b1);
+  return mixed ^ (mixed >>> 15);
 }
+
+function copy(memory: DataView, start: number, size: number): Buffer {
+  return Buffer.from(new Uint8Array(memory.buffer, memory.byteOffset + start, size));
+}
+
+export const latin1 = (bytes: Buffer): string => bytes.toString('latin1');
+export const utf8 = (bytes: Buffer): string => bytes.toString('utf8');

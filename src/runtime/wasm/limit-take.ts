@@ -1,16 +1,89 @@
-import type { Decision, Ledger, Limit } from '../ledger.ts';
+import type { Decision, Ledger, LedgerWaiter, Limit } from '../ledger.ts';
 import { Status } from './abi.ts';
 import type { ForeignResult } from './foreign.ts';
 import { Interner } from './intern.ts';
 import { FOREIGN_PENDING } from './limits.ts';
-import { readU32, writeU32 } from './pairs.ts';
+import { writeU32 } from './pairs.ts';
+import type { Plugin } from './plugin.ts';
+import type { RootContext } from './root.ts';
 import type { Vm } from './vm.ts';
 
 const Scope = { Local: 0, Node: 1 } as const;
 const State = { Denied: 0, Allowed: 1, Pending: 2 } as const;
 const ARGUMENT_BYTES = 20;
 const RESULT_BYTES = 20;
-const keys = new Interner('latin1');
+
+/** What a guest asks for, read once for all calls that ask the same. */
+class LimitArguments {
+  readonly valid: boolean;
+  readonly limit: Limit;
+  readonly cost: number;
+  readonly #local: boolean;
+  readonly #text: string;
+  // Not the plugin itself: these live longer than one.
+  #owner = '';
+  #key = '';
+
+  constructor(bytes: Buffer) {
+    const whole = bytes.length > ARGUMENT_BYTES;
+    const word = (at: number): number => (whole ? bytes.readUInt32LE(at) : 0);
+    const algorithm = whole ? bytes[0]! : 0;
+    const scope = whole ? bytes[1]! : 0;
+    this.limit = {
+      algorithm: algorithm === 0 ? 'token-bucket' : 'gcra',
+      requests: word(4),
+      periodMs: word(8),
+      burst: word(12),
+    };
+    this.cost = word(16);
+    this.valid =
+      algorithm <= 1 && scope <= Scope.Node && this.limit.requests !== 0 && this.limit.periodMs !== 0;
+    this.#local = scope === Scope.Local;
+    this.#text = bytes.toString('latin1', ARGUMENT_BYTES);
+  }
+
+  /** Keys of two plugins never meet. */
+  keyOf(plugin: Plugin): string {
+    if (this.#owner !== plugin.spec.name) {
+      const place = this.#local ? `${plugin.spec.name}\0${plugin.host.workerId}\0` : `${plugin.spec.name}\0`;
+      this.#key = place + this.#text;
+      this.#owner = plugin.spec.name;
+    }
+    return this.#key;
+  }
+}
+
+const limitArguments = new Interner((bytes) => new LimitArguments(bytes));
+
+/** Limits that one instance asked for and whose answers are still to come. */
+export class PendingLimits implements LedgerWaiter {
+  readonly #waiting = new Map<number, { readonly root: RootContext; readonly contextId: number }>();
+  #ticket = 0;
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** A number for an answer that may come later. */
+  nextTicket(): number {
+    do this.#ticket = this.#ticket === 0x7fff_ffff ? 1 : this.#ticket + 1;
+    while (this.#waiting.has(this.#ticket));
+    return this.#ticket;
+  }
+
+  add(ticket: number, root: RootContext, contextId: number): void {
+    this.#waiting.set(ticket, { root, contextId });
+  }
+
+  decided(ticket: number, decision: Decision): void {
+    const waiting = this.#waiting.get(ticket);
+    if (waiting === undefined) return;
+    this.#waiting.delete(ticket);
+    const data = new Uint8Array(RESULT_BYTES);
+    encode(decision, data);
+    waiting.root.onForeignFunction(waiting.contextId, ticket, data);
+  }
+}
 
 /**
  * `weir.limit_take`: takes from a limit that the host counts.
@@ -21,44 +94,27 @@ const keys = new Interner('latin1');
  * u32 retryAfterMs. Where it is pending, the first u32 after the state is a ticket, and the result comes
  * to the same context by `proxy_on_foreign_function(context, ticket, 20)`.
  *
- * Keys of two plugins never meet. What was taken stays taken where the callback traps afterwards.
+ * What was taken stays taken where the callback traps afterwards.
  */
 export function takeLimit(
   vm: Vm,
-  memory: Uint8Array,
+  _memory: Uint8Array,
   start: number,
   end: number,
   result: ForeignResult,
 ): Status {
-  if (end - start < ARGUMENT_BYTES + 1) return Status.BadArgument;
-  const algorithm = memory[start]!;
-  const scope = memory[start + 1]!;
-  const requests = readU32(memory, start + 4);
-  const periodMs = readU32(memory, start + 8);
-  const burst = readU32(memory, start + 12);
-  const cost = readU32(memory, start + 16);
-  if (algorithm > 1 || scope > Scope.Node || requests === 0 || periodMs === 0) return Status.BadArgument;
-  if (vm.tickets.size >= FOREIGN_PENDING) return Status.InternalFailure;
-
-  const { plugin } = vm;
-  const place =
-    scope === Scope.Local ? `${plugin.spec.name}\0${plugin.host.workerId}\0` : `${plugin.spec.name}\0`;
-  const key = place + keys.text(memory, start + ARGUMENT_BYTES, end);
-  const limit: Limit = { algorithm: algorithm === 0 ? 'token-bucket' : 'gcra', requests, periodMs, burst };
-  const { root } = vm;
-  const contextId = vm.effective!.id;
-  const ticket = vm.nextTicket();
-  const decision = (plugin.host.ledger as Ledger).take(key, cost, limit, (late) => {
-    if (!vm.tickets.delete(ticket)) return;
-    const data = new Uint8Array(RESULT_BYTES);
-    encode(late, data);
-    root.onForeignFunction(contextId, ticket, data);
-  });
+  const asked = limitArguments.at(vm.words(), start, end - start);
+  if (!asked.valid) return Status.BadArgument;
+  const { pendingLimits, plugin } = vm;
+  if (pendingLimits.size >= FOREIGN_PENDING) return Status.InternalFailure;
+  const ticket = pendingLimits.nextTicket();
+  const ledger = plugin.host.ledger as Ledger;
+  const decision = ledger.take(asked.keyOf(plugin), asked.cost, asked.limit, pendingLimits, ticket);
   result.length = RESULT_BYTES;
   if (decision !== null) {
     encode(decision, result.bytes);
   } else {
-    vm.tickets.add(ticket);
+    pendingLimits.add(ticket, vm.root, vm.effective!.id);
     result.bytes.fill(0, 0, RESULT_BYTES);
     result.bytes[0] = State.Pending;
     writeU32(result.bytes, 4, ticket);

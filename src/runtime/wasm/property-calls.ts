@@ -1,7 +1,7 @@
 import { Status } from './abi.ts';
 import { StreamContext } from './context.ts';
 import type { HostCalls } from './host-calls.ts';
-import { Interner } from './intern.ts';
+import { Interner, utf8 } from './intern.ts';
 import { PROPERTY_PATH_BYTES, PROPERTY_VALUE_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { encodeAttribute, encodeNode } from './properties.ts';
@@ -9,7 +9,7 @@ import { isSecretProperty, withoutSecretEntries } from './secret-fields.ts';
 import type { AttributeValue } from './stream-host.ts';
 import type { Vm } from './vm.ts';
 
-const paths = new Interner('utf8');
+const paths = new Interner(utf8);
 
 /** Properties: the host answers for plugin and node, the stream for all else. */
 export function propertyCalls(vm: Vm): HostCalls {
@@ -19,7 +19,7 @@ export function propertyCalls(vm: Vm): HostCalls {
       if (!holds(memory, path, pathSize) || !holds(memory, outData, 4) || !holds(memory, outSize, 4)) {
         return Status.InvalidMemoryAccess;
       }
-      const text = readPath(memory, path >>> 0, pathSize >>> 0);
+      const text = readPath(vm.words(), path >>> 0, pathSize >>> 0);
       if (text === '') return Status.NotFound;
       const value = property(vm, text) ?? dotted(vm, text);
       if (value === undefined) return Status.NotFound;
@@ -33,7 +33,7 @@ export function propertyCalls(vm: Vm): HostCalls {
       if (!holds(memory, path, pathSize) || !holds(memory, value, valueSize))
         return Status.InvalidMemoryAccess;
       if (!(vm.effective instanceof StreamContext)) return Status.NotFound;
-      const text = readPath(memory, path >>> 0, pathSize >>> 0);
+      const text = readPath(vm.words(), path >>> 0, pathSize >>> 0);
       if (text === '' || valueSize >>> 0 > PROPERTY_VALUE_BYTES) return Status.BadArgument;
       const bytes = memory.slice(value >>> 0, (value >>> 0) + (valueSize >>> 0));
       return vm.effects.setAttribute(vm.effective, text, bytes) ? Status.Ok : Status.InternalFailure;
@@ -42,9 +42,9 @@ export function propertyCalls(vm: Vm): HostCalls {
 }
 
 /** One NUL at the end is left out: the helpers of the C++ SDK send it. */
-function readPath(memory: Uint8Array, start: number, size: number): string {
-  if (size !== 0 && memory[start + size - 1] === 0) size--;
-  return size > PROPERTY_PATH_BYTES ? '' : paths.text(memory, start, start + size);
+function readPath(memory: DataView, start: number, size: number): string {
+  if (size !== 0 && memory.getUint8(start + size - 1) === 0) size--;
+  return size > PROPERTY_PATH_BYTES ? '' : paths.at(memory, start, size);
 }
 
 function property(vm: Vm, path: string): AttributeValue | undefined {

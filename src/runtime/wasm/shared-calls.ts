@@ -1,6 +1,6 @@
 import { Status } from './abi.ts';
 import type { HostCalls } from './host-calls.ts';
-import { Interner } from './intern.ts';
+import { Interner, latin1 } from './intern.ts';
 import { SHARED_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { writeU32 } from './pairs.ts';
@@ -8,12 +8,11 @@ import { spaceOf } from './shared.ts';
 import type { Vm } from './vm.ts';
 
 /** Byte by byte, so that no two keys become one. */
-const names = new Interner('latin1');
+const names = new Interner(latin1);
 
 /** Shared data and shared queues. They take effect at once: other instances see them within the callback. */
 export function sharedCalls(vm: Vm): HostCalls {
-  const read = (memory: Uint8Array, at: number, size: number): string =>
-    names.text(memory, at >>> 0, (at >>> 0) + (size >>> 0));
+  const read = (at: number, size: number): string => names.at(vm.words(), at >>> 0, size >>> 0);
 
   return {
     proxy_get_shared_data(
@@ -32,7 +31,7 @@ export function sharedCalls(vm: Vm): HostCalls {
       ) {
         return Status.InvalidMemoryAccess;
       }
-      const found = vm.plugin.host.shared.get(vm.plugin.space, read(memory, key, keySize));
+      const found = vm.plugin.host.shared.get(vm.plugin.space, read(key, keySize));
       if (found === undefined) return Status.NotFound;
       const status = vm.give(found.value, 0, found.value.length, outData >>> 0, outSize >>> 0);
       if (status === Status.Ok) writeU32(vm.view(), outCas >>> 0, found.cas);
@@ -50,14 +49,14 @@ export function sharedCalls(vm: Vm): HostCalls {
       if (!holds(memory, key, keySize) || !holds(memory, value, valueSize)) return Status.InvalidMemoryAccess;
       if ((keySize >>> 0) + (valueSize >>> 0) > SHARED_BYTES) return full(vm, 'proxy_set_shared_data');
       const bytes = memory.slice(value >>> 0, (value >>> 0) + (valueSize >>> 0));
-      const status = vm.plugin.host.shared.set(vm.plugin.space, read(memory, key, keySize), bytes, cas >>> 0);
+      const status = vm.plugin.host.shared.set(vm.plugin.space, read(key, keySize), bytes, cas >>> 0);
       return status === Status.InternalFailure ? full(vm, 'proxy_set_shared_data') : status;
     },
 
     proxy_register_shared_queue(name: number, nameSize: number, outId: number): Status {
       const memory = vm.memory();
       if (!holds(memory, name, nameSize) || !holds(memory, outId, 4)) return Status.InvalidMemoryAccess;
-      const id = vm.plugin.host.queues.register(vm.plugin.space, read(memory, name, nameSize), vm.root);
+      const id = vm.plugin.host.queues.register(vm.plugin.space, read(name, nameSize), vm.root);
       if (id === 0) return full(vm, 'proxy_register_shared_queue');
       writeU32(memory, outId >>> 0, id);
       return Status.Ok;
@@ -75,8 +74,8 @@ export function sharedCalls(vm: Vm): HostCalls {
         return Status.InvalidMemoryAccess;
       }
       const { plugin } = vm;
-      const owner = vmIdSize === 0 ? plugin.space : spaceOf(plugin.spec.tenant, read(memory, vmId, vmIdSize));
-      const id = vm.plugin.host.queues.resolve(owner, read(memory, name, nameSize));
+      const owner = vmIdSize === 0 ? plugin.space : spaceOf(plugin.spec.tenant, read(vmId, vmIdSize));
+      const id = vm.plugin.host.queues.resolve(owner, read(name, nameSize));
       if (id === 0) return Status.NotFound;
       writeU32(memory, outId >>> 0, id);
       return Status.Ok;

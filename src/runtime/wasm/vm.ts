@@ -4,6 +4,7 @@ import { Status } from './abi.ts';
 import { ContextTable, type Context } from './context-table.ts';
 import { Effects } from './effects.ts';
 import { linkImports } from './host-calls.ts';
+import { PendingLimits } from './limit-take.ts';
 import { REPLIED, TRAPPED } from './outcome.ts';
 import type { InstanceGroup } from './instance-group.ts';
 import type { Plugin } from './plugin.ts';
@@ -102,11 +103,9 @@ export class Vm {
   /** Streams that it was given, where they are counted. */
   taken = 0;
   startedAt = 0;
-  /** Foreign functions whose answer is still to come. */
-  readonly tickets = new Set<number>();
+  readonly pendingLimits = new PendingLimits();
 
   #spare: Effects | null = null;
-  #ticket = 0;
   #fault: GuestFault | null = null;
   #memory: WebAssembly.Memory | null = null;
   #bytes: Uint8Array = NO_MEMORY;
@@ -157,13 +156,6 @@ export class Vm {
       if (!(error instanceof GuestFault) || error.exitCode !== 0) throw error;
       this.#fault = null;
     }
-  }
-
-  /** A number for an answer that comes later. */
-  nextTicket(): number {
-    do this.#ticket = this.#ticket === 0x7fff_ffff ? 1 : this.#ticket + 1;
-    while (this.tickets.has(this.#ticket));
-    return this.#ticket;
   }
 
   get heapBytes(): number {
