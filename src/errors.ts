@@ -358,6 +358,13 @@ export const ERRORS = {
       'Workers exited five times within a minute under it, so the snapshot before it serves again. The same configuration is not tried again by itself; SIGHUP tries it.',
     fix: 'Read the log lines of the workers that exited; a filter that uses up the memory is a common cause.',
   },
+  WEIR4007: {
+    title: 'a module was rolled back',
+    source: 'filter',
+    explanation:
+      'Filters of the module trapped five times within a minute in one worker, so the digest that the Module had before serves again. All else of the configuration is in force. The digest that failed is not tried again until the configuration brings another one; SIGHUP tries it.',
+    fix: 'Read the reason in the message and the log lines of the filter, mend the module, and give it to weir under its new digest.',
+  },
 } as const satisfies Record<`WEIR${number}`, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;

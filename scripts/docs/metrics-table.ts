@@ -4,7 +4,7 @@ import { Rollout, type RolloutDeps } from '../../src/control/rollout.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
 import { RequestMetrics } from '../../src/runtime/request-metrics.ts';
 import { ClusterMetrics, FilterMetrics, RuntimeMetrics } from '../../src/runtime/runtime-metrics.ts';
-import type { RuleSpec } from '../../src/runtime/snapshot.ts';
+import type { RuleSpec, Snapshot } from '../../src/runtime/snapshot.ts';
 import { Fleet } from '../../src/supervisor/fleet.ts';
 import { SharedLedger } from '../../src/supervisor/ledger.ts';
 import { MetricsBoard } from '../../src/supervisor/metrics.ts';
@@ -72,10 +72,17 @@ async function exposition(): Promise<string> {
     log,
     onLedger: () => undefined,
     onExit: () => undefined,
+    onTrip: () => undefined,
     onCrashLoop: () => undefined,
   });
   // Nothing is ever rolled out here.
   const rollout = new Rollout({} as RolloutDeps);
+  rollout.current = {
+    number: 1,
+    snapshot: { version: '', modules: [{ name: 'shop/risk', digest: '' }] } as unknown as Snapshot,
+    code: new Map(),
+    since: 0,
+  };
   const view = new StatusView({
     fleet,
     ledger,

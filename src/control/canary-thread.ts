@@ -34,6 +34,7 @@ const host = new WasmHost({
   now: () => Date.now(),
   node: { id: 'canary', cluster: 'weir' },
   workerId: 0,
+  tripped: () => undefined,
 });
 
 function tell(report: CanaryReport): void {

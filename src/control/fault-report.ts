@@ -9,6 +9,7 @@ const CODES: Readonly<Record<FaultKind, ErrorCode>> = {
   listen: 'WEIR4003',
   time: 'WEIR4004',
   worker: 'WEIR4005',
+  'rolled-back': 'WEIR4007',
 };
 
 /** Faults that only show when a snapshot is tried, told like the ones that show in its text. */

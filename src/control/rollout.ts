@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
+import type { FilterTrip } from '../runtime/runtime.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Code, StageFault } from '../runtime/stage-fault.ts';
 import { formatDiagnostics, hasErrors, type Diagnostic } from './diagnostic.ts';
 import { diagnose } from './fault-report.ts';
 import type { Loaded } from './load.ts';
+import { ModuleRollback, type Content, type ModuleFailure } from './module-rollback.ts';
 import type { SavedSnapshot, StateStore } from './state.ts';
 
 /** A snapshot that serves or served, under the number it was given when it came in force. */
@@ -52,7 +54,7 @@ export interface RolloutDeps {
  * are one more afterwards, which reads the files as they are then.
  */
 export class Rollout {
-  readonly counts = { applied: 0, rejected: 0, rollbacks: 0, stateFailures: 0 };
+  readonly counts = { applied: 0, rejected: 0, rollbacks: 0, moduleRollbacks: 0, stateFailures: 0 };
   current: Release | null = null;
   refusal: Refusal | null = null;
   /** The last write of the state failed. */
@@ -62,6 +64,8 @@ export class Rollout {
   private lastNumber = 0;
   /** A version that workers crashed under; not tried again by itself. */
   private blocked: string | null = null;
+  private readonly modules = new ModuleRollback();
+  private readonly trips: FilterTrip[] = [];
   private running: Promise<void> | null = null;
   private again = false;
   private shownWarnings = '';
@@ -74,15 +78,13 @@ export class Rollout {
   /** Reads the configuration again, now or when the rollout under way is done. */
   request(): Promise<void> {
     this.again = true;
-    this.running ??= this.run().finally(() => {
-      this.running = null;
-    });
-    return this.running;
+    return this.start();
   }
 
   /** The same as {@link request}, and also where it is a version that was rolled back. */
   insist(): Promise<void> {
     this.blocked = null;
+    this.modules.forgive();
     return this.request();
   }
 
@@ -92,6 +94,7 @@ export class Rollout {
     if (faults.length === 0) {
       this.lastNumber = saved.number;
       this.current = { ...saved, since: Date.now() };
+      this.modules.restore(saved.failures, saved);
       this.deps.log.warn(
         { number: saved.number, version: saved.snapshot.version },
         'serving the last good snapshot from disk',
@@ -106,6 +109,18 @@ export class Rollout {
   remember(saved: SavedSnapshot): void {
     this.lastNumber = Math.max(this.lastNumber, saved.number);
     this.previous ??= { ...saved, since: Date.now() };
+    this.modules.restore(saved.failures, saved);
+  }
+
+  /** Modules whose configured digest failed, each with what serves instead. */
+  get failures(): readonly ModuleFailure[] {
+    return this.modules.failures;
+  }
+
+  /** The breaker of a filter tripped: its module goes back to the digest before, where there is one. */
+  tripped(trip: FilterTrip): Promise<void> {
+    this.trips.push(trip);
+    return this.start();
   }
 
   /** Workers crash under the snapshot in force: the one before it takes its place. */
@@ -144,11 +159,64 @@ export class Rollout {
     return this.saving;
   }
 
+  private start(): Promise<void> {
+    this.running ??= this.run().finally(() => {
+      this.running = null;
+    });
+    return this.running;
+  }
+
   private async run(): Promise<void> {
-    while (this.again) {
+    while (this.again || this.trips.length > 0) {
+      const trip = this.trips.shift();
+      if (trip !== undefined) {
+        await this.goBack(trip);
+        continue;
+      }
       this.again = false;
       await this.once();
     }
+  }
+
+  /** What serves goes on serving, but for the one module. */
+  private async goBack(trip: FilterTrip): Promise<void> {
+    const { current, deps } = this;
+    if (current === null) return;
+    const content = this.modules.trip(trip, current, Date.now());
+    if (content === null) return;
+    let faults = await deps.tryOut(content.snapshot, content.code);
+    if (faults.length === 0) faults = await deps.workers.deploy(content);
+    if (faults.length > 0) {
+      this.modules.stuck(trip.digest);
+      deps.log.error({ trip, faults }, 'a module that fails cannot go back to its digest before');
+      return;
+    }
+    this.counts.moduleRollbacks++;
+    this.bring(content);
+    const diagnostics = await this.moduleDiagnostics();
+    deps.print(formatDiagnostics(diagnostics, { color: deps.color }));
+    deps.log.error(
+      { trip, number: this.lastNumber, version: content.snapshot.version },
+      'a module failed again and again, its digest before serves again',
+    );
+  }
+
+  /** Modules that were gone back from, told like faults of the configuration. */
+  private moduleDiagnostics(): Promise<Diagnostic[]> {
+    const faults = this.failures.flatMap(({ module, digest, servedBy, plugin, reason }) => {
+      if (servedBy === null) return [];
+      const source = this.current?.snapshot.modules.find(({ name }) => name === module)?.source ?? null;
+      const message = `Module ${module}: filter ${plugin} of sha256 ${digest} failed again and again (${reason}); sha256 ${servedBy} serves again`;
+      return [{ kind: 'rolled-back' as const, source, message }];
+    });
+    return diagnose(faults, this.deps.name);
+  }
+
+  /** Under a new number, as the last good one. */
+  private bring(content: Content): void {
+    this.modules.replace(this.current ?? this.previous, content);
+    this.current = { ...content, number: ++this.lastNumber, since: Date.now() };
+    this.save(this.current);
   }
 
   private async once(): Promise<void> {
@@ -165,31 +233,36 @@ export class Rollout {
       this.refuse(null, await diagnose([{ kind: 'worker', source: null, message }], deps.name), false);
       return;
     }
-    const { snapshot, code, diagnostics } = loaded;
-    if (snapshot === null || hasErrors(diagnostics)) {
+    const { diagnostics } = loaded;
+    if (loaded.snapshot === null || hasErrors(diagnostics)) {
       this.refuse(null, diagnostics, false);
       return;
     }
+    const content = this.modules.apply({ snapshot: loaded.snapshot, code: loaded.code });
+    const { snapshot, code } = content;
     if (snapshot.version === this.blocked) return;
     if (snapshot.version === this.current?.snapshot.version) {
       if (this.refusal)
         deps.log.info({ version: snapshot.version }, 'the configuration is the one in force again');
       this.refusal = null;
+      this.modules.settle(loaded.snapshot);
       this.showWarnings(diagnostics);
       return;
     }
     const loadedAt = performance.now();
     let faults = await deps.tryOut(snapshot, code);
     const triedAt = performance.now();
-    if (faults.length === 0) faults = await deps.workers.deploy({ snapshot, code });
+    if (faults.length === 0) faults = await deps.workers.deploy(content);
     if (faults.length > 0) {
       const found = await diagnose(faults, deps.name);
       const isListenFault = faults.every((fault) => fault.kind === 'listen');
       this.refuse(snapshot.version, [...diagnostics, ...found], isListenFault);
       return;
     }
-    this.previous = this.current ?? this.previous;
-    this.current = { number: ++this.lastNumber, snapshot, code, since: Date.now() };
+    const before = this.current ?? this.previous;
+    this.modules.settle(loaded.snapshot);
+    this.bring(content);
+    this.previous = before;
     this.refusal = null;
     this.blocked = null;
     this.counts.applied++;
@@ -202,7 +275,6 @@ export class Rollout {
     };
     deps.log.info({ number: this.lastNumber, version: snapshot.version, tookMs }, 'snapshot in force');
     this.showWarnings(diagnostics);
-    this.save(this.current);
   }
 
   private refuse(version: string | null, diagnostics: readonly Diagnostic[], isListenFault: boolean): void {
@@ -244,7 +316,7 @@ export class Rollout {
     this.saving = this.saving.then(async () => {
       if (this.current !== release) return;
       try {
-        await state.save(release);
+        await state.save({ ...release, failures: this.failures });
         this.stateFailing = false;
       } catch (error) {
         this.stateFailing = true;

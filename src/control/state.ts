@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Snapshot } from '../runtime/snapshot.ts';
+import type { ModuleFailure } from './module-rollback.ts';
 
 /**
  * Snapshots that served, kept on disk so that weir can start without a usable configuration.
@@ -25,6 +26,8 @@ export interface SavedSnapshot {
   readonly number: number;
   readonly snapshot: Snapshot;
   readonly code: ReadonlyMap<string, Uint8Array>;
+  /** Modules that do not serve with the digest that the configuration gave them. */
+  readonly failures: readonly ModuleFailure[];
 }
 
 /** What happened to a file that was not whole. */
@@ -63,8 +66,8 @@ export class StateStore {
       const bytes = saved.code.get(digest);
       if (bytes && !present.has(`${digest}.wasm`)) await this.write('modules', `${digest}.wasm`, [bytes]);
     }
-    const { number, snapshot } = saved;
-    const json = Buffer.from(JSON.stringify({ number, snapshot }), 'utf8');
+    const { number, snapshot, failures } = saved;
+    const json = Buffer.from(JSON.stringify({ number, snapshot, failures }), 'utf8');
     const name = `snapshot-${String(number).padStart(10, '0')}.weir`;
     await this.write('', name, [headerOf(json), json]);
     await this.prune();
@@ -85,12 +88,12 @@ export class StateStore {
   }
 
   private async load(file: string): Promise<SavedSnapshot> {
-    const { number, snapshot } = parseSnapshot(await readFile(file));
+    const { number, snapshot, failures = [] } = parseSnapshot(await readFile(file));
     const code = new Map<string, Uint8Array>();
     for (const { name, digest } of snapshot.modules) {
       if (!code.has(digest)) code.set(digest, await this.loadModule(name, digest));
     }
-    return { number, snapshot, code };
+    return { number, snapshot, code, failures };
   }
 
   private async loadModule(name: string, digest: string): Promise<Uint8Array> {
@@ -173,7 +176,14 @@ function headerOf(json: Buffer): Buffer {
   return header;
 }
 
-function parseSnapshot(bytes: Buffer): { number: number; snapshot: Snapshot } {
+/** A file of an earlier weir has no failures. */
+interface Written {
+  readonly number: number;
+  readonly snapshot: Snapshot;
+  readonly failures?: readonly ModuleFailure[];
+}
+
+function parseSnapshot(bytes: Buffer): Written {
   if (bytes.length < HEADER_BYTES) throw new Damaged(`${bytes.length} bytes, less than a header`);
   if (!bytes.subarray(0, 8).equals(MAGIC)) throw new Damaged('it does not begin with WEIRSNAP');
   const format = bytes.readUInt32LE(8);
@@ -183,7 +193,7 @@ function parseSnapshot(bytes: Buffer): { number: number; snapshot: Snapshot } {
   if (BigInt(json.length) !== length)
     throw new Damaged(`${json.length} bytes of content, expected ${length}`);
   if (!sha256(json).equals(bytes.subarray(20, 52))) throw new Damaged('its sha256 differs from its header');
-  return JSON.parse(json.toString('utf8')) as { number: number; snapshot: Snapshot };
+  return JSON.parse(json.toString('utf8')) as Written;
 }
 
 function sha256(bytes: Uint8Array): Buffer {

@@ -19,6 +19,8 @@ export class StageError extends Error {
 interface Held {
   readonly plugin: Plugin;
   readonly key: string;
+  /** Of its module. */
+  readonly digest: string;
   holders: number;
 }
 
@@ -85,6 +87,11 @@ export class PluginSet {
     for (const [id, cluster] of this.#clusters) if (!clusters.includes(cluster)) this.#clusters.delete(id);
   }
 
+  /** sha256 of the module of a plugin that is held; empty for another one. */
+  digestOf(plugin: Plugin): string {
+    return this.#held.get(this.#keys.get(plugin) ?? '')?.digest ?? '';
+  }
+
   get all(): readonly Plugin[] {
     return [...this.#held.values()].map(({ plugin }) => plugin);
   }
@@ -111,7 +118,10 @@ export class PluginSet {
       } catch (error) {
         throw new StageError(messageOf(error), spec.name, spec.source, error);
       }
-      held = { plugin, key, holders: 0 };
+      plugin.hasPredecessor = [...this.#held.values()].some(
+        (other) => other.plugin.spec.name === spec.name && other.digest !== module.digest,
+      );
+      held = { plugin, key, digest: module.digest, holders: 0 };
       this.#held.set(key, held);
       this.#keys.set(plugin, key);
     }

@@ -29,6 +29,17 @@ export interface RuntimeDeps {
   readonly workerId: number;
   readonly ledger: Ledger;
   readonly log: Log;
+  /** A filter trapped so often that its breaker tripped. */
+  readonly onTrip?: (trip: FilterTrip) => void;
+}
+
+/** Why the breaker of a filter tripped. */
+export interface FilterTrip {
+  /** `namespace/chain#filter`. */
+  readonly plugin: string;
+  /** sha256 of its module. */
+  readonly digest: string;
+  readonly reason: string;
 }
 
 /** A snapshot that is ready to be put in force: compiled, its plugins started, its ports bound. */
@@ -92,6 +103,8 @@ export class Runtime {
       node: { id: `weir-${process.pid}`, cluster: 'weir' },
       workerId: deps.workerId,
       environment: process.env,
+      tripped: (plugin, reason) =>
+        deps.onTrip?.({ plugin: plugin.spec.name, digest: this.#plugins.digestOf(plugin), reason }),
     });
     this.#plugins = new PluginSet(host);
     this.#loadCheck = setInterval(() => this.#checkLoad(), LOAD_CHECK_MS);

@@ -16,9 +16,9 @@ export interface StageFault {
 /**
  * `module`: the bytes are no module that weir runs. `plugin`: it refused to start or its
  * configuration. `time`: it did not come to an end. `listen`: an address cannot be bound.
- * `worker`: the worker broke down or did not answer.
+ * `worker`: the worker broke down or did not answer. `rolled-back`: it served, and failed too often.
  */
-export type FaultKind = 'module' | 'plugin' | 'time' | 'listen' | 'worker';
+export type FaultKind = 'module' | 'plugin' | 'time' | 'listen' | 'worker' | 'rolled-back';
 
 const LISTEN_CODES = new Set(['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EAFNOSUPPORT']);
 

@@ -1,5 +1,6 @@
 import cluster from 'node:cluster';
 import type { Logger } from 'pino';
+import type { FilterTrip } from '../runtime/runtime.ts';
 import type { StageFault } from '../runtime/stage-fault.ts';
 import type { LedgerAsk, WorkerDump } from '../worker/protocol.ts';
 import { Backoff, CrashLoop } from './restart.ts';
@@ -25,6 +26,8 @@ export interface FleetOptions {
   readonly stallLimitMs?: number;
   onLedger(worker: number, asks: readonly LedgerAsk[]): void;
   onExit(worker: number, lastDump: WorkerDump | null): void;
+  /** A filter traps again and again in a worker. */
+  onTrip(trip: FilterTrip): void;
   /** Workers keep exiting under the snapshot in force. */
   onCrashLoop(): void;
 }
@@ -213,6 +216,7 @@ export class Fleet {
       up: (worker) => void this.catchUp(worker),
       ledger: (worker, asks) => this.options.onLedger(worker.id, asks),
       failing: (worker) => this.detach(slot, worker),
+      tripped: (trip) => this.options.onTrip(trip),
       exited: (worker, code, signal) => this.exited(slot, worker, code, signal),
     };
     slot.process = new WorkerProcess(slot.index, this.options.environment(slot.index), events);

@@ -1,4 +1,5 @@
 import type { PluginStatus, RuntimeStatus } from '../runtime/runtime.ts';
+import type { ModuleFailure } from '../control/module-rollback.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 
 const HEALTHS = ['healthy', 'recovering', 'tripped'] as const;
@@ -21,6 +22,35 @@ function add(a: PluginStatus, b: PluginStatus): PluginStatus {
     traps: a.traps + b.traps,
     health: HEALTHS[Math.max(HEALTHS.indexOf(a.health), HEALTHS.indexOf(b.health))]!,
   };
+}
+
+/** A Module as it serves, and why that is not what its configuration says, where it is not. */
+export interface ModuleState {
+  readonly name: string;
+  readonly digest: string;
+  /** `tripped`: it fails again and again, and there is no digest before to go back to. */
+  readonly state: 'serving' | 'rolled-back' | 'tripped';
+  readonly failed: {
+    readonly digest: string;
+    readonly plugin: string;
+    readonly reason: string;
+    readonly at: string;
+  } | null;
+}
+
+export function moduleStates(snapshot: Snapshot | null, failures: readonly ModuleFailure[]): ModuleState[] {
+  return (snapshot?.modules ?? []).map(({ name, digest }) => {
+    const failure = failures.find(({ module }) => module === name);
+    if (failure === undefined) return { name, digest, state: 'serving', failed: null };
+    const { servedBy, plugin, reason, at } = failure;
+    return {
+      name,
+      digest,
+      // While the one before is on its way, the digest that failed is still in force.
+      state: servedBy === digest ? 'rolled-back' : 'tripped',
+      failed: { digest: failure.digest, plugin, reason, at: new Date(at).toISOString() },
+    };
+  });
 }
 
 /** Clusters with their endpoints and what runs on them, in the form of Envoy's `/clusters`. */

@@ -8,7 +8,7 @@ import { family } from '../worker/metric-family.ts';
 import type { Fleet } from './fleet.ts';
 import type { SharedLedger } from './ledger.ts';
 import { EXPOSITION_TYPE, type MetricsBoard } from './metrics.ts';
-import { clustersText, mergePlugins } from './runtime-view.ts';
+import { clustersText, mergePlugins, moduleStates } from './runtime-view.ts';
 
 /** A worker that is slower than this is shown as it was last. */
 const DUMP_LIMIT_MS = 1000;
@@ -51,7 +51,7 @@ export class StatusView implements AdminSource {
         since: new Date(current.since).toISOString(),
       },
       configuration: {
-        lastReload: refusal ? 'refused' : 'success',
+        lastReload: refusal ? 'refused' : rollout.failures.length > 0 ? 'rolled-back' : 'success',
         applied: counts.applied,
         rejected: counts.rejected,
         rollbacks: counts.rollbacks,
@@ -68,6 +68,7 @@ export class StatusView implements AdminSource {
         connections: statusOf(worker.slot)?.connections ?? null,
         snapshots: statusOf(worker.slot)?.snapshots ?? null,
       })),
+      modules: moduleStates(current?.snapshot ?? null, rollout.failures),
       plugins: mergePlugins(dumps.map(({ dump }) => dump.status)),
       savedState: wantsState ? (rollout.stateFailing ? 'failing' : 'ok') : 'off',
       uptimeSeconds: Math.round((Date.now() - this.startedAt) / 1000),
@@ -87,6 +88,7 @@ export class StatusView implements AdminSource {
       number,
       version: snapshot.version,
       since: new Date(since).toISOString(),
+      modules: moduleStates(snapshot, this.deps.rollout.failures),
       snapshot: redactSnapshot(snapshot),
     };
   }
@@ -146,7 +148,7 @@ export class StatusView implements AdminSource {
         'gauge',
         'weir_config_last_reload_success',
         'Whether the configuration as it is now is in force.',
-        one(refusal === null && current !== null),
+        one(refusal === null && current !== null && rollout.failures.length === 0),
       ),
       family('counter', 'weir_config_applied_total', 'Snapshots that came in force.', one(counts.applied)),
       family(
@@ -160,6 +162,21 @@ export class StatusView implements AdminSource {
         'weir_config_rollbacks_total',
         'Snapshots that were taken back because workers crashed under them.',
         one(counts.rollbacks),
+      ),
+      family(
+        'counter',
+        'weir_wasm_module_rollbacks_total',
+        'Times that a module went back to its digest before because it failed again and again.',
+        one(counts.moduleRollbacks),
+      ),
+      family(
+        'gauge',
+        'weir_wasm_module_failed',
+        'Whether the digest that the configuration names failed again and again: rolled back, or held by its breaker.',
+        moduleStates(current?.snapshot ?? null, rollout.failures).map(({ name, state }) => [
+          { module: name },
+          Number(state !== 'serving'),
+        ]),
       ),
       family(
         'gauge',

@@ -77,6 +77,7 @@ export class Supervisor {
         this.ledger.workerGone(worker);
         this.board.retire(lastDump);
       },
+      onTrip: (trip) => void this.rollout.tripped(trip),
       onCrashLoop: () => this.rollout.rollBack(),
     });
   }

@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { ModuleSpec, Snapshot } from '../runtime/snapshot.ts';
+import type { FilterTrip } from '../runtime/runtime.ts';
 import type { Code, StageFault } from '../runtime/stage-fault.ts';
 import type { FromWorker, LedgerAsk, ToWorker, WorkerDump } from '../worker/protocol.ts';
 
@@ -19,6 +20,7 @@ export interface WorkerEvents {
   ledger(worker: WorkerProcess, asks: readonly LedgerAsk[]): void;
   /** It met a fault that nobody caught; it drains and exits by itself. */
   failing(worker: WorkerProcess): void;
+  tripped(trip: FilterTrip): void;
   exited(worker: WorkerProcess, code: number | null, signal: string | null): void;
 }
 
@@ -155,6 +157,9 @@ export class WorkerProcess {
         break;
       case 'ledger':
         this.events.ledger(this, message.asks);
+        break;
+      case 'tripped':
+        this.events.tripped(message.trip);
         break;
       case 'failing':
         this.isLeaving = true;

@@ -23,5 +23,5 @@ const log = openLog('worker', settings.level, { worker: settings.id });
 new WorkerProgram({
   ...settings,
   log,
-  makeRuntime: (ledger) => new Runtime({ workerId: settings.id, ledger, log: log.logger }),
+  makeRuntime: (ledger, onTrip) => new Runtime({ workerId: settings.id, ledger, log: log.logger, onTrip }),
 }).start();

@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import type { Ledger } from '../runtime/ledger.ts';
 import { LocalLedger } from '../runtime/ledger.ts';
 import type { MetricFamily } from '../runtime/metrics.ts';
-import type { RuntimeStatus } from '../runtime/runtime.ts';
+import type { FilterTrip, RuntimeStatus } from '../runtime/runtime.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { faultOf } from '../runtime/stage-fault.ts';
 import { LeasedLedger } from './ledger.ts';
@@ -33,7 +33,7 @@ export interface WorkerProgramOptions<Staged> {
   /** How long streams may go on where the supervisor is gone. */
   readonly drainMs: number;
   readonly log: Log;
-  makeRuntime(ledger: Ledger): SteeredRuntime<Staged>;
+  makeRuntime(ledger: Ledger, onTrip: (trip: FilterTrip) => void): SteeredRuntime<Staged>;
 }
 
 /** After a fault that nobody caught, streams get this long. */
@@ -56,7 +56,9 @@ export class WorkerProgram<Staged> {
       options.workers > 1
         ? new LeasedLedger({ now: machineNow, send: (asks) => this.send({ type: 'ledger', asks }) })
         : null;
-    this.runtime = options.makeRuntime(this.shared ?? new LocalLedger());
+    this.runtime = options.makeRuntime(this.shared ?? new LocalLedger(), (trip) =>
+      this.send({ type: 'tripped', trip }),
+    );
   }
 
   start(): void {

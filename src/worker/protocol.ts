@@ -1,6 +1,6 @@
 import type { MetricFamily } from '../runtime/metrics.ts';
 import type { Limit } from '../runtime/limit.ts';
-import type { RuntimeStatus } from '../runtime/runtime.ts';
+import type { FilterTrip, RuntimeStatus } from '../runtime/runtime.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Code, StageFault } from '../runtime/stage-fault.ts';
 
@@ -25,6 +25,7 @@ export type FromWorker =
   | { readonly type: 'dump'; readonly id: number; readonly dump: WorkerDump }
   | { readonly type: 'alive' }
   | { readonly type: 'failing' }
+  | { readonly type: 'tripped'; readonly trip: FilterTrip }
   | { readonly type: 'ledger'; readonly asks: readonly LedgerAsk[] };
 
 export interface WorkerDump {

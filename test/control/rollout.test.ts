@@ -12,6 +12,8 @@ import type { StageFault } from '../../src/runtime/stage-fault.ts';
 
 /** What the configuration says at the moment: a version, or what is wrong with it. */
 let configuration: string | Diagnostic | Error;
+/** Instead of `configuration`. */
+let loaded: Loaded | null;
 let log: string[];
 let printed: string;
 let tryOut: (version: string) => Promise<StageFault[]>;
@@ -36,6 +38,7 @@ function snapshotOf(version: string): Snapshot {
 function load(): Promise<Loaded> {
   const files = ['a.yaml'];
   const code = new Map<string, Uint8Array>();
+  if (loaded !== null) return Promise.resolve(loaded);
   if (configuration instanceof Error) return Promise.reject(configuration);
   if (typeof configuration !== 'string') {
     return Promise.resolve({ snapshot: null, code, diagnostics: [configuration], files });
@@ -71,6 +74,7 @@ function make(state: StateStore | null = null): Rollout {
 
 beforeEach(async () => {
   configuration = 'a';
+  loaded = null;
   log = [];
   printed = '';
   tryOut = () => Promise.resolve([]);
@@ -198,11 +202,65 @@ describe('Rollout', () => {
 
   test('goes back to what the process before it served', async () => {
     const rollout = make();
-    rollout.remember({ number: 7, snapshot: snapshotOf('old'), code: new Map() });
+    rollout.remember({ number: 7, snapshot: snapshotOf('old'), code: new Map(), failures: [] });
     await rollout.request();
     expect(rollout.current?.number).toBe(8);
     rollout.rollBack();
     expect(rollout.current).toMatchObject({ number: 9, snapshot: { version: 'old' } });
+  });
+
+  test('goes back to the digest before of a module that trips, and keeps the failed one out', async () => {
+    const rollout = make();
+    const modules = (digest: string): Loaded => ({
+      snapshot: {
+        version: `with ${digest}`,
+        modules: [{ name: 'shop/risk', digest, source: 'risk.yaml:3:1', memoryBytes: 1 }],
+      } as unknown as Snapshot,
+      code: new Map([[digest, Buffer.from(digest)]]),
+      diagnostics: [],
+      files: [],
+    });
+    loaded = modules('d1');
+    await rollout.request();
+    loaded = modules('d2');
+    await rollout.request();
+    await rollout.tripped({ plugin: 'shop/chain#risk', digest: 'd2', reason: 'unreachable' });
+    expect(rollout.current).toMatchObject({ number: 3, snapshot: { modules: [{ digest: 'd1' }] } });
+    expect(rollout.current!.code.get('d1')).toEqual(Buffer.from('d1'));
+    expect(rollout.counts).toMatchObject({ moduleRollbacks: 1, rollbacks: 0 });
+    expect(printed).toMatch(
+      /^risk\.yaml:3:1 {2}error WEIR4007 {2}Module shop\/risk: filter shop\/chain#risk of sha256 d2 failed again/,
+    );
+    // The other workers tell the same a moment later.
+    await rollout.tripped({ plugin: 'shop/chain#risk', digest: 'd2', reason: 'unreachable' });
+    await rollout.request();
+    expect(rollout.current!.number).toBe(3);
+    expect(rollout.failures).toMatchObject([{ digest: 'd2', servedBy: 'd1' }]);
+    loaded = modules('d3');
+    await rollout.request();
+    expect(rollout.current).toMatchObject({ number: 4, snapshot: { modules: [{ digest: 'd3' }] } });
+    expect(rollout.failures).toEqual([]);
+  });
+
+  test('stays where the digest before is refused', async () => {
+    const rollout = make();
+    rollout.remember({
+      number: 1,
+      snapshot: { modules: [{ name: 'm', digest: 'd1' }] } as unknown as Snapshot,
+      code: new Map([['d1', Buffer.from('d1')]]),
+      failures: [],
+    });
+    loaded = {
+      snapshot: { version: 'with d2', modules: [{ name: 'm', digest: 'd2' }] } as unknown as Snapshot,
+      code: new Map([['d2', Buffer.from('d2')]]),
+      diagnostics: [],
+      files: [],
+    };
+    await rollout.request();
+    tryOut = () => Promise.resolve([{ kind: 'plugin', source: null, message: 'refused' }]);
+    await rollout.tripped({ plugin: 'p', digest: 'd2', reason: 'unreachable' });
+    expect(rollout.current?.snapshot.version).toBe('with d2');
+    expect(rollout.failures).toMatchObject([{ digest: 'd2', servedBy: null }]);
   });
 
   test('saves what is in force, and goes on where that fails', async () => {

@@ -37,7 +37,9 @@ function saved(number: number, moduleText: string): SavedSnapshot {
     chains: [[]],
     accessLog: { mode: 'off', path: 'stdout' },
   };
-  return { number, snapshot, code: new Map([[digest, bytes]]) };
+  const failure = { module: 'shop/risk', digest: 'f'.repeat(64), servedBy: digest };
+  const failures = [{ ...failure, plugin: 'shop/chain#risk', reason: 'unreachable', at: number }];
+  return { number, snapshot, code: new Map([[digest, bytes]]), failures };
 }
 
 describe('StateStore', () => {
@@ -49,6 +51,7 @@ describe('StateStore', () => {
     const newest = await reopened.newest();
     expect(newest?.number).toBe(2);
     expect(newest?.snapshot).toEqual(saved(2, 'two').snapshot);
+    expect(newest?.failures).toEqual(saved(2, 'two').failures);
     expect(Buffer.from([...newest!.code.values()][0]!).toString()).toBe('two');
     expect(damage).toEqual([]);
   });

@@ -42,6 +42,7 @@ function start(size: number, stallLimitMs?: number): void {
     ...(stallLimitMs === undefined ? {} : { stallLimitMs }),
     onLedger: () => undefined,
     onExit: () => undefined,
+    onTrip: () => undefined,
     onCrashLoop: () => crashLoops++,
   });
   fleet.start();

@@ -55,6 +55,17 @@ export function trappingFilter(): Uint8Array {
   });
 }
 
+/** A filter that starts, and traps with each answer after it has added a field to it. */
+export function failingFilter(label: string): Uint8Array {
+  return guest({
+    ...accepts,
+    proxy_on_response_headers: (script) => {
+      const [name, value] = [script.text('x-module'), script.text(label)];
+      script.call('proxy_add_header_map_value', RESPONSE_HEADERS, name, value).trap();
+    },
+  });
+}
+
 export interface PolicyOptions {
   readonly port: number;
   readonly upstreamPort: number;
@@ -113,6 +124,22 @@ spec:
 `;
 }
 
+/** The same gateway and upstream with two routes: `/filtered` through the filter, `/plain` without one. */
+export function twoRoutes(options: PolicyOptions): string {
+  const route = (name: string): string => `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: ${name}, namespace: shop}
+spec:
+  parentRefs: [{name: edge}]
+  rules:
+  - matches: [{path: {value: /${name}}}]
+    backendRefs: [{group: policy.weir, kind: Upstream, name: origin}]
+`;
+  const text = policies(options).replace('{kind: Gateway, name: edge}', '{kind: HTTPRoute, name: filtered}');
+  return text + route('filtered') + route('plain');
+}
+
 export function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
@@ -122,7 +149,7 @@ export interface Detail {
   readonly state: string;
   readonly snapshot: { readonly number: number; readonly version: string } | null;
   readonly configuration: {
-    readonly lastReload: 'success' | 'refused';
+    readonly lastReload: 'success' | 'refused' | 'rolled-back';
     readonly applied: number;
     readonly rejected: number;
     readonly rollbacks: number;
@@ -142,6 +169,12 @@ export interface Detail {
     readonly serving: boolean;
     readonly restarts: number;
     readonly snapshots: number | null;
+  }[];
+  readonly modules: readonly {
+    readonly name: string;
+    readonly digest: string;
+    readonly state: string;
+    readonly failed: { readonly digest: string; readonly plugin: string; readonly reason: string } | null;
   }[];
   readonly plugins: readonly {
     readonly name: string;

@@ -129,6 +129,7 @@ export class TestHost {
   readonly metrics = new RecordedMetrics();
   readonly shared = new LocalSharedStore();
   readonly ledger = new ManualLedger();
+  readonly trips: { plugin: string; reason: string }[] = [];
   readonly host: WasmHost;
   now = 1_700_000_000_000;
 
@@ -142,6 +143,7 @@ export class TestHost {
       now: () => this.now,
       node: { id: 'node-1', cluster: 'edge' },
       workerId: 3,
+      tripped: (plugin, reason) => void this.trips.push({ plugin: plugin.spec.name, reason }),
       logLevel: 0,
       ...deps,
     });

@@ -149,10 +149,12 @@ export class InstanceGroup {
 
   #replaceAfter(vm: Vm, plugin: Plugin): void {
     const now = this.host.deps.now();
-    const delay = this.#crashes.trap(now, now - vm.startedAt);
+    const delay = this.#crashes.trap(now, now - vm.startedAt, plugin.hasPredecessor);
     const tripped = this.#crashes.isTripped(now);
-    if (tripped)
+    if (tripped) {
       plugin.log(LogLevel.Critical, `it traps again and again: no other instance for ${delay / 1000} s`);
+      this.host.deps.tripped(plugin, vm.trapReason || 'it does not start');
+    }
     // Those that are left go on; while they do, nothing is missing but their number.
     if (this.#ready.length === 0 || tripped) this.health = tripped ? 'tripped' : 'recovering';
     if (this.#members.size === 0 || this.#backoff !== null) return;

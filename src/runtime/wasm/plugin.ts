@@ -30,6 +30,8 @@ export interface WasmHostDeps {
   readonly workerId: number;
   /** Variables of this process, for those that a Module may pass on. Default: none. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** The breaker of a plugin tripped; `reason` is the last trap. */
+  tripped(plugin: Plugin, reason: string): void;
   /** Lines below it are not made; guests can ask for it. Default: `LogLevel.Info`. */
   readonly logLevel?: number;
 }
@@ -106,6 +108,8 @@ export class Plugin {
   readonly emptyWhenMissing: boolean;
   /** In instances that take streams. The group keeps the list. */
   readonly roots: RootContext[] = [];
+  /** Another digest served in its place before: there is something to go back to where it fails. */
+  hasPredecessor = false;
   traps = 0;
 
   readonly #log: GuestLog;
