@@ -7,7 +7,7 @@ import { bench, run } from 'mitata';
 import { HeaderBlock } from '../../src/runtime/http/headers.ts';
 import { LocalLedger } from '../../src/runtime/ledger.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
-import type { AttributeValue, StreamHost } from '../../src/runtime/wasm/stream-host.ts';
+import type { AttributeValue, StateValue, StreamHost } from '../../src/runtime/wasm/stream-host.ts';
 import { FilterRun } from '../../test/support/filter.ts';
 import { TestHost } from '../../test/support/wasm-host.ts';
 import { ArrayStream } from '../../test/support/wasm-stream.ts';
@@ -42,7 +42,7 @@ const response = arrays.response(RESPONSE);
 /** Two blocks and a map, as the runtime has them, and nothing that a test would record. */
 class BenchStream {
   readonly blocks = [new HeaderBlock(), null, new HeaderBlock(), null];
-  consumer: AttributeValue | undefined = undefined;
+  consumer: StateValue | undefined = undefined;
 
   reset(): void {
     this.blocks[0]!.copyFrom(request);
@@ -56,11 +56,14 @@ class BenchStream {
     return true;
   }
   attribute(path: string): AttributeValue | undefined {
-    if (path === 'consumer\0name') return this.consumer;
     return path === 'source\0address' ? SOURCE : undefined;
   }
-  setAttribute(_path: string, value: Uint8Array): void {
-    this.consumer = { type: 'bytes', value };
+  state(key: string): StateValue | undefined {
+    return key === 'wasm.consumer\0name' ? this.consumer : undefined;
+  }
+  setState(_key: string, value: StateValue): boolean {
+    this.consumer = value;
+    return true;
   }
   localReply(): void {
     throw new Error('the request was refused');

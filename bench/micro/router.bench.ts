@@ -27,6 +27,7 @@ function routerOf(hosts: number, matches: (i: number) => Partial<MatchSpec>, cou
     chain: 0,
     certificates: [],
     minTlsVersion: 'TLSv1.2' as const,
+    metadata: [],
     virtualHosts: hostnames.map((hostname) => ({ hostname, matches: all })),
   };
   return new Router(

@@ -152,6 +152,7 @@ export class ChainTable {
       bodyBufferBytes: filter.body.buffer,
       onBodyOverflow: filter.body.onOverflow === 'Reject' ? 'reject' : 'stream',
       bodyWhileHeld: filter.body.whileHeadHeld === 'Show',
+      properties: filter.properties === 'Envoy' ? 'envoy' : 'text',
       callouts: callouts.filter(([, cluster]) => cluster >= 0),
     };
     return this.plugins.push(spec) - 1;

@@ -3,6 +3,7 @@ import type { Assets } from './assets.ts';
 import { compareText, type Config, type UsableObject } from './config.ts';
 import type { Path } from './document.ts';
 import { isGranted } from './grants.ts';
+import { metadataOf } from './metadata.ts';
 import { GATEWAY_GROUP, POLICY_GROUP } from './schema/reference.ts';
 import type { ConfigObject } from './validate.ts';
 
@@ -83,6 +84,7 @@ export class ClusterTable {
     return this.#add(name, {
       name,
       source: upstream.document.position(),
+      metadata: metadataOf(upstream.value.metadata.annotations),
       balance: spec.loadBalancer.type === 'LeastRequest' ? 'least-request' : 'round-robin',
       endpoints: (spec.endpoints.static ?? []).map(({ address, port, weight }) => ({
         address,
@@ -162,6 +164,7 @@ export class ClusterTable {
     return this.#add(cluster, {
       name: cluster,
       source: service.document.position(),
+      metadata: metadataOf(service.value.metadata.annotations),
       balance: 'round-robin',
       endpoints,
       dns: external === undefined ? null : { name: external, port, refreshMs: DEFAULT_REFRESH_MS },

@@ -15,6 +15,7 @@ import { compareText, type Config } from './config.ts';
 import { isGranted } from './grants.ts';
 import { compareHostnames, coversHostname } from './hostname.ts';
 import { flatten, mergeScopes, type Setting } from './merge.ts';
+import { metadataOf } from './metadata.ts';
 import { compareMatches, compileMatch, MatchCover, type RankedMatch } from './precedence.ts';
 import { listenerScopes, type RuleTable } from './rules.ts';
 import type { MatchConfig } from './schema/http-route.ts';
@@ -51,6 +52,7 @@ export function compilePorts(
       certificates: certificatesOf(config, assets, bound),
       minTlsVersion:
         (settings.get('tls.minVersion')?.value as ListenerSpec['minTlsVersion'] | undefined) ?? 'TLSv1.2',
+      metadata: metadataOf(bound.gateway.value.metadata.annotations),
       virtualHosts: virtualHosts(config, bound, rules),
     };
     const compiled = { bound, spec, limits: limitsOf(settings) };

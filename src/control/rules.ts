@@ -11,6 +11,7 @@ import { ruleSection, scopeKey } from './attachments.ts';
 import { UNUSABLE, type ChainTable } from './chains.ts';
 import type { ClusterTable } from './clusters.ts';
 import type { Config, UsableObject } from './config.ts';
+import { metadataOf } from './metadata.ts';
 import { POLICY_GROUP } from './schema/reference.ts';
 import type {
   HeaderModifierConfig,
@@ -81,6 +82,7 @@ export class RuleTable {
         name: `${name}#${ruleSection(rule, index)}`,
         route: name,
         source: route.document.position(['spec', 'rules', index]),
+        metadata: metadataOf(route.value.metadata.annotations),
         ...compileFilters(rule.filters),
         backends: this.#backends(route, index),
         upgrades: UPGRADES,

@@ -43,6 +43,8 @@ export class Attempt {
   endpoint: Endpoint | null = null;
   #cluster: Cluster | null = null;
   #connection: UpstreamConnection | null = null;
+  /** The connection that this try has or had, for attributes. */
+  last: UpstreamConnection | null = null;
   #running = false;
   #waitsIn: EndpointPool | null = null;
   #framing: Framing = Framing.None;
@@ -85,11 +87,6 @@ export class Attempt {
     return this.#owner.method;
   }
 
-  /** The socket's own end, for `upstream.local_address`. */
-  get connection(): UpstreamConnection | null {
-    return this.#connection;
-  }
-
   /** @param fresh not on a connection that has served before: the last try failed on a stale one */
   start(cluster: Cluster, endpoint: Endpoint, perTryMs: number, fresh: boolean): void {
     this.#cluster = cluster;
@@ -100,6 +97,7 @@ export class Attempt {
     this.#lastBytesOut = 0;
     this.bytesIn = 0;
     this.bytesOut = 0;
+    this.last = null;
     endpoint.active++;
     this.#running = true;
     const pool = poolOf(cluster, endpoint, this.#wheel);
@@ -118,6 +116,7 @@ export class Attempt {
   onGranted(connection: UpstreamConnection): void {
     this.#waitsIn = null;
     this.#connection = connection;
+    this.last = connection;
     this.reused = connection.served > 0;
     if (connection.ready) this.onConnected();
     else this.#wheel.add(this.#timer, this.#withinTry(this.#cluster!.spec.connectTimeoutMs));

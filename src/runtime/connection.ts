@@ -16,6 +16,7 @@ import type { ListenerLimits } from './snapshot.ts';
 import { appendChunk, appendLastChunk, out, readWindow, reset, Transport } from './socket-io.ts';
 import type { Stream } from './stream.ts';
 import { Timer } from './timer-wheel.ts';
+import type { StateMap } from './wasm/state-map.ts';
 import type { WorkerState } from './worker-state.ts';
 
 /** After a refusal: how much of what still comes is read and thrown away, and for how long (security requirements §1.13). */
@@ -49,6 +50,8 @@ export class Connection extends Transport implements AcceptedConnection {
   readonly localPort: number;
   readonly tls: TLSSocket | null;
   readonly routeCache = new RouteCache();
+  /** What filters keep for the later streams of the connection. */
+  state: StateMap | null = null;
   limits: ListenerLimits;
   #routedLive: LiveSnapshot | null = null;
   #router: Router | null = null;
@@ -126,6 +129,10 @@ export class Connection extends Transport implements AcceptedConnection {
   /** `address:port` of the client. */
   get remoteText(): string {
     return endpointText(this.remoteAddress, this.remotePort);
+  }
+
+  get localAddress(): string {
+    return this.socket.localAddress ?? '';
   }
 
   get secure(): boolean {

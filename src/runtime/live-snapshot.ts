@@ -8,7 +8,14 @@ import { CompiledRetry } from './retry.ts';
 import { CompiledRedirect, CompiledRewrite } from './rewrite.ts';
 import { Router } from './route.ts';
 import { ClusterMetrics, FilterMetrics } from './runtime-metrics.ts';
-import { portKey, type BackendSpec, type PortSpec, type RuleSpec, type Snapshot } from './snapshot.ts';
+import {
+  portKey,
+  type BackendSpec,
+  type ListenerSpec,
+  type PortSpec,
+  type RuleSpec,
+  type Snapshot,
+} from './snapshot.ts';
 import type { Plugin } from './wasm/plugin.ts';
 
 /** A backend of a rule with its header modifiers encoded. */
@@ -124,6 +131,11 @@ export class LiveSnapshot {
   /** The chain of requests that match no route of `listener`. */
   listenerChain(key: string, listener: number): number {
     return this.#ports.get(key)?.spec.listeners[listener]?.chain ?? 0;
+  }
+
+  /** Null: there is none. */
+  listener(key: string, index: number): ListenerSpec | null {
+    return this.#ports.get(key)?.spec.listeners[index] ?? null;
   }
 
   certificates(key: string): Certificates | null {

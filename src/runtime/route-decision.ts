@@ -11,6 +11,8 @@ export class RouteDecision {
   rule = -1;
   /** Index of the listener that has the hostname; -1: none. */
   listener = -1;
+  /** Index of the virtual host of the listener; -1: none. */
+  virtualHost = -1;
   /** Bytes of the path that the match took. */
   prefixLength = 0;
   /** A guest asked for routing to be decided again (`clear_route_cache`). */
@@ -19,7 +21,7 @@ export class RouteDecision {
   #decisions = 0;
 
   reset(): void {
-    this.rule = this.listener = -1;
+    this.rule = this.listener = this.virtualHost = -1;
     this.#decisions = 0;
   }
 
@@ -31,6 +33,7 @@ export class RouteDecision {
     if (router === null) return;
     this.rule = router.match(request, connection.routeCache);
     this.listener = router.listener;
+    this.virtualHost = router.virtualHost;
     this.prefixLength = router.matchedPrefixLength;
   }
 

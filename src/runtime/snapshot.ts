@@ -17,6 +17,15 @@ export interface Snapshot {
   readonly accessLog: AccessLogSpec;
 }
 
+/**
+ * Annotations of an object, which filters read as metadata: text by name, by the prefix before the slash
+ * of the annotation (`weir` where it has none).
+ */
+export type Metadata = readonly (readonly [
+  namespace: string,
+  values: readonly (readonly [key: string, value: string])[],
+])[];
+
 /** Where an object was written, for messages: `policies/route.yaml:14:7`. */
 export type Position = string;
 
@@ -43,6 +52,8 @@ export interface ListenerSpec {
   readonly chain: number;
   readonly certificates: readonly CertificateSpec[];
   readonly minTlsVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Of the Gateway. */
+  readonly metadata: Metadata;
   /** Most specific hostname first: exact, then longer wildcards, then any. */
   readonly virtualHosts: readonly VirtualHostSpec[];
 }
@@ -91,6 +102,8 @@ export interface RuleSpec {
   /** `namespace/route`, the metrics label. */
   readonly route: string;
   readonly source: Position;
+  /** Of the HTTPRoute. */
+  readonly metadata: Metadata;
   readonly chain: number;
   readonly requestHeaders: HeaderModifier | null;
   readonly responseHeaders: HeaderModifier | null;
@@ -169,6 +182,8 @@ export interface ClusterSpec {
   /** `namespace/name`; for a core Service `namespace/name:port`. */
   readonly name: string;
   readonly source: Position;
+  /** Of the Upstream or Service. */
+  readonly metadata: Metadata;
   readonly balance: 'round-robin' | 'least-request';
   readonly endpoints: readonly EndpointSpec[];
   /** Resolved by the runtime, again when its time to live is over; its addresses are added to `endpoints`. */
@@ -245,6 +260,8 @@ export interface PluginSpec {
   readonly onBodyOverflow: 'reject' | 'stream';
   /** StopIteration of a head callback holds the head alone: body callbacks come meanwhile. */
   readonly bodyWhileHeld: boolean;
+  /** How `proxy_get_property` encodes numbers, times and booleans: as Envoy does, or as text. */
+  readonly properties: 'envoy' | 'text';
   /** Upstreams that callouts may name, as the author writes them, to indexes into `clusters`. */
   readonly callouts: readonly (readonly [name: string, cluster: number])[];
 }

@@ -18,14 +18,16 @@ import { HIGH_WATER_BYTES, RequestPause, RequestRelay, type RequestSource } from
 import { ResponseFlag } from './response-flags.ts';
 import { Failure } from './retry.ts';
 import { RouteDecision } from './route-decision.ts';
+import type { ListenerSpec, RuleSpec } from './snapshot.ts';
 import { out } from './socket-io.ts';
-import { attributeOf } from './stream-attributes.ts';
+import { STREAM_ATTRIBUTES } from './stream-attributes.ts';
 import { StreamFilters, type FilteredStream } from './stream-filters.ts';
 import { reportStream } from './stream-report.ts';
 import { Timer } from './timer-wheel.ts';
 import type { StreamContext } from './wasm/context.ts';
 import type { Plugin } from './wasm/plugin.ts';
-import type { AttributeValue, LocalReply } from './wasm/stream-host.ts';
+import { StateMap } from './wasm/state-map.ts';
+import type { AttributeValue, LocalReply, StateValue } from './wasm/stream-host.ts';
 import type { WorkerState } from './worker-state.ts';
 
 const CONNECT_FAILURES =
@@ -70,7 +72,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   details = '';
   bytesReceived = 0;
   bytesSent = 0;
-  properties: Map<string, Uint8Array> | null = null;
+  #state: StateMap | null = null;
 
   readonly #route = new RouteDecision();
   readonly #filters: StreamFilters;
@@ -107,6 +109,22 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   /** Index into `live.rules`; -1: no route. */
   get rule(): number {
     return this.#route.rule;
+  }
+
+  /** Null: no route. */
+  get ruleSpec(): RuleSpec | null {
+    return this.rule < 0 ? null : this.live.rules[this.rule]!.spec;
+  }
+
+  /** The listener that has the request's hostname; null: none. */
+  get listenerSpec(): ListenerSpec | null {
+    return this.live.listener(this.connection.port.key, this.#route.listener);
+  }
+
+  /** Undefined: none matched. */
+  get virtualHostName(): string | undefined {
+    const name = this.listenerSpec?.virtualHosts[this.#route.virtualHost]?.hostname;
+    return name === '' ? '*' : name;
   }
 
   get cluster(): Cluster | null {
@@ -533,11 +551,20 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   }
 
   attribute(path: string): AttributeValue | undefined {
-    return attributeOf(this, path);
+    return STREAM_ATTRIBUTES.find(this, path);
   }
 
-  setAttribute(path: string, value: Uint8Array): void {
-    (this.properties ??= new Map()).set(path, value);
+  state(key: string): StateValue | undefined {
+    return this.#state?.get(key) ?? this.connection.state?.get(key);
+  }
+
+  states(prefix: string): (readonly [rest: string, value: StateValue])[] {
+    return this.#state?.withPrefix(prefix) ?? [];
+  }
+
+  setState(key: string, value: StateValue): boolean {
+    if (value.ofConnection) return (this.connection.state ??= new StateMap()).set(key, value);
+    return (this.#state ??= new StateMap()).set(key, value);
   }
 
   clearRouteCache(): void {
@@ -726,7 +753,8 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.status = this.flags = 0;
     this.details = '';
     this.bytesReceived = this.bytesSent = 0;
-    this.properties = null;
+    this.#state = null;
+    this.attempt.last = null;
     this.#requestTrailers = this.#answerTrailers = null;
     this.#backendAnswerHeaders = null;
     this.#requestHalted = this.#answerHalted = false;

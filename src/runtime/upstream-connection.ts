@@ -43,6 +43,13 @@ export class UpstreamConnection extends Transport implements Lender {
   readonly endpoint: Endpoint;
   /** Answers that were read whole on it; a failure on a reused connection may be stale keep-alive. */
   served = 0;
+  /** What connecting took. */
+  connectMs = 0;
+  /** Why it did not come about, or was lost: Node's error code. */
+  failureReason = '';
+  /** Its end here; kept, since a closed socket has forgotten it. */
+  local: { readonly host: string; readonly port: number } | null = null;
+  readonly #connectAt = performance.now();
   #attempt: Attempt | null = null;
   readonly #pool: EndpointPool;
   #phase: Phase = Phase.Connecting;
@@ -141,13 +148,18 @@ export class UpstreamConnection extends Transport implements Lender {
       socket.once('secureConnect', () => this.#onConnect());
     }
     socket.on('drain', () => this.onSocketDrain());
-    socket.on('error', () => this.#onClosed());
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.failureReason = error.code ?? error.message;
+      this.#onClosed();
+    });
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onClosed());
     return socket;
   }
 
   #onConnect(): void {
+    this.connectMs = performance.now() - this.#connectAt;
+    this.local = { host: this.socket.localAddress ?? '', port: this.socket.localPort ?? 0 };
     const attempt = this.#attempt;
     if (attempt === null) {
       // Its request went elsewhere or away meanwhile: the connection is good for the next one.

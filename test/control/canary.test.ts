@@ -56,6 +56,7 @@ function snapshot(...configurations: string[]): Snapshot {
     configuration,
     onError: 'deny',
     capabilities: [],
+    properties: 'envoy',
     bodyBufferBytes: 0,
     onBodyOverflow: 'reject',
     bodyWhileHeld: false,

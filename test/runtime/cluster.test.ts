@@ -6,6 +6,7 @@ import type { ClusterSpec } from '../../src/runtime/snapshot.ts';
 
 const SPEC: ClusterSpec = {
   name: 'shop/checkout',
+  metadata: [],
   source: 'upstream.yaml:1:1',
   balance: 'round-robin',
   endpoints: [

@@ -24,6 +24,7 @@ function port(listeners: Record<string, Hosts>): PortSpec {
       chain: 0,
       certificates: [],
       minTlsVersion: 'TLSv1.2',
+      metadata: [],
       virtualHosts: Object.entries(hosts).map(([host, matches]) => ({
         hostname: host,
         matches: matches.map((match) => ({

@@ -16,6 +16,7 @@ function status(health: 'healthy' | 'tripped', active: number): RuntimeStatus {
 
 const cluster: ClusterSpec = {
   name: 'shop/a',
+  metadata: [],
   source: 'a.yaml:1:1',
   balance: 'round-robin',
   endpoints: [

@@ -49,6 +49,7 @@ export function snapshotOf(port: number, part: Part): Snapshot {
           chain: part.listenerChain ?? 0,
           certificates: [],
           minTlsVersion: 'TLSv1.2',
+          metadata: [],
           virtualHosts: [
             {
               hostname: listener.hostname ?? '',
@@ -70,6 +71,7 @@ export function snapshotOf(port: number, part: Part): Snapshot {
       name: `test/route#${index}`,
       route: 'test/route',
       source: 'test.yaml:1:1',
+      metadata: [],
       chain: 0,
       requestHeaders: null,
       responseHeaders: null,
@@ -84,6 +86,7 @@ export function snapshotOf(port: number, part: Part): Snapshot {
     clusters: (part.clusters ?? []).map((cluster, index) => ({
       name: `test/cluster-${index}`,
       source: 'test.yaml:1:1',
+      metadata: [],
       balance: 'round-robin',
       endpoints: cluster.ports.map((p) => ({ address: '127.0.0.1', port: p, weight: 1 })),
       dns: null,
@@ -113,6 +116,7 @@ export function snapshotOf(port: number, part: Part): Snapshot {
       bodyBufferBytes: 1024 * 1024,
       onBodyOverflow: 'reject',
       bodyWhileHeld: false,
+      properties: 'envoy',
       callouts: [],
       ...plugin,
     })),

@@ -32,6 +32,7 @@ export const PLUGIN: PluginSpec = {
   bodyBufferBytes: 1024 * 1024,
   onBodyOverflow: 'reject',
   bodyWhileHeld: false,
+  properties: 'envoy',
   callouts: [['auth', 7]],
 };
 

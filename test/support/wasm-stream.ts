@@ -1,7 +1,13 @@
 import { BodyBuffer } from '../../src/runtime/http/body.ts';
 import { HeaderBlock, MessageKind } from '../../src/runtime/http/headers.ts';
 import type { StreamContext } from '../../src/runtime/wasm/context.ts';
-import type { AttributeValue, LocalReply, StreamHost } from '../../src/runtime/wasm/stream-host.ts';
+import { StateMap } from '../../src/runtime/wasm/state-map.ts';
+import type {
+  AttributeValue,
+  LocalReply,
+  StateValue,
+  StreamHost,
+} from '../../src/runtime/wasm/stream-host.ts';
 
 export type Fields = readonly (readonly [name: string, value: string])[];
 
@@ -33,6 +39,7 @@ export class ArrayStream implements StreamHost {
   readonly closed: number[] = [];
   readonly failed: StreamContext[] = [];
   readonly attributes = new Map<string, AttributeValue>();
+  readonly kept = new StateMap();
   routeCacheClears = 0;
   /** The last bytes of the body are shown: trailers may be added. */
   takesTrailers = false;
@@ -114,8 +121,16 @@ export class ArrayStream implements StreamHost {
     return this.attributes.get(path);
   }
 
-  setAttribute(path: string, value: Uint8Array): void {
-    this.attributes.set(path, { type: 'bytes', value });
+  state(key: string): StateValue | undefined {
+    return this.kept.get(key);
+  }
+
+  states(prefix: string): (readonly [rest: string, value: StateValue])[] {
+    return this.kept.withPrefix(prefix);
+  }
+
+  setState(key: string, value: StateValue): boolean {
+    return this.kept.set(key, value);
   }
 
   clearRouteCache(): void {

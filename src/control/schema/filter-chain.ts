@@ -67,6 +67,12 @@ const filter = () =>
       })
       .prefault({}),
     callouts: z.array(callout()).max(32).default([]).describe('The upstreams that the module may call.'),
+    properties: z
+      .enum(['Envoy', 'Text'])
+      .default('Envoy')
+      .describe(
+        'How the module gets numbers, times and booleans of properties: in binary, as from Envoy, or as text, as from ngx_wasm_module.',
+      ),
     rootId: z.string().max(253).default('').describe('For modules that hold several root contexts.'),
     when: notYet('A condition for the filter to run.'),
   });

@@ -5,7 +5,7 @@ const text = () => z.record(z.string(), z.string());
 
 /**
  * Kubernetes' ObjectMeta. What an API server writes into it is accepted, so that the output of
- * `kubectl get -o yaml` can be used as it is; weir reads name, namespace, labels and
+ * `kubectl get -o yaml` can be used as it is; weir reads name, namespace, labels, annotations and
  * creationTimestamp.
  */
 export const metadata = () =>
@@ -15,7 +15,11 @@ export const metadata = () =>
       .default('default')
       .describe('References stay inside it unless a ReferenceGrant allows more.'),
     labels: text().default({}).describe('Free; selectors read them.'),
-    annotations: text().optional().describe('Free; weir ignores them.'),
+    annotations: text()
+      .optional()
+      .describe(
+        'Free. Filters read those of Gateways, routes, Upstreams and Services as metadata (docs/properties.md).',
+      ),
     creationTimestamp: z.string().nullish().describe('Older routes win ties between matches.'),
     generateName: z.string().optional().describe('Ignored.'),
     uid: z.string().optional().describe('Ignored.'),

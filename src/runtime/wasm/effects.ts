@@ -2,9 +2,9 @@ import type { BodyBuffer } from '../http/body.ts';
 import type { HeaderBlock } from '../http/headers.ts';
 import type { StreamContext } from './context.ts';
 import { EFFECTS } from './limits.ts';
-import type { LocalReply, StreamHost } from './stream-host.ts';
+import type { LocalReply, StateValue, StreamHost } from './stream-host.ts';
 
-const Kind = { Reply: 0, Resume: 1, Close: 2, ClearRouteCache: 3, SetAttribute: 4 } as const;
+const Kind = { Reply: 0, Resume: 1, Close: 2, ClearRouteCache: 3, SetState: 4 } as const;
 
 /** One thing asked of a stream. Objects are kept and filled again. */
 interface Effect {
@@ -15,8 +15,8 @@ interface Effect {
   /** Stream type. */
   type: number;
   reply: LocalReply | null;
-  path: string;
-  value: Uint8Array | null;
+  key: string;
+  value: StateValue | null;
 }
 
 /**
@@ -75,22 +75,33 @@ export class Effects {
     return this.#next(Kind.ClearRouteCache, context) !== null;
   }
 
-  setAttribute(context: StreamContext, path: string, value: Uint8Array): boolean {
-    const effect = this.#next(Kind.SetAttribute, context);
+  setState(context: StreamContext, key: string, value: StateValue): boolean {
+    const effect = this.#next(Kind.SetState, context);
     if (effect === null) return false;
-    effect.path = path;
+    effect.key = key;
     effect.value = value;
     return true;
   }
 
   /** What this call has set already, for a guest that reads it back. */
-  attribute(stream: StreamHost, path: string): Uint8Array | null {
+  state(stream: StreamHost, key: string): StateValue | undefined {
     for (let i = this.#count - 1; i >= 0; i--) {
       const effect = this.#list[i]!;
-      if (effect.kind === Kind.SetAttribute && effect.stream === stream && effect.path === path)
-        return effect.value;
+      if (effect.kind === Kind.SetState && effect.stream === stream && effect.key === key)
+        return effect.value!;
     }
-    return null;
+    return undefined;
+  }
+
+  /** The same for all keys with a prefix, in the order of setting. */
+  states(stream: StreamHost, prefix: string): (readonly [rest: string, value: StateValue])[] {
+    return this.#list
+      .slice(0, this.#count)
+      .filter(
+        ({ kind, key, ...effect }) =>
+          kind === Kind.SetState && effect.stream === stream && key.startsWith(prefix),
+      )
+      .map(({ key, value }) => [key.slice(prefix.length), value!] as const);
   }
 
   /** Keeps the edits. True where there is more for `apply` to do. */
@@ -132,7 +143,7 @@ export class Effects {
           stream.clearRouteCache();
           break;
         default:
-          stream.setAttribute(effect.path, effect.value!);
+          stream.setState(effect.key, effect.value!);
       }
     }
     this.#clear();
@@ -142,7 +153,7 @@ export class Effects {
     if (this.#count === EFFECTS) return null;
     let effect = this.#list[this.#count];
     if (effect === undefined) {
-      effect = { kind, stream: null, context: null, type: 0, reply: null, path: '', value: null };
+      effect = { kind, stream: null, context: null, type: 0, reply: null, key: '', value: null };
       this.#list.push(effect);
     }
     effect.kind = kind;

@@ -1,32 +1,11 @@
 import { Status } from './abi.ts';
+import { FOREIGN_FUNCTIONS } from './foreign-functions.ts';
+import { ForeignResult } from './foreign-result.ts';
 import type { HostCalls } from './host-calls.ts';
 import { Interner, latin1 } from './intern.ts';
-import { takeLimit } from './limit-take.ts';
 import { FOREIGN_ARGUMENT_BYTES, FOREIGN_NAME_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
-import { clearRouteCache } from './stream-calls.ts';
 import type { Vm } from './vm.ts';
-
-/** Where a foreign function leaves its result; one for the worker, filled and read within one host call. */
-export class ForeignResult {
-  readonly bytes = Buffer.alloc(64);
-  length = 0;
-}
-
-/** Arguments lie in guest memory from `start` to `end`; what is kept must be copied. */
-export type ForeignFunction = (
-  vm: Vm,
-  memory: Uint8Array,
-  start: number,
-  end: number,
-  result: ForeignResult,
-) => Status;
-
-/** Every foreign function, by name. Those of Envoy keep its names and encodings. */
-export const FOREIGN_FUNCTIONS: ReadonlyMap<string, ForeignFunction> = new Map<string, ForeignFunction>([
-  ['clear_route_cache', clearRouteCache],
-  ['weir.limit_take', takeLimit],
-]);
 
 const names = new Interner(latin1);
 const result = new ForeignResult();
@@ -54,8 +33,8 @@ export function foreignCalls(vm: Vm): HostCalls {
       if (nameSize >>> 0 > FOREIGN_NAME_BYTES || argsSize >>> 0 > FOREIGN_ARGUMENT_BYTES)
         return Status.BadArgument;
       const text = names.at(vm.words(), name >>> 0, nameSize >>> 0);
-      const call = FOREIGN_FUNCTIONS.get(text);
-      if (call === undefined) {
+      const found = FOREIGN_FUNCTIONS.get(text);
+      if (found === undefined) {
         vm.plugin.warnOnce(`proxy_call_foreign_function: there is no function "${text}"`);
         return Status.NotFound;
       }
@@ -65,8 +44,14 @@ export function foreignCalls(vm: Vm): HostCalls {
         );
         return Status.InternalFailure;
       }
-      result.length = 0;
-      const status = call(vm, memory, args >>> 0, (args >>> 0) + (argsSize >>> 0), result);
+      if (vm.plugin.grants.missing(found.like) !== null) {
+        vm.plugin.warnOnce(
+          `it called ${text} without the capability of ${found.like}: answered InternalFailure`,
+        );
+        return Status.InternalFailure;
+      }
+      result.clear();
+      const status = found.call(vm, memory, args >>> 0, (args >>> 0) + (argsSize >>> 0), result);
       if (status !== Status.Ok || outData === 0 || outSize === 0) return status;
       return vm.give(result.bytes, 0, result.length, outData >>> 0, outSize >>> 0);
     },

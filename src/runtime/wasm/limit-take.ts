@@ -1,6 +1,6 @@
 import type { Decision, Ledger, LedgerWaiter, Limit } from '../ledger.ts';
 import { Status } from './abi.ts';
-import type { ForeignResult } from './foreign.ts';
+import type { ForeignResult } from './foreign-result.ts';
 import { Interner } from './intern.ts';
 import { FOREIGN_PENDING } from './limits.ts';
 import { writeU32 } from './pairs.ts';
@@ -112,12 +112,12 @@ export function takeLimit(
   const decision = ledger.take(asked.keyOf(plugin), asked.cost, asked.limit, pendingLimits, ticket);
   result.length = RESULT_BYTES;
   if (decision !== null) {
-    encode(decision, result.bytes);
+    encode(decision, result.small);
   } else {
     pendingLimits.add(ticket, vm.root, vm.effective!.id);
-    result.bytes.fill(0, 0, RESULT_BYTES);
-    result.bytes[0] = State.Pending;
-    writeU32(result.bytes, 4, ticket);
+    result.small.fill(0, 0, RESULT_BYTES);
+    result.small[0] = State.Pending;
+    writeU32(result.small, 4, ticket);
   }
   return Status.Ok;
 }

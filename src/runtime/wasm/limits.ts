@@ -59,6 +59,16 @@ export const CALLOUTS = 10;
 export const CALLOUT_MS = 5000;
 export const FOREIGN_NAME_BYTES = 128;
 export const FOREIGN_ARGUMENT_BYTES = MiB;
+/** What `compress` takes and `uncompress` gives: some 10 ms of work. */
+export const COMPRESS_BYTES = 256 * KiB;
+export const UNCOMPRESSED_BYTES = MiB;
+/** A key for `sign` and `verify_signature`. */
+export const KEY_BYTES = 16 * KiB;
+export const KEY_BITS = 4096;
+/** Properties that the plugins of one stream may keep, and those that one connection may. */
+export const PROPERTIES = 256;
+/** Properties that one plugin may declare. */
+export const DECLARED_PROPERTIES = 256;
 /** Answers of foreign functions that one instance may be waiting for. */
 export const FOREIGN_PENDING = 65_536;
 

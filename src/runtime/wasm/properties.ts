@@ -1,36 +1,65 @@
+import type { PluginSpec } from '../snapshot.ts';
 import { PROPERTY_VALUE_BYTES } from './limits.ts';
 import { writeU32 } from './pairs.ts';
-import type { AttributeValue } from './stream-host.ts';
+import { hostPort } from './host-port.ts';
+import type { AttributeFields, AttributeValue } from './stream-host.ts';
+
+/** `envoy`: numbers in binary. `text`: everything as text, as ngx_wasm_module gives it. */
+export type PropertyEncoding = PluginSpec['properties'];
 
 /**
  * Encodes an attribute as Envoy does: text and bytes as they are, numbers, times and durations as eight
- * bytes little-endian, a boolean as one, a map in the pairs layout.
+ * bytes little-endian, a boolean as one, a map in the pairs layout, a list as a map of its elements to
+ * nothing, a message in protobuf.
+ *
+ * As text: numbers in decimal, times and durations in seconds with milliseconds, booleans `true` and
+ * `false`, addresses without their port.
  *
  * @returns the bytes; they may be a buffer that the next call overwrites
  */
-export function encodeAttribute(attribute: AttributeValue): Uint8Array {
+export function encodeAttribute(attribute: AttributeValue, encoding: PropertyEncoding): Uint8Array {
   switch (attribute.type) {
     case 'string':
-      return encodeText(attribute.value);
+      return typeof attribute.value === 'string' ? encodeText(attribute.value) : attribute.value;
     case 'bytes':
       return attribute.value;
-    case 'bool':
-      return attribute.value ? TRUE : FALSE;
-    case 'double':
-      EIGHT.writeDoubleLE(attribute.value);
-      return EIGHT;
+    case 'address':
+      return encodeText(encoding === 'text' ? attribute.host : hostPort(attribute.host, attribute.port));
     case 'map':
-      return encodeMap(attribute.value);
+      return encodePairs(attribute.value, encoding);
+    case 'list':
+      return encodePairs(
+        attribute.value.map((value) => [value, EMPTY]),
+        encoding,
+      );
+    case 'message':
+      return attribute.encode();
     default:
-      EIGHT.writeBigInt64LE(BigInt.asIntN(64, attribute.value));
-      return EIGHT;
+      return encoding === 'text' ? encodeText(scalarText(attribute)) : encodeScalar(attribute);
   }
 }
+
+type Scalar = Extract<AttributeValue, { type: 'int' | 'uint' | 'time' | 'duration' | 'double' | 'bool' }>;
 
 const TRUE = Uint8Array.of(1);
 const FALSE = Uint8Array.of(0);
 const EIGHT = Buffer.alloc(8);
 const TEXT = Buffer.alloc(PROPERTY_VALUE_BYTES);
+const EMPTY: AttributeValue = { type: 'string', value: '' };
+
+function encodeScalar(attribute: Scalar): Uint8Array {
+  if (attribute.type === 'bool') return attribute.value ? TRUE : FALSE;
+  if (attribute.type === 'double') EIGHT.writeDoubleLE(attribute.value);
+  else EIGHT.writeBigInt64LE(BigInt.asIntN(64, attribute.value));
+  return EIGHT;
+}
+
+/** What `encodeAttribute` makes of a number or a boolean as text. */
+function scalarText(attribute: Scalar): string {
+  if (attribute.type !== 'time' && attribute.type !== 'duration') return String(attribute.value);
+  const ms = attribute.value / 1_000_000n;
+  return `${ms / 1000n}.${String(ms % 1000n).padStart(3, '0')}`;
+}
 
 function encodeText(text: string): Uint8Array {
   // Three bytes a UTF-16 unit are the most that UTF-8 needs.
@@ -38,37 +67,52 @@ function encodeText(text: string): Uint8Array {
   return TEXT.subarray(0, TEXT.write(text));
 }
 
-function encodeMap(entries: ReadonlyArray<readonly [name: string, value: Uint8Array]>): Uint8Array {
-  const names = entries.map(([name]) => Buffer.from(name));
+function encodePairs(
+  entries: ReadonlyArray<readonly [key: string | AttributeValue, value: AttributeValue]>,
+  encoding: PropertyEncoding,
+): Uint8Array {
+  // Each part is copied, since a scratch buffer holds one at a time.
+  const parts = entries.map(([key, value]) => [
+    typeof key === 'string' ? Buffer.from(key) : Buffer.from(encodeAttribute(key, encoding)),
+    Buffer.from(encodeAttribute(value, encoding)),
+  ]);
   let size = 4;
-  for (const [i, [, value]] of entries.entries()) size += 10 + names[i]!.length + value.length;
+  for (const [key, value] of parts) size += 10 + key!.length + value!.length;
   const out = Buffer.alloc(size);
-  writeU32(out, 0, entries.length);
+  writeU32(out, 0, parts.length);
   let sizes = 4;
-  let text = 4 + 8 * entries.length;
-  for (const [i, [, value]] of entries.entries()) {
-    const name = names[i]!;
-    writeU32(out, sizes, name.length);
-    writeU32(out, sizes + 4, value.length);
+  let text = 4 + 8 * parts.length;
+  for (const [key, value] of parts) {
+    writeU32(out, sizes, key!.length);
+    writeU32(out, sizes + 4, value!.length);
     sizes += 8;
-    out.set(name, text);
-    out.set(value, text + name.length + 1);
-    text += name.length + value.length + 2;
+    out.set(key!, text);
+    out.set(value!, text + key!.length + 1);
+    text += key!.length + value!.length + 2;
   }
   return out;
 }
 
-/** `envoy.config.core.v3.Node` with its first two fields: what `node` alone is. */
-export function encodeNode(id: string, cluster: string): Uint8Array {
-  return Buffer.concat([protobufString(1, id), protobufString(2, cluster)]);
+/**
+ * Follows the rest of a path into a value: fields by name, elements of a list by decimal index.
+ *
+ * @returns undefined where it leads nowhere
+ */
+export function walk(
+  attribute: AttributeValue | undefined,
+  path: readonly string[],
+): AttributeValue | undefined {
+  let value = attribute;
+  for (const segment of path) {
+    if (value === undefined) return undefined;
+    if (value.type === 'map' || value.type === 'message') value = field(value.value, segment);
+    else if (value.type === 'list')
+      value = /^\d{1,9}$/.test(segment) ? value.value[Number(segment)] : undefined;
+    else return undefined;
+  }
+  return value;
 }
 
-function protobufString(field: number, text: string): Buffer {
-  const bytes = Buffer.from(text);
-  if (bytes.length === 0) return bytes;
-  const head = [(field << 3) | 2];
-  let size = bytes.length;
-  for (; size > 0x7f; size >>>= 7) head.push((size & 0x7f) | 0x80);
-  head.push(size);
-  return Buffer.concat([Uint8Array.from(head), bytes]);
+function field(fields: AttributeFields, name: string): AttributeValue | undefined {
+  return fields.find(([key]) => key === name)?.[1];
 }

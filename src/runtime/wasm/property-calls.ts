@@ -1,17 +1,19 @@
 import { Status } from './abi.ts';
 import { StreamContext } from './context.ts';
+import { OWN_PREFIX, setState } from './filter-state.ts';
+import { HOST_ATTRIBUTES, ownProperty } from './host-attributes.ts';
 import type { HostCalls } from './host-calls.ts';
 import { Interner, utf8 } from './intern.ts';
 import { PROPERTY_PATH_BYTES, PROPERTY_VALUE_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
-import { encodeAttribute, encodeNode } from './properties.ts';
+import { encodeAttribute } from './properties.ts';
 import { isSecretProperty, withoutSecretEntries } from './secret-fields.ts';
 import type { AttributeValue } from './stream-host.ts';
 import type { Vm } from './vm.ts';
 
 const paths = new Interner(utf8);
 
-/** Properties: the host answers for plugin and node, the stream for all else. */
+/** Properties: the host answers for the plugin and for what filters keep, the stream for all else. */
 export function propertyCalls(vm: Vm): HostCalls {
   return {
     proxy_get_property(path: number, pathSize: number, outData: number, outSize: number): Status {
@@ -23,11 +25,11 @@ export function propertyCalls(vm: Vm): HostCalls {
       if (text === '') return Status.NotFound;
       const value = property(vm, text) ?? dotted(vm, text);
       if (value === undefined) return Status.NotFound;
-      const bytes = encodeAttribute(value);
+      const bytes = encodeAttribute(value, vm.plugin.spec.properties);
       return vm.give(bytes, 0, bytes.length, outData >>> 0, outSize >>> 0);
     },
 
-    /** Kept for the stream, under the path as it stands; what the host itself answers is not covered by it. */
+    /** Kept for the stream, under the path as it stands; what is built in is not covered by it. */
     proxy_set_property(path: number, pathSize: number, value: number, valueSize: number): Status {
       const memory = vm.memory();
       if (!holds(memory, path, pathSize) || !holds(memory, value, valueSize))
@@ -36,7 +38,7 @@ export function propertyCalls(vm: Vm): HostCalls {
       const text = readPath(vm.words(), path >>> 0, pathSize >>> 0);
       if (text === '' || valueSize >>> 0 > PROPERTY_VALUE_BYTES) return Status.BadArgument;
       const bytes = memory.slice(value >>> 0, (value >>> 0) + (valueSize >>> 0));
-      return vm.effects.setAttribute(vm.effective, text, bytes) ? Status.Ok : Status.InternalFailure;
+      return setState(vm, OWN_PREFIX + text, { bytes, ...vm.root.declared.of(text) });
     },
   };
 }
@@ -47,29 +49,17 @@ function readPath(memory: DataView, start: number, size: number): string {
   return size > PROPERTY_PATH_BYTES ? '' : paths.at(memory, start, size);
 }
 
-function property(vm: Vm, path: string): AttributeValue | undefined {
-  const { plugin, stream } = vm;
-  if (path.startsWith('plugin_')) {
-    const { spec } = plugin;
-    if (path === 'plugin_name') return { type: 'string', value: spec.name };
-    if (path === 'plugin_root_id') return { type: 'string', value: spec.rootId };
-    if (path === 'plugin_vm_id') return { type: 'string', value: spec.vmId };
-  }
-  if (path.startsWith('node') || path.startsWith('xds\0node')) return node(vm, path.replace('xds\0', ''));
+/** What is built in wins over what filters set. */
+export function property(vm: Vm, path: string): AttributeValue | undefined {
+  return builtIn(vm, path) ?? HOST_ATTRIBUTES.find(vm, path) ?? ownProperty(vm, path);
+}
+
+function builtIn({ plugin, stream }: Vm, path: string): AttributeValue | undefined {
   if (stream === null) return undefined;
   const { hidesSecrets } = plugin.grants;
   if (hidesSecrets && isSecretProperty(path)) return undefined;
   const value = stream.attribute(path);
-  if (value !== undefined) return hidesSecrets ? withoutSecretEntries(value) : value;
-  const staged = vm.effects.attribute(stream, path);
-  return staged === null ? undefined : { type: 'bytes', value: staged };
-}
-
-function node(vm: Vm, path: string): AttributeValue | undefined {
-  const { id, cluster } = vm.plugin.host.node;
-  if (path === 'node\0id') return { type: 'string', value: id };
-  if (path === 'node\0cluster') return { type: 'string', value: cluster };
-  return path === 'node' ? { type: 'bytes', value: encodeNode(id, cluster) } : undefined;
+  return value !== undefined && hidesSecrets ? withoutSecretEntries(value) : value;
 }
 
 /** Authors write `request.path` where the ABI has a NUL between the segments. */

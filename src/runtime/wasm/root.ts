@@ -1,4 +1,5 @@
 import { Callouts } from './callouts.ts';
+import { DeclaredProperties } from './declared-properties.ts';
 import { DONE_MS } from './limits.ts';
 import type { Plugin } from './plugin.ts';
 import type { Vm } from './vm.ts';
@@ -12,6 +13,7 @@ export class RootContext {
   readonly root: RootContext = this;
   readonly stream = null;
   readonly callouts: Callouts;
+  readonly declared = new DeclaredProperties();
   /** Callouts that it has under way for itself. */
   outstanding = 0;
   /** `proxy_on_vm_start` runs: 0.1.0 asks for its configuration without saying which. */

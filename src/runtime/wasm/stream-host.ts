@@ -2,14 +2,39 @@ import type { BodyBuffer } from '../http/body.ts';
 import type { HeaderBlock } from '../http/headers.ts';
 import type { StreamContext } from './context.ts';
 
-/** What an attribute may be before it is encoded for a guest; `bigint` nanoseconds for times and durations. */
+/** Of a map or a message. */
+export type AttributeFields = ReadonlyArray<readonly [name: string, value: AttributeValue]>;
+
+/** What an attribute may be before it is encoded for a guest. */
 export type AttributeValue =
-  | { readonly type: 'string'; readonly value: string }
+  /** Bytes where they are text as the wire had it, which need not be UTF-8. */
+  | { readonly type: 'string'; readonly value: string | Uint8Array }
   | { readonly type: 'bytes'; readonly value: Uint8Array }
+  | { readonly type: 'address'; readonly host: string; readonly port: number }
+  /** Times and durations in nanoseconds, times since 1970. */
   | { readonly type: 'int' | 'uint' | 'time' | 'duration'; readonly value: bigint }
   | { readonly type: 'double'; readonly value: number }
   | { readonly type: 'bool'; readonly value: boolean }
-  | { readonly type: 'map'; readonly value: ReadonlyArray<readonly [name: string, value: Uint8Array]> };
+  | { readonly type: 'map'; readonly value: AttributeFields }
+  | { readonly type: 'list'; readonly value: readonly AttributeValue[] }
+  /** A protobuf message: `encode` makes its bytes, its fields can be asked for one by one. */
+  | { readonly type: 'message'; readonly value: AttributeFields; encode(): Uint8Array };
+
+/**
+ * What a filter keeps for others under a key of Envoy's filter state: `wasm.` and a property's path, or
+ * a key that weir itself knows.
+ */
+export interface StateValue {
+  readonly bytes: Uint8Array;
+  readonly type: StateType;
+  /** Set once; nobody may set it again. */
+  readonly readOnly: boolean;
+  /** Kept for the later streams of the connection, too. */
+  readonly ofConnection: boolean;
+}
+
+/** How a property that a plugin has declared is read by expressions (`declare_property`). */
+export type StateType = 'bytes' | 'string' | 'flatbuffers' | 'protobuf';
 
 /** A reply that a filter makes in place of the upstream's (`proxy_send_local_response`). */
 export interface LocalReply {
@@ -43,10 +68,13 @@ export interface StreamHost {
    * Called with the types of this protocol only.
    */
   body(type: number, context: StreamContext): BodyBuffer | null;
-  /** Path segments joined by one NUL, no trailing NUL. Undefined: not there. */
+  /** What is built in. Path segments joined by one NUL, no trailing NUL. Undefined: not there. */
   attribute(path: string): AttributeValue | undefined;
-  /** Stored for the life of the stream under the same path. */
-  setAttribute(path: string, value: Uint8Array): void;
+  state(key: string): StateValue | undefined;
+  /** Everything under keys with this prefix, the prefix left out. */
+  states(prefix: string): ReadonlyArray<readonly [rest: string, value: StateValue]>;
+  /** False where there are too many. */
+  setState(key: string, value: StateValue): boolean;
   clearRouteCache(): void;
   /** `proxy_continue_stream`, with a `StreamType` of this protocol. May come before the callback's own Pause. */
   resume(type: number, context: StreamContext): void;

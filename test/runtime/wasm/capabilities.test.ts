@@ -6,7 +6,7 @@ import {
   expandCapabilities,
   isCapability,
 } from '../../../src/runtime/wasm/capabilities.ts';
-import { FOREIGN_FUNCTIONS } from '../../../src/runtime/wasm/foreign.ts';
+import { FOREIGN_FUNCTIONS } from '../../../src/runtime/wasm/foreign-functions.ts';
 import { compileModule } from '../../../src/runtime/wasm/module.ts';
 import { guest } from '../../support/wasm-guest.ts';
 import { PLUGIN } from '../../support/wasm-host.ts';

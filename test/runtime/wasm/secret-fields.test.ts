@@ -127,8 +127,8 @@ describe('without the capability secrets', () => {
     made.attributes.set('request\0headers', {
       type: 'map',
       value: [
-        ['cookie', Buffer.from('c')],
-        ['x', Buffer.from('y')],
+        ['cookie', bytes('c')],
+        ['x', bytes('y')],
       ],
     });
     const read = (options: RunOptions) =>

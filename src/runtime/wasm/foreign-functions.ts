@@ -1,0 +1,137 @@
+import type { Status } from './abi.ts';
+import { compress, uncompress } from './compression-functions.ts';
+import type { ForeignResult } from './foreign-result.ts';
+import { takeLimit } from './limit-take.ts';
+import { declareProperty, setEnvoyFilterState, setMetadata } from './property-functions.ts';
+import { sign, verifySignature } from './signature-functions.ts';
+import { clearRouteCache } from './stream-calls.ts';
+import type { Vm } from './vm.ts';
+
+/** Arguments lie in guest memory from `start` to `end`; what is kept must be copied. */
+export type ForeignCall = (
+  vm: Vm,
+  memory: Uint8Array,
+  start: number,
+  end: number,
+  result: ForeignResult,
+) => Status;
+
+/** A row of docs/foreign-functions.md. */
+export interface ForeignFunction {
+  readonly name: string;
+  readonly does: string;
+  /** How the arguments are laid out. */
+  readonly takes: string;
+  /** How the result is laid out. */
+  readonly gives: string;
+  /** Names of the statuses that it answers besides Ok. */
+  readonly statuses: string;
+  /** Host function whose capability it needs beside its own; empty: none. */
+  readonly like: string;
+  /** The file that holds it, below src/runtime/wasm. */
+  readonly file: string;
+  readonly call: ForeignCall;
+}
+
+/** Every foreign function. Those without `weir.` are Envoy's, with its names, encodings and statuses. */
+const ROWS: readonly ForeignFunction[] = [
+  {
+    name: 'clear_route_cache',
+    does: 'The route is found again, after the last filter.',
+    takes: '',
+    gives: '',
+    statuses: 'InternalFailure',
+    like: 'proxy_clear_route_cache',
+    file: 'stream-calls.ts',
+    call: clearRouteCache,
+  },
+  {
+    name: 'compress',
+    does: 'Compresses up to 256 KiB in zlib format (RFC 1950).',
+    takes: 'the bytes',
+    gives: 'the compressed bytes',
+    statuses: 'BadArgument',
+    like: '',
+    file: 'compression-functions.ts',
+    call: compress,
+  },
+  {
+    name: 'uncompress',
+    does: 'The other way round, up to 1 MiB.',
+    takes: 'the compressed bytes',
+    gives: 'the bytes',
+    statuses: 'SerializationFailure',
+    like: '',
+    file: 'compression-functions.ts',
+    call: uncompress,
+  },
+  {
+    name: 'verify_signature',
+    does: 'Checks a signature made with RSA (PKCS #1 v1.5) or ECDSA (DER) over sha1, sha224, sha256, sha384 or sha512.',
+    takes:
+      'protobuf: 1 hash_function, 2 public_key (DER, SubjectPublicKeyInfo), 3 signature, 4 text, 5 public_key_pem; one of the keys',
+    gives: 'protobuf: 1 result (bool), 2 error (text)',
+    statuses: 'BadArgument',
+    like: '',
+    file: 'signature-functions.ts',
+    call: verifySignature,
+  },
+  {
+    name: 'sign',
+    does: 'Makes such a signature.',
+    takes:
+      'protobuf: 1 hash_function, 2 private_key (DER, PKCS #8), 3 text, 4 private_key_pem; one of the keys',
+    gives: 'protobuf: 1 result (bool), 2 signature, 3 error (text)',
+    statuses: 'BadArgument',
+    like: '',
+    file: 'signature-functions.ts',
+    call: sign,
+  },
+  {
+    name: 'declare_property',
+    does: 'Says how a property is kept that this plugin will set: read-only, as text, for the whole connection. Once for each name.',
+    takes:
+      'protobuf: 1 name, 2 readonly, 3 type (0 bytes, 1 string, 2 FlatBuffers, 3 protobuf), 4 schema, 5 span (0 and 1 the stream, 2 the connection)',
+    gives: '',
+    statuses: 'BadArgument',
+    like: 'proxy_set_property',
+    file: 'property-functions.ts',
+    call: declareProperty,
+  },
+  {
+    name: 'set_envoy_filter_state',
+    does: 'Sets `envoy.tcp_proxy.cluster`, `envoy.string` or `envoy.hashable_string`, to be read as `filter_state.<key>`.',
+    takes: 'protobuf: 1 path, 2 value (text), 3 span as above',
+    gives: '',
+    statuses: 'NotFound BadArgument InternalFailure',
+    like: 'proxy_set_property',
+    file: 'property-functions.ts',
+    call: setEnvoyFilterState,
+  },
+  {
+    name: 'weir.limit_take',
+    does: 'Takes from a limit that the host counts, exactly over all workers where its scope says so.',
+    takes:
+      'u8 algorithm (0 token bucket, 1 GCRA), u8 scope (0 this worker, 1 the machine), u16 zero, u32 requests, u32 periodMs, u32 burst, u32 cost, then the key',
+    gives:
+      'u8 state (0 denied, 1 allowed, 2 pending), 3 × u8 zero, u32 remaining, u32 limit, u32 resetMs, u32 retryAfterMs; pending: u32 ticket in place of remaining, and the result by `proxy_on_foreign_function(context, ticket, 20)`',
+    statuses: 'BadArgument InternalFailure',
+    like: '',
+    file: 'limit-take.ts',
+    call: takeLimit,
+  },
+  {
+    name: 'weir.set_metadata',
+    does: 'Sets dynamic metadata of the stream, read as `metadata.filter_metadata.<namespace>.<key>`.',
+    takes: 'namespace, NUL, key, NUL, value as text',
+    gives: '',
+    statuses: 'NotFound BadArgument InternalFailure',
+    like: 'proxy_set_property',
+    file: 'property-functions.ts',
+    call: setMetadata,
+  },
+];
+
+export const FOREIGN_FUNCTIONS: ReadonlyMap<string, ForeignFunction> = new Map(
+  ROWS.map((row) => [row.name, row]),
+);

@@ -1,0 +1,98 @@
+import { AttributeTable, type AttributeRow } from './attribute-table.ts';
+import { LOCALITY, metadata, text, type MetadataSpec } from './attribute-values.ts';
+import { METADATA_PREFIX, OWN_PREFIX, stateOf } from './filter-state.ts';
+import { protobufField } from './protobuf.ts';
+import type { AttributeValue, StateValue } from './stream-host.ts';
+import type { Vm } from './vm.ts';
+
+const USER_AGENT = 'weir';
+
+/** What the host itself answers, to root contexts too; what filters keep only where there is a stream. */
+export const HOST_ATTRIBUTES = new AttributeTable<Vm>([
+  {
+    path: 'plugin_name',
+    type: 'string',
+    from: 'always',
+    note: '`namespace/chain#filter`',
+    read: ({ plugin }) => text(plugin.spec.name),
+  },
+  {
+    path: 'plugin_root_id',
+    type: 'string',
+    from: 'always',
+    note: '`rootId` of the filter',
+    read: ({ plugin }) => text(plugin.spec.rootId),
+  },
+  {
+    path: 'plugin_vm_id',
+    type: 'string',
+    from: 'always',
+    note: 'what shared data and queues are kept by',
+    read: ({ plugin }) => text(plugin.spec.vmId),
+  },
+  {
+    path: 'node',
+    type: 'message',
+    from: 'always',
+    note: '`envoy.config.core.v3.Node`: `node.id`, `node.cluster`, `node.user_agent_name`; `node.metadata` and `node.locality` are empty',
+    read: node,
+  },
+  { path: 'xds.node', type: 'message', from: 'always', note: '', read: node },
+  {
+    path: 'metadata',
+    type: 'message',
+    from: 'request',
+    note: 'dynamic metadata, which filters set with `weir.set_metadata`: `metadata.filter_metadata.<namespace>.<key>`',
+    read: dynamicMetadata,
+  },
+  {
+    path: 'filter_state',
+    type: 'map',
+    from: 'request',
+    note: '`filter_state.wasm.<path>`: what a filter set as property `<path>`, as one segment behind `filter_state`; other keys by `set_envoy_filter_state`',
+    read: () => undefined,
+    readField: (vm, key) => stateAttribute(stateOf(vm, key)),
+  },
+] satisfies AttributeRow<Vm>[]);
+
+/** The property of a filter with this path. */
+export function ownProperty(vm: Vm, path: string): AttributeValue | undefined {
+  return stateAttribute(stateOf(vm, OWN_PREFIX + path));
+}
+
+function stateAttribute(state: StateValue | undefined): AttributeValue | undefined {
+  if (state === undefined) return undefined;
+  return { type: state.type === 'string' ? 'string' : 'bytes', value: state.bytes };
+}
+
+/** `envoy.config.core.v3.Node`. Empty parts are those of a message whose fields are not set. */
+function node({ plugin }: Vm): AttributeValue {
+  const { id, cluster } = plugin.host.node;
+  return {
+    type: 'message',
+    value: [
+      ['id', text(id)],
+      ['cluster', text(cluster)],
+      ['metadata', { type: 'map', value: [] }],
+      ['locality', LOCALITY],
+      ['user_agent_name', text(USER_AGENT)],
+    ],
+    encode: () =>
+      Buffer.concat([protobufField(1, id), protobufField(2, cluster), protobufField(6, USER_AGENT)]),
+  };
+}
+
+function dynamicMetadata(vm: Vm): AttributeValue | undefined {
+  const { stream } = vm;
+  if (stream === null) return undefined;
+  const namespaces = new Map<string, Map<string, Uint8Array>>();
+  const states = [...stream.states(METADATA_PREFIX), ...vm.effects.states(stream, METADATA_PREFIX)];
+  for (const [rest, { bytes }] of states) {
+    const at = rest.indexOf('\0');
+    const namespace = rest.slice(0, at);
+    const values = namespaces.get(namespace) ?? new Map<string, Uint8Array>();
+    namespaces.set(namespace, values.set(rest.slice(at + 1), bytes));
+  }
+  const spec: MetadataSpec = [...namespaces].map(([namespace, values]) => [namespace, [...values]] as const);
+  return metadata(spec);
+}
