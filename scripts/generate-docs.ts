@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { ERRORS } from '../src/errors.ts';
 import { abiMarkdown } from './docs/abi-table.ts';
 import { capabilitiesMarkdown } from './docs/capabilities-table.ts';
+import { foreignMarkdown } from './docs/foreign-table.ts';
 import { metricsMarkdown } from './docs/metrics-table.ts';
+import { propertiesMarkdown } from './docs/properties-table.ts';
 import { describeFields, type FieldRow } from '../src/control/schema/describe.ts';
 import { combinedSchema, kindSchema } from '../src/control/schema/json-schema.ts';
 import { KINDS, versionsOf, type KindName } from '../src/control/schema/kind.ts';
@@ -20,6 +22,8 @@ export async function generatedDocuments(): Promise<Map<string, string>> {
   documents.set('docs/errors.md', errorsPage());
   documents.set('docs/abi.md', abiMarkdown(GENERATED));
   documents.set('docs/capabilities.md', capabilitiesMarkdown(GENERATED));
+  documents.set('docs/foreign-functions.md', foreignMarkdown(GENERATED));
+  documents.set('docs/properties.md', propertiesMarkdown(GENERATED));
   documents.set('docs/metrics.md', await metricsMarkdown(GENERATED));
   for (const kind of Object.keys(KINDS) as KindName[]) {
     documents.set(`docs/schemas/${kind.toLowerCase()}.json`, json(kindSchema(kind)));

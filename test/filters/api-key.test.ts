@@ -28,8 +28,8 @@ describe('api-key', () => {
     ]);
     expect(action).toBe(0);
     expect(fields).toEqual(['accept: */*', 'x-consumer: acme']);
-    const value = stream.attributes.get('consumer\0name');
-    expect(value).toEqual({ type: 'bytes', value: new Uint8Array(Buffer.from('acme')) });
+    const value = stream.state('wasm.consumer\0name');
+    expect(value?.bytes).toEqual(new Uint8Array(Buffer.from('acme')));
   });
 
   test('answers 401 with a challenge and a problem', async () => {

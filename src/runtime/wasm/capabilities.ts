@@ -83,9 +83,11 @@ export const CAPABILITIES: readonly CapabilityRow[] = [
     'proxy_get_metric',
   ]),
   row('tick', 'Be called at intervals.', ['proxy_set_tick_period_milliseconds']),
-  row('foreign', 'Call every foreign function; `foreign/NAME` grants one of them.', [
-    'proxy_call_foreign_function',
-  ]),
+  row(
+    'foreign',
+    'Call every foreign function that needs no other capability as well (foreign-functions.md); `foreign/NAME` grants one of them, whatever it does.',
+    ['proxy_call_foreign_function'],
+  ),
   row(
     'secrets',
     'See credentials: the fields Authorization, Proxy-Authorization, Cookie, Set-Cookie and ' +
@@ -159,7 +161,14 @@ export class Grants {
     return need;
   }
 
-  allowsForeign(name: string): boolean {
-    return this.#granted.has('foreign') || this.#granted.has(ONE_FOREIGN + name);
+  /**
+   * A foreign function granted by name may be called. With `foreign` alone it must be no way around
+   * another capability.
+   *
+   * @param like the host function whose capability it needs, too; empty: none
+   */
+  allowsForeign(name: string, like: string): boolean {
+    if (this.#granted.has(ONE_FOREIGN + name)) return true;
+    return this.#granted.has('foreign') && this.missing(like) === null;
   }
 }

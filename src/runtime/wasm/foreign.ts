@@ -38,15 +38,9 @@ export function foreignCalls(vm: Vm): HostCalls {
         vm.plugin.warnOnce(`proxy_call_foreign_function: there is no function "${text}"`);
         return Status.NotFound;
       }
-      if (!vm.plugin.grants.allowsForeign(text)) {
+      if (!vm.plugin.grants.allowsForeign(text, found.like)) {
         vm.plugin.warnOnce(
           `it called ${text} without the capability "foreign/${text}": answered InternalFailure`,
-        );
-        return Status.InternalFailure;
-      }
-      if (vm.plugin.grants.missing(found.like) !== null) {
-        vm.plugin.warnOnce(
-          `it called ${text} without the capability of ${found.like}: answered InternalFailure`,
         );
         return Status.InternalFailure;
       }
