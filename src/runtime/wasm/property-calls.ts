@@ -1,6 +1,6 @@
 import { Status } from './abi.ts';
 import { StreamContext } from './context.ts';
-import { OWN_PREFIX, setState } from './filter-state.ts';
+import { setState } from './filter-state.ts';
 import { HOST_ATTRIBUTES, ownProperty } from './host-attributes.ts';
 import type { HostCalls } from './host-calls.ts';
 import { Interner, utf8 } from './intern.ts';
@@ -38,7 +38,8 @@ export function propertyCalls(vm: Vm): HostCalls {
       const text = readPath(vm.words(), path >>> 0, pathSize >>> 0);
       if (text === '' || valueSize >>> 0 > PROPERTY_VALUE_BYTES) return Status.BadArgument;
       const bytes = memory.slice(value >>> 0, (value >>> 0) + (valueSize >>> 0));
-      return setState(vm, OWN_PREFIX + text, { bytes, ...vm.root.declared.of(text) });
+      const { key, type, readOnly, ofConnection } = vm.root.declared.of(text);
+      return setState(vm, key, { bytes, type, readOnly, ofConnection });
     },
   };
 }
