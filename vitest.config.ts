@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-// `*.slow.test.ts` (scenarios under load, fuzzing, soak) run only when asked for: `npm run test:slow`.
-const wantSlow =
-  process.env['WEIR_SLOW'] === '1' || process.argv.some((argument) => argument.includes('slow'));
+// `*.slow.test.ts` (scenarios under load, fuzzing, soak), `*.abi.test.ts` (plugins built by other compilers) and
+// `*.envoy.test.ts` (beside a real Envoy) run only when asked for: `npm run test:slow`, `test:abi`, `test:envoy`.
+const wants = (project: string): boolean =>
+  process.env['WEIR_PROJECT'] === project || process.argv.some((argument) => argument.includes(project));
 
 // Most of the longer tests wait for processes, so two at a time pay even where vitest would run one.
 const maxWorkers = Math.max(2, availableParallelism() - 1);
@@ -19,12 +20,32 @@ export default defineConfig({
           ...shared,
           name: 'default',
           include: ['test/**/*.test.ts', 'filters-sdk/testing/**/*.test.ts'],
-          exclude: ['**/*.slow.test.ts', '**/node_modules/**'],
+          exclude: ['**/*.{slow,abi,envoy}.test.ts', '**/node_modules/**'],
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
       },
-      ...(wantSlow
+      // All of the ABI: what the default tests have of it, and plugins of four languages.
+      ...(wants('abi')
+        ? [
+            {
+              test: {
+                ...shared,
+                name: 'abi',
+                include: [
+                  'test/**/*.abi.test.ts',
+                  'test/conformance/abi-*.test.ts',
+                  'test/runtime/wasm/**/*.test.ts',
+                ],
+                exclude: ['**/*.slow.test.ts', '**/node_modules/**'],
+                globalSetup: ['test/languages/setup.ts'],
+                testTimeout: 30_000,
+                hookTimeout: 30_000,
+              },
+            },
+          ]
+        : []),
+      ...(wants('slow')
         ? [
             {
               test: {

@@ -1,5 +1,6 @@
 // Runs the tests and ends with the one line that says how it went: `N passed, N failed` (and, where some
-// were, `, N skipped`). `--slow` runs the slow ones instead. Other arguments go to vitest.
+// were, `, N skipped`). `--slow`, `--abi` and `--envoy` run those of that project instead (vitest.config.ts).
+// Other arguments go to vitest.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const rest = process.argv.slice(2);
-const slow = rest.includes('--slow');
+const PROJECTS = ['slow', 'abi', 'envoy'];
+const project = PROJECTS.find((name) => rest.includes(`--${name}`)) ?? 'default';
 const folder = mkdtempSync(join(tmpdir(), 'weir-results-'));
 const file = join(folder, 'results.json');
 
@@ -18,13 +20,17 @@ const { status } = spawnSync(
     join(root, 'node_modules/vitest/vitest.mjs'),
     'run',
     '--project',
-    slow ? 'slow' : 'default',
+    project,
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${file}`,
-    ...rest.filter((argument) => argument !== '--slow'),
+    ...rest.filter((argument) => argument !== `--${project}`),
   ],
-  { cwd: root, stdio: 'inherit', env: { ...process.env, ...(slow ? { WEIR_SLOW: '1' } : {}) } },
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, WEIR_PROJECT: project, ...(project === 'slow' ? { WEIR_SLOW: '1' } : {}) },
+  },
 );
 
 const { passed, failed, skipped } = count(read(file), status);

@@ -88,8 +88,9 @@ export function fillFilterReply(answer: HeaderBlock, reply: LocalReply, grpc: bo
     // Trailers-only: the status travels in the head, the body as its message (gRPC over HTTP/2, "Responses").
     status = 200;
     answer.appendText('content-type', 'application/grpc');
-    answer.appendText('grpc-status', String(reply.grpcStatus >= 0 ? reply.grpcStatus : 2));
-    if (body.length > 0) answer.appendText('grpc-message', encodeURI(body.toString('utf8')));
+    const code = reply.grpcStatus >= 0 ? reply.grpcStatus : grpcStatusOf(reply.status);
+    answer.appendText('grpc-status', String(code));
+    if (body.length > 0) answer.appendText('grpc-message', grpcMessage(body));
     body = NO_BODY;
   }
   setStatus(answer, status);
@@ -143,4 +144,23 @@ export function httpDate(): string {
     dateText = new Date(second * 1000).toUTCString();
   }
   return dateText;
+}
+
+/** What an HTTP status means to a gRPC client ("HTTP to gRPC Status Code Mapping"). */
+function grpcStatusOf(status: number): number {
+  if (status === 400) return 13;
+  if (status === 401) return 16;
+  if (status === 403) return 7;
+  if (status === 404) return 12;
+  return status === 429 || (status >= 502 && status <= 504) ? 14 : 2;
+}
+
+/** `grpc-message` of gRPC over HTTP/2: bytes but for space to tilde, and the percent sign, are encoded. */
+function grpcMessage(text: Uint8Array): string {
+  let message = '';
+  for (const byte of text) {
+    const plain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
+    message += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return message;
 }

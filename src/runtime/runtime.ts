@@ -29,6 +29,8 @@ export interface RuntimeDeps {
   readonly workerId: number;
   readonly ledger: Ledger;
   readonly log: Log;
+  /** Of `LogLevel`: guests' lines below it are not made. Default: Info. */
+  readonly logLevel?: number;
   /** A filter trapped so often that its breaker tripped. */
   readonly onTrip?: (trip: FilterTrip) => void;
 }
@@ -105,6 +107,7 @@ export class Runtime {
       environment: process.env,
       tripped: (plugin, reason) =>
         deps.onTrip?.({ plugin: plugin.spec.name, digest: this.#plugins.digestOf(plugin), reason }),
+      ...(deps.logLevel === undefined ? {} : { logLevel: deps.logLevel }),
     });
     this.#plugins = new PluginSet(host);
     this.#loadCheck = setInterval(() => this.#checkLoad(), LOAD_CHECK_MS);

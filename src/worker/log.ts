@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino';
+import { LogLevel } from '../runtime/wasm/abi.ts';
 
 /** Bytes of log lines that may wait for a slow standard error; lines beyond are dropped and counted. */
 const MAX_PENDING_BYTES = 1024 * 1024;
@@ -9,6 +10,12 @@ export interface Log {
   dropped(): number;
   /** Writes what is pending, blocking. For the last words of a process. */
   flush(): void;
+}
+
+/** The ABI's number of a level of ours: guests' lines below it are not worth making. */
+export function guestLogLevel(level: string): number {
+  const at = ['trace', 'debug', 'info', 'warn', 'error'].indexOf(level);
+  return at >= 0 ? at : LogLevel.Critical;
 }
 
 /** JSON lines on standard error, never blocking the event loop. */

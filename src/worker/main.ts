@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import { Runtime } from '../runtime/runtime.ts';
 import { WorkerProgram } from './program.ts';
-import { openLog } from './log.ts';
+import { guestLogLevel, openLog } from './log.ts';
 
 /**
  * What a worker process runs. It is told everything by its supervisor: which snapshot to stage,
@@ -23,5 +23,12 @@ const log = openLog('worker', settings.level, { worker: settings.id });
 new WorkerProgram({
   ...settings,
   log,
-  makeRuntime: (ledger, onTrip) => new Runtime({ workerId: settings.id, ledger, log: log.logger, onTrip }),
+  makeRuntime: (ledger, onTrip) =>
+    new Runtime({
+      workerId: settings.id,
+      ledger,
+      log: log.logger,
+      logLevel: guestLogLevel(settings.level),
+      onTrip,
+    }),
 }).start();
