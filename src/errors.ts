@@ -155,6 +155,27 @@ export const ERRORS = {
       'The filter carries a JSON Schema for its configuration, and what was written under `config` breaks it.',
     fix: 'Correct the value. The README of the filter shows its fields.',
   },
+  WEIR1208: {
+    title: 'the module is not signed',
+    source: 'config',
+    explanation:
+      '`signedBy` of the Module, or an enforced TrustedKey of its namespace, asks for a signature, and the file with signatures is not there or cannot be read. Weir checks before it compiles anything.',
+    fix: 'Sign the module, and put the signature beside it as FILE.wasm.sig, or name its file under `signature`.',
+  },
+  WEIR1209: {
+    title: 'no trusted key has signed the module',
+    source: 'config',
+    explanation:
+      'None of the signatures is one of the keys that the message names over the sha256 that it names. The module was changed after it was signed, or somebody else signed it.',
+    fix: 'Sign the module anew with the right key. If nobody meant to change it, find out who did.',
+  },
+  WEIR1210: {
+    title: 'the key of a TrustedKey cannot be used',
+    source: 'config',
+    explanation:
+      'It is not an Ed25519 public key in PEM or in base64 of 32 bytes, or its file cannot be read.',
+    fix: 'Write the public key: openssl pkey -in KEY -pubout.',
+  },
   WEIR1301: {
     title: 'certificate or key cannot be used',
     source: 'config',
@@ -283,6 +304,12 @@ export const ERRORS = {
     explanation:
       'A Gateway names the class whose controller serves it. Weir serves the class "weir" and every GatewayClass that the configuration declares.',
     fix: 'Leave gatewayClassName out, write weir, or declare the GatewayClass.',
+  },
+  WEIR2112: {
+    title: 'key not found',
+    source: 'config',
+    explanation: '`signedBy` names a TrustedKey that is not declared in the namespace of the Module.',
+    fix: 'Declare the TrustedKey, or correct the name.',
   },
   WEIR3002: {
     title: 'the object has no effect',

@@ -4,10 +4,10 @@ import type { Assets } from './assets.ts';
 import { Attachments, type Attached } from './attachments.ts';
 import type { ClusterTable } from './clusters.ts';
 import type { Config, UsableObject } from './config.ts';
-import { PHASES, type Phase } from './filter-schema.ts';
 import { configurationText } from './configuration-text.ts';
 import { vmFieldsOf, type VmFields } from './module-vm.ts';
 import { suggest } from './nearest.ts';
+import { failsClosed, PHASES, type Phase } from './phase.ts';
 import type { FilterConfig } from './schema/filter-chain.ts';
 import { valueAt } from './validate.ts';
 
@@ -116,7 +116,7 @@ export class ChainTable {
         chain,
         filter: filter.name,
         index: i,
-        phase: this.#assets.builtins.get(filter.use)?.schema?.phase ?? null,
+        phase: this.#phaseOf(chain, filter.use),
         plugin: filter.mode === 'Off' ? OFF : this.#plugin(chain, filter, i, scope),
       };
     });
@@ -179,6 +179,21 @@ export class ChainTable {
     return this.modules.push(spec) - 1;
   }
 
+  #phaseOf(chain: Chain, use: string): Phase | null {
+    const own = moduleName(use);
+    if (own === undefined) return this.#assets.builtins.get(use)?.schema?.phase ?? null;
+    return this.#config.find('Module', chain.namespace, own)?.value?.spec.phase ?? null;
+  }
+
+  /** A filter that decides who may pass must not be passed by where it fails. */
+  #checkOnError(chain: Chain, filter: FilterConfig, index: number): void {
+    const phase = this.#phaseOf(chain, filter.use);
+    if (filter.onError === 'Deny' || !failsClosed(phase)) return;
+    const path = ['spec', 'filters', index, 'onError'];
+    const message = `filter "${filter.name}": onError: Skip is not for filters of the phase ${phase}, which fail closed`;
+    this.#config.report(chain, 'WEIR1046', path, message, { hint: 'leave onError out' });
+  }
+
   /** To grant upstreams to a module that may not call any is a contradiction. */
   #checkCallouts(chain: Chain, filter: FilterConfig, index: number): void {
     if (filter.callouts.length === 0) return;
@@ -230,6 +245,7 @@ export class ChainTable {
     for (const [i, filter] of chain.value.spec.filters.entries()) {
       const path = ['spec', 'filters', i];
       this.#checkCallouts(chain, filter, i);
+      this.#checkOnError(chain, filter, i);
       const own = moduleName(filter.use);
       if (own !== undefined) {
         if (this.#config.find('Module', chain.namespace, own) === undefined) {

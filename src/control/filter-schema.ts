@@ -1,6 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { formatPath, type Path } from './document.ts';
 import { listNames, suggest } from './nearest.ts';
+import { PHASES, type Phase } from './phase.ts';
 import { describe, plain, valueAt } from './validate.ts';
 
 /** Something wrong in the configuration of a filter. */
@@ -12,10 +13,6 @@ export interface SchemaFault {
   readonly message: string;
   readonly hint?: string | undefined;
 }
-
-/** The phases of a request, in their order (merge rule 5). */
-export const PHASES = ['edge', 'authn', 'authz', 'limit', 'transform', 'route', 'upstream', 'log'] as const;
-export type Phase = (typeof PHASES)[number];
 
 /**
  * The JSON Schema (draft 2020-12) that a filter carries for its configuration. Its keyword

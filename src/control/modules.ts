@@ -5,6 +5,7 @@ import type { BuiltinFilter } from './assets.ts';
 import type { Config } from './config.ts';
 import { resolveBeside, type FileReader } from './files.ts';
 import { FilterSchema } from './filter-schema.ts';
+import { Signatures } from './signatures.ts';
 
 const MAX_MODULE_BYTES = 8 * 1024 * 1024;
 const WASM_HEADER = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
@@ -27,6 +28,7 @@ export async function loadModules(
   code: Code,
 ): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
+  const signatures = await Signatures.load(config, reader);
   for (const module of config.all('Module')) {
     const { source, sha256 } = module.value.spec;
     const path = ['spec', 'source', 'file'];
@@ -42,6 +44,7 @@ export async function loadModules(
       config.report(module, 'WEIR1202', ['spec', 'sha256'], message, { notes: [`the file has ${digest}`] });
       continue;
     }
+    if (!(await signatures.check(module, file, digest))) continue;
     if (!bytes.subarray(0, 8).equals(WASM_HEADER)) {
       config.report(module, 'WEIR1203', path, `${file} is not a WebAssembly module`);
       continue;

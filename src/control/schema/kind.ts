@@ -4,6 +4,7 @@ import { filterChain } from './filter-chain.ts';
 import { gateway, gatewayClass, referenceGrant } from './gateway.ts';
 import { httpRoute } from './http-route.ts';
 import { listenerPolicy, telemetry, trafficPolicy } from './policy.ts';
+import { trustedKey } from './trusted-key.ts';
 import { certificate, upstream, wasmModule } from './upstream.ts';
 
 /** Every kind that weir reads, by its name. Names are unique over all groups. */
@@ -19,6 +20,7 @@ export const KINDS = {
   Namespace: namespace,
   Upstream: upstream,
   Module: wasmModule,
+  TrustedKey: trustedKey,
   Certificate: certificate,
   FilterChain: filterChain,
   TrafficPolicy: trafficPolicy,

@@ -1,10 +1,22 @@
 import * as z from 'zod';
 import { DEFAULT_CAPABILITIES, isCapability, CAPABILITY_WORDS } from '../../runtime/wasm/capabilities.ts';
 import { suggest } from '../nearest.ts';
+import { PHASES } from '../phase.ts';
 import { object } from './meta.ts';
 import { instances, vm } from './module.ts';
 import { localRef } from './reference.ts';
-import { address, duration, integer, notYet, oneOf, port, preciseHostname, refuse, size } from './scalar.ts';
+import {
+  address,
+  duration,
+  integer,
+  notYet,
+  objectName,
+  oneOf,
+  port,
+  preciseHostname,
+  refuse,
+  size,
+} from './scalar.ts';
 
 const VERSIONS = ['policy.weir/v1alpha1'] as const;
 
@@ -153,8 +165,24 @@ export const moduleSpec = z.strictObject({
     })
     .prefault({}),
   abi: notYet('Pins the ABI version.', 'it is read from the module'),
-  signedBy: notYet('Keys that must have signed the module.', 'use sha256'),
-  signature: notYet('Where the signature is.', 'use sha256'),
+  signedBy: z
+    .array(objectName())
+    .min(1)
+    .max(16)
+    .optional()
+    .describe('TrustedKeys of the namespace. One of them must have signed the module, else it is refused.'),
+  signature: z
+    .strictObject({ file: z.string().min(1) })
+    .optional()
+    .describe(
+      'The file with signatures, relative to this YAML file. Default: `source.file` with `.sig` added.',
+    ),
+  phase: z
+    .enum(PHASES)
+    .optional()
+    .describe(
+      'Which phase its filters belong to, for their order. Those of authn and authz never fail open.',
+    ),
   capabilities: z
     .array(capability())
     .max(64)
