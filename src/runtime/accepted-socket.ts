@@ -1,39 +1,67 @@
-import { Socket } from 'node:net';
+import { Socket, type Server } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { readWindow, WRITE_HIGH_WATER } from './socket-io.ts';
 
 /** Bytes lie in `readWindow[0, size)`. Returning false stops reading until `socket.resume()`. */
 export type OnRead = (size: number) => boolean;
 
-/** The part of an accepted socket that is not public API: its libuv handle. */
-interface WithHandle {
-  _handle: object | null;
+/** What of a libuv TCP handle is used here. */
+interface Handle {
+  setNoDelay(on: boolean): void;
 }
 
+interface ListeningHandle {
+  onconnection: ((error: number, handle: Handle | undefined) => void) | null;
+}
+
+/** An accepted connection before anything reads from it. */
+export type Accepted = Socket | Handle;
+
 /**
- * Takes an accepted, paused socket over for reading into the one read window.
+ * Hands over each connection that a server accepts, as the bare libuv handle where Node lets us.
  *
- * An accepted socket cannot be given a read buffer by public API, and `data` events cost about a
- * fifth more CPU per request (performance notes §1). So its handle moves to a socket made with
- * `onread`. This is the only use of a private property in weir; where Node does not have it the
- * socket stays as it is and reads by `data` events.
+ * An accepted socket cannot be given a read buffer by public API, and `data` events cost about a fifth more
+ * CPU per request (performance notes §1). So a socket with `onread` is made around the handle, and to make no
+ * other one before it the handle is taken where Node makes its own. This file holds all use of private
+ * properties in weir; where Node does not have them, or has others, connections come as sockets and read by
+ * `data` events.
  *
- * @param accepted from a server with `pauseOnConnect` and `allowHalfOpen`
+ * @param server with `pauseOnConnect`, `allowHalfOpen` and `noDelay`; it counts no connections then
  */
-export function adoptAccepted(accepted: Socket, onRead: OnRead): Socket {
-  const holder = accepted as unknown as WithHandle;
-  const handle = holder._handle;
-  if (handle === null || typeof handle !== 'object' || !('readStart' in handle))
-    return readByEvents(accepted, onRead);
-  holder._handle = null;
-  const socket = new Socket({
-    handle,
+export function onAccepted(server: Server, admit: (accepted: Accepted) => void): void {
+  server.on('connection', admit);
+  server.on('listening', () => {
+    const { _handle: listening } = server as unknown as { readonly _handle?: ListeningHandle | null };
+    const original = listening?.onconnection;
+    if (listening == null || typeof original !== 'function') return;
+    listening.onconnection = function (this: ListeningHandle, error, handle): void {
+      if (error !== 0 || !isHandle(handle)) return original.call(this, error, handle);
+      handle.setNoDelay(true);
+      admit(handle);
+    };
+  });
+}
+
+function isHandle(accepted: unknown): accepted is Handle {
+  return (
+    typeof accepted === 'object' &&
+    accepted !== null &&
+    'readStart' in accepted &&
+    'useUserBuffer' in accepted &&
+    'setNoDelay' in accepted
+  );
+}
+
+/** Takes an accepted connection over for reading into the one read window; `resume` starts it. */
+export function adoptAccepted(accepted: Accepted, onRead: OnRead): Socket {
+  if (accepted instanceof Socket) return readByEvents(accepted, onRead);
+  return new Socket({
+    handle: accepted,
     manualStart: true,
     allowHalfOpen: true,
     writableHighWaterMark: WRITE_HIGH_WATER,
     onread: { buffer: readWindow, callback: onRead },
   } as ConstructorParameters<typeof Socket>[0]);
-  return socket;
 }
 
 /** The public way: each chunk is copied to the read window. Also serves TLS sockets. */

@@ -2,6 +2,7 @@ import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { serverNameOf } from './accepted-socket.ts';
 import { endpointText } from './cluster.ts';
+import { forwardedLines, type ForwardedLines } from './forwarded-lines.ts';
 import { ChunkedReader } from './http/chunked.ts';
 import { X_FORWARDED_FOR, X_FORWARDED_PROTO, X_REQUEST_ID } from './http/fields.ts';
 import { MessageKind, type HeaderBlock } from './http/headers.ts';
@@ -55,10 +56,7 @@ export class Connection extends Transport implements AcceptedConnection {
   limits: ListenerLimits;
   #routedLive: LiveSnapshot | null = null;
   #router: Router | null = null;
-  /** The fields that weir adds to each request of this connection; the id's value is written over. */
-  readonly #ownLines: Buffer;
-  readonly #ownOffsets: Int32Array;
-  readonly #idOffset: number;
+  readonly #ownLines: ForwardedLines;
   readonly #reader = new HeadReader();
   readonly #timer: Timer;
   #chunked: ChunkedReader | null = null;
@@ -84,6 +82,8 @@ export class Connection extends Transport implements AcceptedConnection {
   #lingered = 0;
   #continued = false;
   #keepAlive = false;
+  /** The client said that this request is its last. */
+  #last = false;
   #answerFraming: Framing = Framing.None;
   #answerLeft = 0;
   #ended = false;
@@ -98,21 +98,7 @@ export class Connection extends Transport implements AcceptedConnection {
     this.remotePort = socket.remotePort ?? 0;
     this.localPort = port.spec.port;
     this.tls = tls;
-    const proto = tls === null ? 'http' : 'https';
-    const own = [
-      ['x-forwarded-for', this.remoteAddress],
-      ['x-forwarded-proto', proto],
-      ['x-request-id', '-'.repeat(REQUEST_ID_LENGTH)],
-    ] as const;
-    this.#ownLines = Buffer.from(own.map(([name, value]) => `${name}: ${value}\r\n`).join(''), 'latin1');
-    this.#ownOffsets = new Int32Array(4 * own.length);
-    let at = 0;
-    for (const [i, [name, value]] of own.entries()) {
-      const valueAt = at + name.length + 2;
-      this.#ownOffsets.set([at, at + name.length, valueAt, valueAt + value.length], 4 * i);
-      at = valueAt + value.length + 2;
-    }
-    this.#idOffset = this.#ownOffsets.at(-2)!;
+    this.#ownLines = forwardedLines(this.remoteAddress, tls !== null);
     this.#timer = new Timer(() => this.#onTimer());
     socket.on('drain', () => this.onSocketDrain());
     socket.on('error', () => this.#onClosed());
@@ -220,6 +206,7 @@ export class Connection extends Transport implements AcceptedConnection {
     this.#left = reader.contentLength;
     this.#phase = Phase.Waiting;
     this.#keepAlive = reader.keepAlive;
+    this.#last = !reader.keepAlive;
     this.#bodyBytes = 0;
     this.#continued = false;
     const ended = reader.framing === Framing.None || (reader.framing === Framing.Length && this.#left === 0);
@@ -362,8 +349,9 @@ export class Connection extends Transport implements AcceptedConnection {
       this.#appendTrusted(request);
       return;
     }
-    const at = request.appendLines(this.#ownLines, this.#ownOffsets);
-    writeRequestId(request.bytes, at + this.#idOffset);
+    const { bytes, offsets, idOffset } = this.#ownLines;
+    const at = request.appendLines(bytes, offsets);
+    writeRequestId(request.bytes, at + idOffset);
   }
 
   #appendTrusted(request: HeaderBlock): void {
@@ -508,6 +496,7 @@ export class Connection extends Transport implements AcceptedConnection {
       return;
     }
     const read = requestRead || this.#bodyRead();
+    if (this.#last && read && this.#phase !== Phase.Tunnel && this.#closeAtOnce()) return;
     const little = this.#framing === Framing.Chunked || this.#left <= LINGER_BYTES;
     if (!this.#keepAlive || this.#phase === Phase.Tunnel || (!read && !little)) {
       this.#lingerThenClose();
@@ -520,6 +509,18 @@ export class Connection extends Transport implements AcceptedConnection {
     } else this.#awaitHead();
     // The loop that reads this connection's bytes goes on by itself.
     if (!this.#parsing) this.#goOn();
+  }
+
+  /**
+   * Closes without waiting for the client to close: one that sends nothing more cannot lose the answer to a
+   * reset (RFC 9112, section 9.6). TLS takes its leave with the client, and so does what is not sent yet.
+   */
+  #closeAtOnce(): boolean {
+    if (this.tls !== null) return false;
+    out.flush();
+    if (this.socket.writableLength !== 0) return false;
+    this.close();
+    return true;
   }
 
   /** Whether no byte of the request's body is to come, whoever took or did not take it. */

@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
-import { adoptAccepted, readByEvents, serverNameOf } from './accepted-socket.ts';
+import { adoptAccepted, onAccepted, readByEvents, serverNameOf, type Accepted } from './accepted-socket.ts';
 import { Connection } from './connection.ts';
 import type { LiveSnapshot } from './live-snapshot.ts';
 import { portKey, type PortSpec } from './snapshot.ts';
@@ -104,9 +104,12 @@ export class ListeningPort {
   }
 
   #plainServer(): Server {
-    return createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (accepted) =>
-      this.#whenOpen(accepted, () => this.#admitPlain(accepted)),
-    );
+    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true });
+    onAccepted(server, (accepted) => {
+      if (this.#early === null) this.#admitPlain(accepted);
+      else this.#early.push(() => this.#admitPlain(accepted));
+    });
+    return server;
   }
 
   #tlsServer(): Server {
@@ -127,7 +130,11 @@ export class ListeningPort {
           else done(null, context);
         },
       },
-      (socket) => this.#whenOpen(socket, () => this.#admitTls(socket)),
+      (socket) => {
+        socket.on('error', ignore);
+        if (this.#early === null) this.#admitTls(socket);
+        else this.#early.push(() => this.#admitTls(socket));
+      },
     );
     server.on('connection', (socket: Socket) => this.#beginHandshake(socket));
     server.on('tlsClientError', (_error, socket) => {
@@ -160,13 +167,7 @@ export class ListeningPort {
     });
   }
 
-  #whenOpen(socket: Socket, admit: () => void): void {
-    socket.on('error', ignore);
-    if (this.#early === null) admit();
-    else this.#early.push(admit);
-  }
-
-  #admitPlain(accepted: Socket): void {
+  #admitPlain(accepted: Accepted): void {
     // Not known before the socket is, so the closure is one a connection.
     let connection: AcceptedConnection | null = null;
     const socket = adoptAccepted(accepted, (size) => connection!.onRead(size));
