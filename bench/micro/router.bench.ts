@@ -28,6 +28,7 @@ function routerOf(hosts: number, matches: (i: number) => Partial<MatchSpec>, cou
     certificates: [],
     minTlsVersion: 'TLSv1.2' as const,
     metadata: [],
+    tcpRule: -1,
     virtualHosts: hostnames.map((hostname) => ({ hostname, matches: all })),
   };
   return new Router(

@@ -4,7 +4,8 @@ import { Rollout, type RolloutDeps } from '../../src/control/rollout.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
 import { RequestMetrics } from '../../src/runtime/request-metrics.ts';
 import { ClusterMetrics, FilterMetrics, RuntimeMetrics } from '../../src/runtime/runtime-metrics.ts';
-import type { RuleSpec, Snapshot } from '../../src/runtime/snapshot.ts';
+import type { RuleSpec, Snapshot, TcpRuleSpec } from '../../src/runtime/snapshot.ts';
+import { TcpMetrics } from '../../src/runtime/tcp/tcp-metrics.ts';
 import { Fleet } from '../../src/supervisor/fleet.ts';
 import { SharedLedger } from '../../src/supervisor/ledger.ts';
 import { MetricsBoard } from '../../src/supervisor/metrics.ts';
@@ -33,7 +34,7 @@ export async function metricsMarkdown(generated: string): Promise<string> {
     'summed, those of workers that have exited included, so counters never run backwards while weir runs.',
     'What needs explaining beyond its line is in [operations.md](operations.md#metrics).',
     '',
-    '## Requests',
+    '## Requests and connections',
     '',
     "Istio's standard metrics, under its names and with its labels, so that its dashboards and alerts work.",
     '',
@@ -112,6 +113,8 @@ function restingWorker(): WorkerDump {
   new FilterMetrics(scope, 'shop/checkout#key');
   // A series of `istio_requests_total` is made with the first request.
   new RequestMetrics(scope, [rule], [{ name: 'shop/checkout-v1' } as never]).record(0, 0, 200, 0, 1, 0, 0);
+  const tcpRule = rule as unknown as TcpRuleSpec;
+  new TcpMetrics(scope, [tcpRule], [{ name: 'shop/checkout-v1' } as never]).series(0, 0).closed(0);
   const program = new WorkerProgram({
     id: 1,
     workers: 1,

@@ -33,6 +33,7 @@ export function compileSnapshot(config: Config, assets: Assets): Snapshot {
   const content: Omit<Snapshot, 'version'> = {
     ports,
     rules: rules.specs,
+    tcpRules: [],
     clusters: clusters.specs,
     modules: chains.modules,
     plugins: chains.plugins,

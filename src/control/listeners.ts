@@ -54,6 +54,7 @@ export function compilePorts(
         (settings.get('tls.minVersion')?.value as ListenerSpec['minTlsVersion'] | undefined) ?? 'TLSv1.2',
       metadata: metadataOf(bound.gateway.value.metadata.annotations),
       virtualHosts: virtualHosts(config, bound, rules),
+      tcpRule: -1,
     };
     const compiled = { bound, spec, limits: limitsOf(settings) };
     for (const address of addressesOf(bound)) {

@@ -28,6 +28,7 @@ export class AccessRecord {
   startMs = 0;
   /** From the first byte of the request to the end of the answer, by the monotonic clock. */
   durationMs = 0;
+  /** Empty for a TCP stream. */
   protocol = 'HTTP/1.1';
   /** 0 where no answer was begun. */
   status = 0;

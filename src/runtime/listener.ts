@@ -3,7 +3,8 @@ import { createServer as createTlsServer, type Server as TlsServer, type TLSSock
 import { adoptAccepted, onAccepted, readByEvents, serverNameOf, type Accepted } from './accepted-socket.ts';
 import { Connection } from './connection.ts';
 import type { LiveSnapshot } from './live-snapshot.ts';
-import { portKey, type PortSpec } from './snapshot.ts';
+import { isSecure, isTcp, portKey, type PortSpec } from './snapshot.ts';
+import { TcpConnection } from './tcp/tcp-connection.ts';
 import { Timer } from './timer-wheel.ts';
 import type { WorkerState } from './worker-state.ts';
 
@@ -45,7 +46,7 @@ export class ListeningPort {
     this.spec = spec;
     this.#worker = worker;
     this.#live = live;
-    this.#server = spec.protocol === 'https' ? this.#tlsServer() : this.#plainServer();
+    this.#server = isSecure(spec) ? this.#tlsServer() : this.#plainServer();
     this.#server.on('error', (error: NodeJS.ErrnoException) => {
       worker.log.error({ listener: this.key, code: error.code }, 'accepting failed');
       if (error.code === 'EMFILE' || error.code === 'ENFILE') this.#pauseAccepting();
@@ -116,7 +117,8 @@ export class ListeningPort {
     const server = createTlsServer(
       {
         ...this.#live.certificates(this.key)?.defaults,
-        ALPNProtocols: ['http/1.1'],
+        // What TCP carries is its ends' to settle, behind weir.
+        ...(isTcp(this.spec) ? {} : { ALPNProtocols: ['http/1.1'] }),
         allowHalfOpen: true,
         // Certificates are those of the snapshot in force at the handshake: a swap renews them.
         SNICallback: (name, done) => {
@@ -202,7 +204,9 @@ export class ListeningPort {
 
   #open(socket: Socket, tls: TLSSocket | null): AcceptedConnection {
     const { metrics, own } = this.#worker;
-    const connection = new Connection(socket, this, this.#worker, tls);
+    const connection = isTcp(this.spec)
+      ? new TcpConnection(socket, this, this.#worker, tls)
+      : new Connection(socket, this, this.#worker, tls);
     this.connections.add(connection);
     metrics.inc(own.downstreamConnections);
     metrics.inc(own.downstreamConnectionsTotal);

@@ -9,6 +9,7 @@ import { CompiledRedirect, CompiledRewrite } from './rewrite.ts';
 import { Router } from './route.ts';
 import { ClusterMetrics, FilterMetrics } from './runtime-metrics.ts';
 import {
+  isSecure,
   portKey,
   type BackendSpec,
   type ListenerSpec,
@@ -16,6 +17,8 @@ import {
   type RuleSpec,
   type Snapshot,
 } from './snapshot.ts';
+import { TcpMetrics } from './tcp/tcp-metrics.ts';
+import { LiveTcpRule } from './tcp/tcp-rule.ts';
 import type { Plugin } from './wasm/plugin.ts';
 
 /** A backend of a rule with its header modifiers encoded. */
@@ -78,7 +81,9 @@ export class LiveSnapshot {
   /** By chain: plugins in request order. */
   readonly chains: readonly (readonly Plugin[])[];
   readonly rules: readonly LiveRule[];
+  readonly tcpRules: readonly LiveTcpRule[];
   readonly requestMetrics: RequestMetrics;
+  readonly tcpMetrics: TcpMetrics;
   /** Index for index with `clusters`. */
   readonly clusterMetrics: readonly ClusterMetrics[];
   readonly #filterMetrics = new Map<Plugin, FilterMetrics>();
@@ -105,15 +110,17 @@ export class LiveSnapshot {
     this.plugins = plugins;
     this.chains = snapshot.chains.map((chain) => chain.map((index) => plugins[index]!));
     this.rules = snapshot.rules.map((rule) => new LiveRule(rule));
+    this.tcpRules = snapshot.tcpRules.map((rule) => new LiveTcpRule(rule, snapshot.clusters));
     for (const spec of snapshot.ports) {
       const key = portKey(spec);
       this.#ports.set(key, { router: new Router(spec, snapshot.rules), spec });
-      if (spec.protocol === 'https') this.#certificates.set(key, new Certificates(spec));
+      if (isSecure(spec)) this.#certificates.set(key, new Certificates(spec));
     }
     this.logs = snapshot.accessLog.mode !== 'off';
     this.timed = this.logs || plugins.length > 0;
     this.#scope = metrics.scope();
     this.requestMetrics = new RequestMetrics(this.#scope, snapshot.rules, snapshot.clusters);
+    this.tcpMetrics = new TcpMetrics(this.#scope, snapshot.tcpRules, snapshot.clusters);
     this.clusterMetrics = snapshot.clusters.map((cluster) => new ClusterMetrics(this.#scope, cluster.name));
     for (const plugin of plugins)
       this.#filterMetrics.set(plugin, new FilterMetrics(this.#scope, plugin.spec.name));

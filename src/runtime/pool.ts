@@ -110,6 +110,19 @@ export class EndpointPool {
   remove(connection: UpstreamConnection): void {
     const at = this.#idle.lastIndexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
+    this.unreserve();
+  }
+
+  /** Counts in a connection that is never idle and so not kept here. False: the cluster has as many as it may. */
+  reserve(): boolean {
+    if (this.#cluster.connections >= this.#cluster.spec.maxConnections && !this.#makeRoom()) return false;
+    this.#open++;
+    this.#cluster.connections++;
+    return true;
+  }
+
+  /** A connection is closed: who waits for one gets its place. */
+  unreserve(): void {
     this.#open--;
     this.#cluster.connections--;
     if (this.#shared.waiting.length === 0) return;

@@ -126,7 +126,7 @@ class RouteSeries {
 }
 
 /** A cluster's name is `namespace/name`, or `namespace/name:port` for a core Service. */
-function destinationOf(cluster: string): Record<string, string> {
+export function destinationOf(cluster: string): Record<string, string> {
   const [, namespace, name, port] = /^([^/]+)\/([^:]+)(:.+)?$/.exec(cluster) ?? [];
   if (namespace === undefined || name === undefined) {
     return {

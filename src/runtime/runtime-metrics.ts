@@ -79,6 +79,9 @@ export const Phase = {
   ResponseHeaders: 3,
   ResponseBody: 4,
   ResponseTrailers: 5,
+  NewConnection: 6,
+  DownstreamData: 7,
+  UpstreamData: 8,
 } as const;
 export type Phase = (typeof Phase)[keyof typeof Phase];
 
@@ -89,6 +92,9 @@ const PHASES = [
   'response_headers',
   'response_body',
   'response_trailers',
+  'new_connection',
+  'downstream_data',
+  'upstream_data',
 ];
 
 /** Seconds. A call takes about a microsecond; its budget ends at some milliseconds. */

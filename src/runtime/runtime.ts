@@ -81,6 +81,8 @@ export class Runtime {
   readonly #clusters: ClusterSet;
   readonly #plugins: PluginSet;
   readonly #ports = new Map<string, ListeningPort>();
+  /** Ports that the snapshot in force no longer has, while connections of theirs go on. */
+  readonly #leaving = new Set<ListeningPort>();
   readonly #alive = new Set<LiveSnapshot>();
   readonly #loadCheck: NodeJS.Timeout;
   #live: LiveSnapshot | null = null;
@@ -168,6 +170,7 @@ export class Runtime {
       if (kept.has(key)) continue;
       this.#ports.delete(key);
       port.close();
+      this.#leaving.add(port);
     }
     for (const port of staged.opened) port.open();
     before?.retire(() => this.#forget(before));
@@ -184,7 +187,7 @@ export class Runtime {
   /** Accepts no more, finishes what runs, and cuts what is left at the limit. */
   async drain(limitMs: number): Promise<void> {
     this.#draining = true;
-    const ports = [...this.#ports.values()];
+    const ports = this.#busyPorts();
     for (const port of ports) port.close();
     const until = performance.now() + limitMs;
     while (ports.some((port) => port.connections.size > 0) && performance.now() < until) {
@@ -213,7 +216,7 @@ export class Runtime {
     return {
       version: this.#live?.snapshot.version ?? '',
       streams: this.#worker.activeStreams,
-      connections: [...this.#ports.values()].reduce((sum, port) => sum + port.connections.size, 0),
+      connections: this.#busyPorts().reduce((sum, port) => sum + port.connections.size, 0),
       snapshots: this.#alive.size,
       plugins: this.#plugins.all.map((plugin) => ({
         name: plugin.spec.name,
@@ -228,6 +231,12 @@ export class Runtime {
         endpoints: cluster.endpoints.map((endpoint) => ({ address: endpoint.text, active: endpoint.active })),
       })),
     };
+  }
+
+  /** All that have or may get connections. */
+  #busyPorts(): ListeningPort[] {
+    for (const port of this.#leaving) if (port.connections.size === 0) this.#leaving.delete(port);
+    return [...this.#ports.values(), ...this.#leaving];
   }
 
   get draining(): boolean {

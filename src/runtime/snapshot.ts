@@ -9,6 +9,7 @@ export interface Snapshot {
   readonly version: string;
   readonly ports: readonly PortSpec[];
   readonly rules: readonly RuleSpec[];
+  readonly tcpRules: readonly TcpRuleSpec[];
   readonly clusters: readonly ClusterSpec[];
   readonly modules: readonly ModuleSpec[];
   readonly plugins: readonly PluginSpec[];
@@ -33,9 +34,20 @@ export type Position = string;
 export interface PortSpec {
   readonly address: string;
   readonly port: number;
-  readonly protocol: 'http' | 'https';
+  /** `tls` is TCP behind TLS that ends here. */
+  readonly protocol: 'http' | 'https' | 'tcp' | 'tls';
   readonly listeners: readonly ListenerSpec[];
   readonly limits: ListenerLimits;
+}
+
+/** Whether clients speak TLS to the port. */
+export function isSecure({ protocol }: Pick<PortSpec, 'protocol'>): boolean {
+  return protocol === 'https' || protocol === 'tls';
+}
+
+/** Whether its connections carry TCP streams and not requests. */
+export function isTcp({ protocol }: Pick<PortSpec, 'protocol'>): boolean {
+  return protocol === 'tcp' || protocol === 'tls';
 }
 
 /** What tells one bound address from another, over snapshots. */
@@ -56,6 +68,8 @@ export interface ListenerSpec {
   readonly metadata: Metadata;
   /** Most specific hostname first: exact, then longer wildcards, then any. */
   readonly virtualHosts: readonly VirtualHostSpec[];
+  /** Index into `Snapshot.tcpRules` of what takes the connections of a TCP listener; -1: they are closed, or it is one of HTTP. */
+  readonly tcpRule: number;
 }
 
 export interface CertificateSpec {
@@ -115,6 +129,30 @@ export interface RuleSpec {
   readonly retry: RetrySpec | null;
   /** Protocols that Upgrade may name, lower-case. Default: websocket. */
   readonly upgrades: readonly string[];
+}
+
+/** What to do with the connections of a TCP listener. */
+export interface TcpRuleSpec {
+  /** `namespace/route#section`; the section is the rule's name or its index. */
+  readonly name: string;
+  /** `namespace/route`, the metrics label. */
+  readonly route: string;
+  readonly source: Position;
+  /** Of the route. */
+  readonly metadata: Metadata;
+  readonly chain: number;
+  /** Empty where the rule has no usable backend: connections are closed. */
+  readonly backends: readonly TcpBackendSpec[];
+  /** Milliseconds without a byte in either direction; 0: no limit. */
+  readonly idleMs: number;
+  /** Of connecting; nothing was sent by then, so that everything may be tried again. */
+  readonly retry: RetrySpec | null;
+}
+
+export interface TcpBackendSpec {
+  /** Index into `Snapshot.clusters`; -1 where the reference did not resolve: its share is closed. */
+  readonly cluster: number;
+  readonly weight: number;
 }
 
 export interface BackendSpec {

@@ -1,20 +1,44 @@
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { certificateRows } from './certificate-attributes.ts';
-import type { Stream } from './stream.ts';
+import type { Cluster, Endpoint } from './cluster.ts';
 import type { AttributePhase, AttributeRow } from './wasm/attribute-table.ts';
 import { int, LOCALITY, nanoseconds, text, uint } from './wasm/attribute-values.ts';
 import type { AttributeValue } from './wasm/stream-host.ts';
+
+/** What attributes tell of a connection to an endpoint. */
+export interface UpstreamFacts {
+  /** Weir's end; null: not connected yet. */
+  readonly local: { readonly host: string; readonly port: number } | null;
+  /** Why it did not come about; empty where it did. */
+  readonly failureReason: string;
+  readonly connectMs: number;
+  readonly socket: Socket;
+}
+
+/** What has attempts: a stream, of whichever protocol. */
+interface Attempting {
+  readonly cluster: Cluster | null;
+  /** Of the last attempt. */
+  readonly endpoint: Endpoint | null;
+  readonly attempts: number;
+  readonly attempt: {
+    readonly last: UpstreamFacts | null;
+    /** Whether it had served before. */
+    readonly reused: boolean;
+  };
+}
 
 const row = (
   name: string,
   type: AttributeValue['type'],
   note: string,
-  read: AttributeRow<Stream>['read'],
+  read: AttributeRow<Attempting>['read'],
   from: AttributePhase = 'attempt',
-): AttributeRow<Stream> => ({ path: `upstream.${name}`, type, from, note, read });
+): AttributeRow<Attempting> => ({ path: `upstream.${name}`, type, from, note, read });
 
 /** The last attempt of a stream. */
-export const UPSTREAM_ROWS: readonly AttributeRow<Stream>[] = [
+export const UPSTREAM_ROWS: readonly AttributeRow<Attempting>[] = [
   row('address', 'address', '', ({ endpoint }) =>
     endpoint === null ? undefined : { type: 'address', host: endpoint.address, port: endpoint.port },
   ),
@@ -38,7 +62,7 @@ export const UPSTREAM_ROWS: readonly AttributeRow<Stream>[] = [
   row('locality', 'message', 'empty: endpoints have none', (s) =>
     s.endpoint === null ? undefined : LOCALITY,
   ),
-  ...certificateRows<Stream>('upstream', 'attempt', ({ attempt }) => {
+  ...certificateRows<Attempting>('upstream', 'attempt', ({ attempt }) => {
     const socket = attempt.last?.socket;
     return socket instanceof TLSSocket ? socket : null;
   }),

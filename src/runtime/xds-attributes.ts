@@ -1,5 +1,5 @@
-import type { ListenerSpec } from './snapshot.ts';
-import type { Stream } from './stream.ts';
+import type { Cluster } from './cluster.ts';
+import type { ListenerSpec, RuleSpec } from './snapshot.ts';
 import type { AttributePhase, AttributeRow } from './wasm/attribute-table.ts';
 import { int, maybeText, metadata } from './wasm/attribute-values.ts';
 import type { AttributeValue } from './wasm/stream-host.ts';
@@ -7,12 +7,20 @@ import type { AttributeValue } from './wasm/stream-host.ts';
 /** `TrafficDirection` of Envoy: weir stands before servers. */
 const INBOUND = 1;
 
+/** What is routed: a stream, of whichever protocol. */
+interface Routed {
+  readonly ruleSpec: Pick<RuleSpec, 'name' | 'metadata'> | null;
+  readonly cluster: Cluster | null;
+  readonly listenerSpec: ListenerSpec | null;
+  readonly virtualHostName: string | undefined;
+}
+
 interface Part {
   readonly name: string;
   readonly type: AttributeValue['type'];
   readonly from: AttributePhase;
   readonly note: string;
-  readonly read: AttributeRow<Stream>['read'];
+  readonly read: AttributeRow<Routed>['read'];
 }
 
 /** What Envoy has both at the top and below `xds`. */
@@ -99,7 +107,7 @@ const XDS_ALONE: readonly Part[] = [
   },
 ];
 
-export const XDS_ROWS: readonly AttributeRow<Stream>[] = [
+export const XDS_ROWS: readonly AttributeRow<Routed>[] = [
   ...BOTH.map(({ name, ...part }) => ({ ...part, path: name })),
   ...[...BOTH, ...XDS_ALONE].map(({ name, ...part }) => ({ ...part, path: `xds.${name}` })),
 ];

@@ -31,6 +31,7 @@ function saved(number: number, moduleText: string): SavedSnapshot {
     version: String(number).repeat(64).slice(0, 64),
     ports: [],
     rules: [],
+    tcpRules: [],
     clusters: [],
     modules: [{ name: 'shop/risk', digest, source: 'risk.yaml:1:1', memoryBytes: 65536 }],
     plugins: [],

@@ -25,6 +25,7 @@ function port(listeners: Record<string, Hosts>): PortSpec {
       certificates: [],
       minTlsVersion: 'TLSv1.2',
       metadata: [],
+      tcpRule: -1,
       virtualHosts: Object.entries(hosts).map(([host, matches]) => ({
         hostname: host,
         matches: matches.map((match) => ({

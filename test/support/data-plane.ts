@@ -9,8 +9,10 @@ import {
   type ListenerSpec,
   type MatchSpec,
   type PluginSpec,
+  type PortSpec,
   type RuleSpec,
   type Snapshot,
+  type TcpRuleSpec,
 } from '../../src/runtime/snapshot.ts';
 import { atEnd } from './cleanup.ts';
 import { freePort } from './ports.ts';
@@ -19,8 +21,11 @@ export interface Part {
   readonly rules?: readonly (Partial<RuleSpec> & { readonly match?: Partial<MatchSpec> })[];
   readonly clusters?: readonly (Partial<ClusterSpec> & { readonly ports: readonly number[] })[];
   readonly limits?: Partial<ListenerLimits>;
+  /** Of a listener of TCP, which is ruled by the first where it does not say otherwise. */
+  readonly tcpRules?: readonly Partial<TcpRuleSpec>[];
   /** Default http. */
-  readonly protocol?: 'http' | 'https';
+  readonly protocol?: PortSpec['protocol'];
+  readonly accessLog?: Snapshot['accessLog'];
   /** Default: one for any hostname. All rules hold in each, unless it says otherwise. */
   readonly listeners?: readonly Partial<ListenerSpec>[];
   readonly modules?: Snapshot['modules'];
@@ -50,6 +55,7 @@ export function snapshotOf(port: number, part: Part): Snapshot {
           certificates: [],
           minTlsVersion: 'TLSv1.2',
           metadata: [],
+          tcpRule: part.tcpRules === undefined ? -1 : 0,
           virtualHosts: [
             {
               hostname: listener.hostname ?? '',
@@ -81,6 +87,17 @@ export function snapshotOf(port: number, part: Part): Snapshot {
       timeouts: { requestMs: 0, perTryMs: 0, idleMs: 300_000 },
       retry: null,
       upgrades: ['websocket'],
+      ...rule,
+    })),
+    tcpRules: (part.tcpRules ?? []).map((rule, index) => ({
+      metadata: [],
+      name: `test/tcp-route#${index}`,
+      route: 'test/tcp-route',
+      source: 'test.yaml:1:1',
+      chain: 0,
+      backends: [{ cluster: 0, weight: 1 }],
+      idleMs: 300_000,
+      retry: null,
       ...rule,
     })),
     clusters: (part.clusters ?? []).map((cluster, index) => ({
@@ -121,7 +138,7 @@ export function snapshotOf(port: number, part: Part): Snapshot {
       ...plugin,
     })),
     chains: part.chains ?? [[]],
-    accessLog: { mode: 'off', path: 'stdout' },
+    accessLog: part.accessLog ?? { mode: 'off', path: 'stdout' },
   };
 }
 

@@ -1,0 +1,163 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { serverNameOf } from '../accepted-socket.ts';
+import { endpointText } from '../cluster.ts';
+import { nextConnectionId } from '../connection.ts';
+import type { DownstreamFacts } from '../connection-attributes.ts';
+import type { AcceptedConnection, ListeningPort } from '../listener.ts';
+import type { LiveSnapshot } from '../live-snapshot.ts';
+import type { ListenerSpec } from '../snapshot.ts';
+import { out, readWindow, reset, Transport } from '../socket-io.ts';
+import { Timer } from '../timer-wheel.ts';
+import type { WorkerState } from '../worker-state.ts';
+import { Ending } from './ending.ts';
+import { TcpStream } from './tcp-stream.ts';
+
+/** After the end: how much of what the client still sends is thrown away, and for how long, before it is cut. */
+const LINGER_BYTES = 64 * 1024;
+const LINGER_MS = 1000;
+
+/** A client's connection to a TCP listener: the downstream side of one stream. */
+export class TcpConnection extends Transport implements AcceptedConnection, DownstreamFacts {
+  readonly id = nextConnectionId();
+  readonly socket: Socket;
+  readonly port: ListeningPort;
+  readonly tls: TLSSocket | null;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly #worker: WorkerState;
+  readonly #timer: Timer;
+  /** Null once it is over. */
+  #stream: TcpStream | null;
+  #paused = true;
+  #lingered = 0;
+  #readEnded = false;
+  #writeEnded = false;
+
+  constructor(socket: Socket, port: ListeningPort, worker: WorkerState, tls: TLSSocket | null) {
+    super();
+    this.socket = socket;
+    this.port = port;
+    this.tls = tls;
+    this.remoteAddress = socket.remoteAddress ?? '';
+    this.remotePort = socket.remotePort ?? 0;
+    this.localAddress = socket.localAddress ?? '';
+    this.localPort = socket.localPort ?? 0;
+    this.#worker = worker;
+    this.#timer = new Timer(() => this.socket.destroy());
+    this.#stream = new TcpStream(this, worker);
+    socket.on('drain', () => this.onSocketDrain());
+    socket.on('error', ignore);
+    socket.on('end', () => this.#onEnd());
+    socket.on('close', () => this.#onClose());
+  }
+
+  /** Reads nothing until the stream wants it: what comes early waits in the kernel. */
+  begin(): void {
+    this.socket.pause();
+    this.#stream!.begin();
+    out.flush();
+  }
+
+  get remoteText(): string {
+    return endpointText(this.remoteAddress, this.remotePort);
+  }
+
+  /** The listener that has the name which the client asked for; null where the snapshot has none. */
+  listenerOf(live: LiveSnapshot): ListenerSpec | null {
+    const { key } = this.port;
+    // Without TLS a port has one listener.
+    if (this.tls === null) return live.listener(key, 0);
+    return live.listener(key, live.certificates(key)?.listenerOf(serverNameOf(this.tls)) ?? -1);
+  }
+
+  onRead(size: number): boolean {
+    if (this.#stream === null) {
+      this.#lingered += size;
+      if (this.#lingered > LINGER_BYTES) this.socket.destroy();
+      return true;
+    }
+    this.#stream.downstreamData(readWindow, 0, size);
+    out.flush();
+    return !this.#paused;
+  }
+
+  send(bytes: Uint8Array, start: number, end: number): void {
+    out.append(this, bytes, start, end);
+  }
+
+  /** Nothing more is sent. */
+  end(): void {
+    out.flush();
+    this.#writeEnded = true;
+    this.socket.end();
+  }
+
+  setPaused(paused: boolean): void {
+    if (paused === this.#paused) return;
+    this.#paused = paused;
+    if (this.socket.destroyed) return;
+    if (paused) this.socket.pause();
+    else this.socket.resume();
+  }
+
+  /** The stream is over. */
+  release(ending: Ending): void {
+    this.#stream = null;
+    if (ending === Ending.Reset) reset(this.socket);
+    else if (ending === Ending.Cut) this.socket.destroy();
+    else this.#closeSoon();
+  }
+
+  /**
+   * Lets what was sent arrive. Closing while the client sends would make its kernel throw that away
+   * (RFC 9293, section 3.10.7.1), so that a little of it is read first.
+   */
+  #closeSoon(): void {
+    const { wheel } = this.#worker;
+    wheel.add(this.#timer, this.port.spec.limits.writeTimeoutMs);
+    if (!this.#writeEnded) this.end();
+    if (this.#readEnded) return;
+    this.setPaused(false);
+    const linger = (): void => wheel.add(this.#timer, LINGER_MS);
+    if (this.socket.writableFinished) linger();
+    else this.socket.once('finish', linger);
+  }
+
+  /** It is not known what is inside, so nobody can be told: it goes on until it ends or the time is over. */
+  drain(): void {
+    return;
+  }
+
+  close(): void {
+    if (this.#stream === null) this.socket.destroy();
+    else this.#stream.cut();
+  }
+
+  override onBlocked(): void {
+    this.#stream?.downstreamBlocked();
+  }
+
+  override onDrained(): void {
+    this.#stream?.downstreamDrained();
+  }
+
+  #onEnd(): void {
+    this.#readEnded = true;
+    this.#stream?.downstreamEnded();
+    out.flush();
+  }
+
+  #onClose(): void {
+    this.#worker.wheel.cancel(this.#timer);
+    this.port.closed(this);
+    this.#stream?.downstreamClosed();
+    out.flush();
+  }
+}
+
+function ignore(): void {
+  // A socket that fails closes, and is heard of then.
+}
