@@ -1,3 +1,4 @@
+import { BinaryError, Cursor, type MemoryEntry } from './cursor.ts';
 import { FUNCTION_LOCALS, MODULE_FUNCTIONS, MODULE_TABLE_ENTRIES, PAGE_BYTES } from './limits.ts';
 
 /** Section numbers of the WebAssembly binary format. */
@@ -14,6 +15,8 @@ export const Section = {
   Element: 9,
   Code: 10,
   Data: 11,
+  DataCount: 12,
+  Tag: 13,
 } as const;
 
 export const ExternKind = { Function: 0, Table: 1, Memory: 2, Global: 3, Tag: 4 } as const;
@@ -37,14 +40,6 @@ export interface ExportEntry {
   readonly index: number;
 }
 
-/** Sizes in pages; `max` is -1 where none is declared. */
-export interface MemoryEntry {
-  readonly min: number;
-  readonly max: number;
-  readonly shared: boolean;
-  readonly wide: boolean;
-}
-
 /** Where a section lies: its number, then the offsets of its id byte, its content and its end. */
 export interface SectionSpan {
   readonly id: number;
@@ -62,101 +57,15 @@ export interface ModuleShape {
   readonly functions: readonly Signature[];
   readonly memories: readonly MemoryEntry[];
   readonly hasStart: boolean;
-}
-
-export class BinaryError extends Error {
-  constructor(message: string, offset: number) {
-    super(`${message} at byte ${offset}`);
-    this.name = 'BinaryError';
-  }
-}
-
-/** A position in a binary; every read is checked against the end. */
-class Cursor {
-  readonly bytes: Uint8Array;
-  at: number;
-  end: number;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-    this.at = 0;
-    this.end = bytes.length;
-  }
-
-  byte(): number {
-    if (this.at >= this.end) throw new BinaryError('unexpected end', this.at);
-    return this.bytes[this.at++]!;
-  }
-
-  /** LEB128 of at most 32 bits, unsigned. */
-  u32(): number {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) {
-        if (value > 0xffff_ffff) break;
-        return value;
-      }
-    }
-    throw new BinaryError('number is too long', this.at);
-  }
-
-  skip(size: number): void {
-    if (size > this.end - this.at) throw new BinaryError('unexpected end', this.at);
-    this.at += size;
-  }
-
-  name(): string {
-    const size = this.u32();
-    const start = this.at;
-    this.skip(size);
-    return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + start, size).toString('utf8');
-  }
-
-  valueType(): string {
-    const code = this.byte();
-    switch (code) {
-      case 0x7f:
-        return 'i';
-      case 0x7e:
-        return 'I';
-      case 0x7d:
-        return 'f';
-      case 0x7c:
-        return 'F';
-      case 0x7b:
-        return 'v';
-      case 0x70:
-      case 0x6f:
-        return 'r';
-    }
-    throw new BinaryError(`value type 0x${code.toString(16)} is not supported`, this.at - 1);
-  }
-
-  valueTypes(): string {
-    let types = '';
-    for (let left = this.u32(); left > 0; left--) types += this.valueType();
-    return types;
-  }
-
-  tableType(): MemoryEntry {
-    this.valueType();
-    return this.limits();
-  }
-
-  globalType(): void {
-    this.valueType();
-    this.byte();
-  }
-
-  limits(): MemoryEntry {
-    const flags = this.byte();
-    if (flags > 7) throw new BinaryError('limits flag is not supported', this.at - 1);
-    const wide = (flags & 4) !== 0;
-    const min = this.u32();
-    return { min, max: (flags & 1) !== 0 ? this.u32() : -1, shared: (flags & 2) !== 0, wide };
-  }
+  /** Every type, as declared. */
+  readonly types: readonly Signature[];
+  /** Index into `types` of every function, imported ones first. */
+  readonly functionTypes: readonly number[];
+  /** How many there are of each, imported ones included. */
+  readonly tables: number;
+  readonly globals: number;
+  readonly tags: number;
+  readonly elements: number;
 }
 
 /**
@@ -178,12 +87,18 @@ export function readShape(bytes: Uint8Array): ModuleShape {
   const imports: ImportEntry[] = [];
   const exports = new Map<string, ExportEntry>();
   const functions: Signature[] = [];
+  const functionTypes: number[] = [];
   const memories: MemoryEntry[] = [];
   let hasStart = false;
+  let tables = 0;
+  let globals = 0;
+  let tags = 0;
+  let elements = 0;
 
-  const typeAt = (index: number): Signature => {
+  const functionOf = (index: number): Signature => {
     const type = types[index];
     if (type === undefined) throw new BinaryError(`type ${index} is not declared`, cursor.at);
+    functionTypes.push(index);
     return type;
   };
 
@@ -210,15 +125,23 @@ export function readShape(bytes: Uint8Array): ModuleShape {
         const name = cursor.name();
         const kind = cursor.byte();
         let signature: Signature | null = null;
-        if (kind === ExternKind.Function) functions.push((signature = typeAt(cursor.u32())));
-        else if (kind === ExternKind.Table) cursor.tableType();
-        else if (kind === ExternKind.Memory) memories.push(cursor.limits());
-        else if (kind === ExternKind.Global) cursor.globalType();
-        else throw new BinaryError(`import kind ${kind} is not supported`, cursor.at);
+        if (kind === ExternKind.Function) functions.push((signature = functionOf(cursor.u32())));
+        else if (kind === ExternKind.Table) {
+          cursor.tableType();
+          tables++;
+        } else if (kind === ExternKind.Memory) memories.push(cursor.limits());
+        else if (kind === ExternKind.Global) {
+          cursor.globalType();
+          globals++;
+        } else if (kind === ExternKind.Tag) {
+          cursor.byte();
+          cursor.u32();
+          tags++;
+        } else throw new BinaryError(`import kind ${kind} is not supported`, cursor.at);
         imports.push({ module, name, kind, signature });
       }
     } else if (id === Section.Function) {
-      for (let left = cursor.u32(); left > 0; left--) functions.push(typeAt(cursor.u32()));
+      for (let left = cursor.u32(); left > 0; left--) functions.push(functionOf(cursor.u32()));
       if (functions.length > MODULE_FUNCTIONS) {
         throw new BinaryError(
           `${functions.length} functions, at most ${MODULE_FUNCTIONS} are allowed`,
@@ -228,6 +151,7 @@ export function readShape(bytes: Uint8Array): ModuleShape {
     } else if (id === Section.Table) {
       for (let left = cursor.u32(); left > 0; left--) {
         const { min } = cursor.tableType();
+        tables++;
         if (min > MODULE_TABLE_ENTRIES) {
           throw new BinaryError(
             `a table of ${min} entries, at most ${MODULE_TABLE_ENTRIES} are allowed`,
@@ -243,6 +167,12 @@ export function readShape(bytes: Uint8Array): ModuleShape {
         const kind = cursor.byte();
         exports.set(name, { kind, index: cursor.u32() });
       }
+    } else if (id === Section.Global) {
+      globals += cursor.u32();
+    } else if (id === Section.Tag) {
+      tags += cursor.u32();
+    } else if (id === Section.Element) {
+      elements = cursor.u32();
     } else if (id === Section.Start) {
       hasStart = true;
     } else if (id === Section.Code) {
@@ -250,7 +180,20 @@ export function readShape(bytes: Uint8Array): ModuleShape {
     }
     cursor.at = end;
   }
-  return { sections, imports, exports, functions, memories, hasStart };
+  return {
+    sections,
+    imports,
+    exports,
+    functions,
+    memories,
+    hasStart,
+    types,
+    functionTypes,
+    tables,
+    globals,
+    tags,
+    elements,
+  };
 }
 
 // A function's locals are zeroed on its stack frame, so their number bounds what one call may cost.
@@ -269,26 +212,4 @@ function checkLocals(cursor: Cursor): void {
     cursor.at = body;
     cursor.skip(size);
   }
-}
-
-/**
- * Returns the module with the maximum of its own memory lowered to `limitBytes`, so that growing past it
- * fails inside the guest. The bytes are returned as they are where they declare no more than that.
- */
-export function capMemory(bytes: Uint8Array, shape: ModuleShape, limitBytes: number): Uint8Array {
-  const pages = Math.floor(limitBytes / PAGE_BYTES);
-  const memory = shape.memories[0];
-  const span = shape.sections.find((section) => section.id === Section.Memory);
-  if (memory === undefined || span === undefined) return bytes;
-  if (memory.max >= 0 && memory.max <= pages) return bytes;
-  const content = [1, 1, ...leb(memory.min), ...leb(pages)];
-  const section = [Section.Memory, ...leb(content.length), ...content];
-  return Buffer.concat([bytes.subarray(0, span.start), Uint8Array.from(section), bytes.subarray(span.end)]);
-}
-
-function leb(value: number): number[] {
-  const out: number[] = [];
-  for (; value > 0x7f; value = Math.floor(value / 128)) out.push((value & 0x7f) | 0x80);
-  out.push(value);
-  return out;
 }

@@ -1,0 +1,192 @@
+import { MOST_FRAMES } from './added.ts';
+import { fuelSpeed } from './calibrate.ts';
+import { MORE, type FuelSource } from './slice.ts';
+
+/** Bounds of a guest's work, as a Module sets them. */
+export interface CpuLimits {
+  /** Milliseconds that one callback may take. */
+  readonly perCallMs: number;
+  /** Milliseconds for all callbacks of all filters of one stream. */
+  readonly perRequestMs: number;
+  /** Milliseconds for start functions, `proxy_on_vm_start` and `proxy_on_configure` together. */
+  readonly perStartMs: number;
+  /** Frames of the guest's own stack. */
+  readonly frames: number;
+}
+
+/** What a stream keeps for the meter. */
+export interface CpuAccount {
+  /** Milliseconds that guests have spent on it. */
+  guestMs: number;
+}
+
+/** Why a guest was stopped. */
+export type Exhaustion = 'call' | 'request' | 'start' | 'frames';
+
+/** The clock is read this often, where code runs as fast as the calibration's. */
+const SLICE_MS = 0.25;
+
+/**
+ * The meter of one instance.
+ *
+ * A guest gets its fuel in slices of about a quarter of a millisecond and asks for the next one. Fuel is
+ * what interrupts it, at a place that it cannot choose, and the clock decides: time that the thread did
+ * not get, because the machine was busy, is not the guest's. A callback that fits into a slice, which is
+ * nearly every one, costs two calls into the instance and no reading of the clock.
+ */
+export class Meter implements FuelSource {
+  /** Why the last call was stopped, or null. */
+  exhausted: Exhaustion | null = null;
+  /** Units that the last call took. */
+  used = 0;
+  readonly #limits: CpuLimits;
+  readonly #slice: number;
+  readonly #msPerUnit: number;
+  #left!: () => number;
+  #frames!: () => number;
+  #reset!: (units: number, frames: number) => void;
+  #refill!: (units: number) => void;
+  #charge!: (units: number) => void;
+  /** Fuel in the instance when the call began, or since it was given more. */
+  #given = 0;
+  #budgetMs = 0;
+  /** The start's budget is in force until `started`. */
+  #starting = false;
+  #byRequest = false;
+  #running = false;
+  /** When the call began, by the clock; 0 while it is in its first slice. */
+  #since = 0;
+  #cpuSince: NodeJS.CpuUsage | null = null;
+
+  constructor(limits: CpuLimits) {
+    this.#limits = { ...limits, frames: Math.min(limits.frames, MOST_FRAMES) };
+    const speed = fuelSpeed();
+    this.#msPerUnit = 1 / speed;
+    const shortest = Math.min(limits.perCallMs, limits.perRequestMs, limits.perStartMs) / 4;
+    this.#slice = Math.max(1, Math.floor(speed * Math.min(SLICE_MS, shortest)));
+  }
+
+  /** Takes hold of an instance, before any of its code has run. Its start follows: the start's budget is in force. */
+  attach(exports: WebAssembly.Exports, prefix: string): void {
+    const own = <T>(name: string): T => exports[prefix + name] as T;
+    this.#left = own('left');
+    this.#frames = own('frames');
+    this.#reset = own('reset');
+    this.#refill = own('refill');
+    this.#charge = own('charge');
+    own<WebAssembly.Table>('table').set(0, MORE);
+    own<(host: FuelSource) => void>('bind')(this);
+    this.#starting = true;
+    this.#fill();
+    this.#budgetMs = this.#limits.perStartMs;
+    this.#running = true;
+    this.#startClock(0);
+  }
+
+  /** The guest has started: the budgets of callbacks are in force from here on. */
+  started(): void {
+    this.#starting = false;
+    this.#running = false;
+    this.#fill();
+  }
+
+  /** Before a call. @param account of the stream that it is for, if any */
+  begin(account: CpuAccount | null): void {
+    if (this.#starting) return;
+    const { perCallMs, perRequestMs } = this.#limits;
+    this.#budgetMs = perCallMs;
+    this.#byRequest = false;
+    if (account !== null && perRequestMs - account.guestMs < perCallMs) {
+      // A filter behind one that used up the request's time gets a slice all the same.
+      this.#budgetMs = Math.max(perRequestMs - account.guestMs, SLICE_MS);
+      this.#byRequest = true;
+    }
+    this.used = 0;
+    this.#since = 0;
+    this.#running = true;
+  }
+
+  /** After a call that returned. @param account as given to `begin` */
+  end(account: CpuAccount | null): void {
+    const left = this.#left();
+    this.used += this.#given - left;
+    this.#given = left;
+    if (this.#starting) return;
+    this.#running = false;
+    if (account !== null) {
+      account.guestMs += this.#since === 0 ? this.used * this.#msPerUnit : performance.now() - this.#since;
+    }
+    if (left < this.#slice / 2) this.#fill();
+  }
+
+  /** After a call that did not return: the instance is lost. */
+  abandon(account: CpuAccount | null): void {
+    this.used += this.#given - this.#left();
+    this.#running = false;
+    this.#starting = false;
+    if (account !== null) {
+      account.guestMs += this.#since === 0 ? this.used * this.#msPerUnit : performance.now() - this.#since;
+    }
+  }
+
+  /** Work that the host does for the guest beyond what a call's price covers. Bytes: a quarter of a unit each. */
+  charge(units: number): void {
+    if (this.#running) this.#charge(units);
+  }
+
+  more(): boolean {
+    if (this.#frames() > MOST_FRAMES) {
+      this.exhausted = 'frames';
+      return false;
+    }
+    const left = this.#left();
+    this.used += this.#given - left;
+    this.#given = left;
+    const now = performance.now();
+    if (this.#since === 0) this.#startClock(Math.min(this.used, this.#slice) * this.#msPerUnit);
+    if (now - this.#since >= this.#budgetMs && this.#cpuMs() >= this.#budgetMs) {
+      this.exhausted = this.#starting ? 'start' : this.#byRequest ? 'request' : 'call';
+      return false;
+    }
+    this.#given = this.#slice;
+    this.#refill(this.#slice);
+    return true;
+  }
+
+  /** What happened, as a sentence about the guest, or null where it was not stopped. */
+  explain(callback: string): string | null {
+    const { perCallMs, perRequestMs, perStartMs, frames } = this.#limits;
+    switch (this.exhausted) {
+      case 'call':
+        return `it used more than its CPU budget of ${perCallMs} ms in ${callback}`;
+      case 'request':
+        return `the filters of a request used more than its CPU budget of ${perRequestMs} ms, the last in ${callback}`;
+      case 'start':
+        return `it used more than its CPU budget of ${perStartMs} ms for its start, the last in ${callback}`;
+      case 'frames':
+        return `it called itself too deeply: more than ${frames} frames in ${callback}`;
+      default:
+        return null;
+    }
+  }
+
+  /** Frames too: a call that was unwound has not given its own back. */
+  #fill(): void {
+    this.#given = this.#slice;
+    this.#reset(this.#slice, this.#limits.frames);
+  }
+
+  #startClock(agoMs: number): void {
+    this.#since = performance.now() - agoMs;
+    this.#cpuSince = process.cpuUsage();
+  }
+
+  /**
+   * The time of this process since the clock was started, at least. Threads of the engine count as well,
+   * so both clocks are upper bounds of what the guest has had, and the lower one is meant.
+   */
+  #cpuMs(): number {
+    const { user, system } = process.cpuUsage(this.#cpuSince!);
+    return (user + system) / 1000 + (this.#starting ? 0 : SLICE_MS);
+  }
+}
