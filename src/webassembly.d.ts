@@ -5,7 +5,8 @@
 declare namespace WebAssembly {
   type ImportValue = (...values: never[]) => number | bigint | void;
   type Imports = Record<string, Record<string, ImportValue>>;
-  type ExportValue = ((...values: number[]) => number) | Memory | object;
+  type ExportValue = ((...values: number[]) => number) | Memory | Table | object;
+  type Exports = Record<string, ExportValue | undefined>;
 
   class Module {
     constructor(bytes: Uint8Array);
@@ -13,7 +14,7 @@ declare namespace WebAssembly {
   }
 
   class Instance {
-    readonly exports: Record<string, ExportValue | undefined>;
+    readonly exports: Exports;
     constructor(module: Module, imports?: Imports);
   }
 
@@ -21,6 +22,10 @@ declare namespace WebAssembly {
     readonly buffer: ArrayBuffer;
     constructor(descriptor: { initial: number; maximum?: number });
     grow(pages: number): number;
+  }
+
+  class Table {
+    set(index: number, value: ExportValue): void;
   }
 
   class RuntimeError extends Error {}

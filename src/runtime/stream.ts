@@ -49,6 +49,7 @@ const DEFAULT_REQUEST_MS = 300_000;
  */
 export class Stream implements AttemptOwner, AttemptSource, FilteredStream, RequestSource, AnswerTarget {
   readonly protocol = 'http';
+  guestMs = 0;
   readonly request = new HeaderBlock();
   readonly answer = new HeaderBlock();
   readonly attempt: Attempt;
@@ -157,6 +158,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.live = live;
     live.streams++;
     this.startedAt = performance.now();
+    this.guestMs = 0;
     this.method = reader.method;
     this.minorVersion = reader.minorVersion;
     this.#expects = reader.expectContinue;

@@ -33,6 +33,7 @@ const REQUEST: Fields = [
  */
 export class ArrayStream implements StreamHost {
   protocol: StreamHost['protocol'] = 'http';
+  guestMs = 0;
   /** What was asked for, in order. */
   readonly replies: LocalReply[] = [];
   readonly resumed: number[] = [];

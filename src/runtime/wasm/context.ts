@@ -7,6 +7,7 @@ import {
   TrailersAction,
   type CloseType,
 } from './abi.ts';
+import { MiB, REQUEST_MS_PER_MIB } from './limits.ts';
 import { REPLIED, TRAPPED } from './outcome.ts';
 import type { Plugin } from './plugin.ts';
 import type { RootContext } from './root.ts';
@@ -64,6 +65,7 @@ export class StreamContext {
   onRequestBody(size: number, endOfStream: boolean): number {
     const callback = this.#liveVm().callbacks.requestBody;
     if (callback === null) return BodyAction.Continue;
+    this.#earn(size);
     return bodyAction(this.#call(callback, 'proxy_on_request_body', size, endOfStream ? 1 : 0));
   }
 
@@ -82,6 +84,7 @@ export class StreamContext {
   onResponseBody(size: number, endOfStream: boolean): number {
     const callback = this.#liveVm().callbacks.responseBody;
     if (callback === null) return BodyAction.Continue;
+    this.#earn(size);
     return bodyAction(this.#call(callback, 'proxy_on_response_body', size, endOfStream ? 1 : 0));
   }
 
@@ -158,6 +161,12 @@ export class StreamContext {
     const result = vm.call(this, callback, name, b, c);
     if (result === TRAPPED) this.failed = true;
     return result;
+  }
+
+  /** A body of any size may be worked on: the budget of its request grows with what is shown. */
+  #earn(size: number): void {
+    const stream = this.stream!;
+    stream.guestMs = Math.max(0, stream.guestMs - (size * REQUEST_MS_PER_MIB) / MiB);
   }
 
   #create(): boolean {

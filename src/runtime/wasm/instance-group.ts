@@ -2,8 +2,7 @@ import type { InstancesSpec } from '../snapshot.ts';
 import { LogLevel } from './abi.ts';
 import { StreamContext } from './context.ts';
 import { CrashLoop } from './crash-loop.ts';
-import { runWithin } from './guard.ts';
-import { HEAP_BYTES, INSTANCES, START_MS } from './limits.ts';
+import { HEAP_BYTES, INSTANCES } from './limits.ts';
 import type { CompiledModule } from './module.ts';
 import type { MetricTable } from './plugin-metrics.ts';
 import type { Plugin, WasmHost } from './plugin.ts';
@@ -132,7 +131,7 @@ export class InstanceGroup {
 
   /** An instance trapped: it is dropped, its streams are told, another takes its place. */
   trapped(vm: Vm, callback: string, error: unknown): void {
-    vm.trapReason = `trap in ${callback}: ${describe(error)}${lastWords(vm)}`;
+    vm.trapReason = `trap in ${callback}: ${describe(error, this.module)}${lastWords(vm)}`;
     const index = this.#ready.indexOf(vm);
     // One that starts is nobody's yet.
     if (index < 0 && !this.#leaving.has(vm)) return;
@@ -291,14 +290,17 @@ export class InstanceGroup {
   #guard(vm: Vm, plugin: Plugin, job: () => string | null): void {
     const { name } = plugin.spec;
     let refusal: string | null = null;
+    vm.meter.beginStart();
     try {
-      runWithin(START_MS, () => void (refusal = job()));
-    } catch (error) {
+      refusal = job();
+    } catch (thrown) {
+      const error = vm.meter.explain(thrown, 'its start');
       // What was on the guest's stack is gone, and what it left half done stays so.
       this.trapped(vm, 'its start', error);
       vm.dead = true;
-      throw new PluginStartError(name, `its start: ${describe(error)}${lastWords(vm)}`);
+      throw new PluginStartError(name, `its start: ${describe(error, this.module)}${lastWords(vm)}`);
     }
+    vm.meter.endStart();
     if (vm.trapReason !== '') throw new PluginStartError(name, vm.trapReason);
     if (refusal !== null)
       throw new PluginStartError(name, `${refusal as string} answered false${lastWords(vm)}`);

@@ -17,6 +17,13 @@ export const HEAP_BYTES = 256 * MiB;
 /** Of a worker: the engine reserves address space for each and refuses some 13 000. */
 export const INSTANCES = 1000;
 
+/** One callback, where the Module says no other. */
+export const CALL_MS = 10;
+/** The callbacks of all filters of one HTTP stream together, and what each MiB of body shown to one adds. */
+export const REQUEST_MS = 50;
+export const REQUEST_MS_PER_MIB = 10;
+/** Frames of a guest's stack. */
+export const CALL_FRAMES = 1000;
 /** Start function, `proxy_on_vm_start` and `proxy_on_configure` together; the last two alone for more plugins on a VM. */
 export const START_MS = 1000;
 /** What a retired plugin that answered false to `proxy_on_done` has until it is deleted. */

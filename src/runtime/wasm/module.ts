@@ -1,20 +1,36 @@
 import { ABI_VERSIONS, CALLBACKS, HOST_FUNCTIONS, type AbiVersion, type HostFunctionRow } from './abi.ts';
+import { ExternKind, readShape, type ImportEntry, type ModuleShape, type Signature } from './binary.ts';
+import { BinaryError } from './cursor.ts';
 import {
-  BinaryError,
-  ExternKind,
-  capMemory,
-  readShape,
-  type ImportEntry,
-  type ModuleShape,
-  type Signature,
-} from './binary.ts';
-import { INSTANCE_BYTES, MODULE_BYTES, MiB, PAGE_BYTES } from './limits.ts';
+  CALL_FRAMES,
+  CALL_MS,
+  INSTANCE_BYTES,
+  MODULE_BYTES,
+  MiB,
+  PAGE_BYTES,
+  REQUEST_MS,
+  START_MS,
+} from './limits.ts';
+import type { CpuLimits } from './meter/meter.ts';
+import { originalOffsets } from './meter/offsets.ts';
+import { rewrite, type Rewritten } from './meter/rewrite.ts';
 
 /** Bounds that a configuration sets for one module; the others stand in `limits.ts`. */
 export interface ModuleLimits {
   /** Linear memory of one instance. */
   readonly memoryBytes?: number;
+  readonly cpu?: Partial<CpuLimits>;
 }
+
+const CPU_LIMITS: CpuLimits = {
+  perCallMs: CALL_MS,
+  perRequestMs: REQUEST_MS,
+  perStartMs: START_MS,
+  frames: CALL_FRAMES,
+};
+
+/** The longest that rewriting keeps the thread to itself. */
+const REWRITE_TURN_MS = 4;
 
 /** A function that the module imports, and what weir links there. */
 export interface ImportLink {
@@ -37,6 +53,13 @@ export interface CompiledModule {
   /** Exported name of the allocator. */
   readonly allocator: 'proxy_on_memory_allocate' | 'malloc';
   readonly memoryBytes: number;
+  readonly cpu: CpuLimits;
+  /** What the names of the exports begin with by which the host reaches the meter. */
+  readonly meter: string;
+  /** Functions of its own; in a stack, those with higher numbers are the meter's. */
+  readonly ownFunctions: number;
+  /** The place in the author's file of a place in the code that runs, as stacks of traps name it. */
+  originalOffset(at: number): number;
   /** What an instance begins with. */
   readonly minMemoryBytes: number;
   /** What an author should know although the module loads; one sentence each. */
@@ -55,7 +78,7 @@ const WASI_MODULES = new Set(['wasi_snapshot_preview1', 'wasi_unstable']);
 const ROWS = new Map(HOST_FUNCTIONS.map((row) => [`${row.module}.${row.name}`, row]));
 
 /**
- * Checks and compiles a module. The compiler works off this thread.
+ * Checks a module, puts the meter into it and compiles it. The compiler works off this thread.
  *
  * @throws ModuleError
  */
@@ -69,7 +92,8 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
   checkMemory(shape, memoryBytes);
   const links = shape.imports.map(link);
   checkExports(shape);
-  const code = await compile(capMemory(bytes, shape, memoryBytes));
+  const metered = await meter(bytes, shape, memoryBytes);
+  const code = await compile(metered.bytes, bytes);
 
   const functions = new Set<string>();
   for (const [name, entry] of shape.exports) if (entry.kind === ExternKind.Function) functions.add(name);
@@ -78,7 +102,40 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
   const allocator = functions.has('proxy_on_memory_allocate') ? 'proxy_on_memory_allocate' : 'malloc';
   const minMemoryBytes = shape.memories[0]!.min * PAGE_BYTES;
   const warnings = links.flatMap(warning);
-  return { code, abi, links, functions, wants, allocator, memoryBytes, minMemoryBytes, warnings };
+  let offsets: ((at: number) => number) | null = null;
+  return {
+    code,
+    abi,
+    links,
+    functions,
+    wants,
+    allocator,
+    memoryBytes,
+    cpu: { ...CPU_LIMITS, ...limits.cpu },
+    meter: metered.prefix,
+    ownFunctions: metered.functions,
+    originalOffset: (at) => (offsets ??= originalOffsets(bytes, shape, memoryBytes))(at),
+    minMemoryBytes,
+    warnings,
+  };
+}
+
+/** Lets other work in between, since this may be a worker's thread. */
+async function meter(bytes: Uint8Array, shape: ModuleShape, memoryBytes: number): Promise<Rewritten> {
+  try {
+    const steps = rewrite(bytes, shape, { memoryBytes });
+    let turn = performance.now();
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      if (performance.now() - turn < REWRITE_TURN_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      turn = performance.now();
+    }
+  } catch (error) {
+    if (error instanceof BinaryError) throw new ModuleError(error.message);
+    throw error;
+  }
 }
 
 function shapeOf(bytes: Uint8Array): ModuleShape {
@@ -90,11 +147,16 @@ function shapeOf(bytes: Uint8Array): ModuleShape {
   }
 }
 
-async function compile(bytes: Uint8Array): Promise<WebAssembly.Module> {
+async function compile(metered: Uint8Array, original: Uint8Array): Promise<WebAssembly.Module> {
   try {
-    return await WebAssembly.compile(bytes as Uint8Array<ArrayBuffer>);
+    return await WebAssembly.compile(metered);
   } catch (error) {
-    throw new ModuleError(`the module is not valid: ${(error as Error).message}`);
+    // The author's file has other offsets.
+    let { message } = error as Error;
+    await WebAssembly.compile(original).catch((own: unknown) => {
+      ({ message } = own as Error);
+    });
+    throw new ModuleError(`the module is not valid: ${message}`);
   }
 }
 

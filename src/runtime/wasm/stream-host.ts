@@ -56,6 +56,8 @@ export interface LocalReply {
 export interface StreamHost {
   /** Decides which callbacks, buffers and stream types it has; a TCP stream has no maps and takes no local reply. */
   readonly protocol: 'http' | 'tcp';
+  /** Milliseconds that guests have spent on it; the host of guests counts, the stream begins with 0. */
+  guestMs: number;
   /** The map of `MapType` 0 to 3, or null where this phase does not have it. */
   headerMap(type: number): HeaderBlock | null;
   /** Trailers (`MapType` 1 or 3) for a message without any, where `context` sees or keeps its last bytes; else null. */

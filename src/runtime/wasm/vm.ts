@@ -5,6 +5,7 @@ import { ContextTable, type Context } from './context-table.ts';
 import { Effects } from './effects.ts';
 import { linkImports } from './host-calls.ts';
 import { PendingLimits } from './limit-take.ts';
+import { Meter } from './meter/meter.ts';
 import { REPLIED, TRAPPED } from './outcome.ts';
 import type { InstanceGroup } from './instance-group.ts';
 import type { Plugin } from './plugin.ts';
@@ -104,6 +105,8 @@ export class Vm {
   taken = 0;
   startedAt = 0;
   readonly pendingLimits = new PendingLimits();
+  /** Of the guest's work; `meter.used` is the fuel that the last callback took. */
+  readonly meter: Meter;
 
   #spare: Effects | null = null;
   #fault: GuestFault | null = null;
@@ -117,6 +120,7 @@ export class Vm {
   constructor(group: InstanceGroup, plugin: Plugin) {
     this.group = group;
     this.plugin = plugin;
+    this.meter = new Meter(group.module.cpu);
   }
 
   rootOf(plugin: Plugin): RootContext | null {
@@ -130,13 +134,15 @@ export class Vm {
    * @throws whatever the guest's start throws; the instance is of no use then
    */
   start(): void {
-    const { code, allocator } = this.group.module;
+    const { code, allocator, meter } = this.group.module;
     this.stage = Stage.Start;
     const { exports } = new WebAssembly.Instance(code, linkImports(this));
     this.#memory = exports.memory as WebAssembly.Memory;
+    this.meter.attach(exports, meter);
     const find = (name: string): GuestFunction | null => (exports[name] as GuestFunction | undefined) ?? null;
     this.#allocator = find(allocator)!;
     this.callbacks = callbacksOf(find);
+    find(`${meter}start`)?.(0);
     if (find('_initialize') !== null) {
       find('_initialize')!(0);
       (find('main') ?? find('__main_void'))?.(0, 0);
@@ -265,12 +271,18 @@ export class Vm {
     this.running = context;
     this.act(context);
     this.replied = false;
+    const { meter } = this;
+    // The time of a connection has no end, that of a request does.
+    const account = this.stream !== null && this.stream.protocol === 'http' ? this.stream : null;
+    meter.begin(account);
     let result: number;
     try {
       result = callback(context.id, b, c, d, e) >>> 0;
     } catch (error) {
+      meter.end(account);
       return this.#trap(error, name);
     }
+    meter.end(account);
     if (this.#fault !== null) return this.#trap(this.#fault, name);
     const replied = this.replied;
     this.stage = Stage.Idle;
@@ -305,7 +317,7 @@ export class Vm {
     this.effective = null;
     this.stream = null;
     this.dead = true;
-    this.group.trapped(this, name, error);
+    this.group.trapped(this, name, this.meter.explain(error, name));
     return TRAPPED;
   }
 }

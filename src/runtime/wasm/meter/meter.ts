@@ -1,5 +1,7 @@
 import { MOST_FRAMES } from './added.ts';
 import { fuelSpeed } from './calibrate.ts';
+import { BYTE_UNITS, PAID_BYTES } from './prices.ts';
+import { cpuMilliseconds, milliseconds } from './clock.ts';
 import { MORE, type FuelSource } from './slice.ts';
 
 /** Bounds of a guest's work, as a Module sets them. */
@@ -25,6 +27,8 @@ export type Exhaustion = 'call' | 'request' | 'start' | 'frames';
 
 /** The clock is read this often, where code runs as fast as the calibration's. */
 const SLICE_MS = 0.25;
+/** On a machine that is too busy a guest's time by the clock may be this many times its budget. */
+const MOST_WAIT = 4;
 
 /**
  * The meter of one instance.
@@ -53,7 +57,6 @@ export class Meter implements FuelSource {
   /** The start's budget is in force until `started`. */
   #starting = false;
   #byRequest = false;
-  #running = false;
   /** When the call began, by the clock; 0 while it is in its first slice. */
   #since = 0;
   #cpuSince: NodeJS.CpuUsage | null = null;
@@ -66,7 +69,7 @@ export class Meter implements FuelSource {
     this.#slice = Math.max(1, Math.floor(speed * Math.min(SLICE_MS, shortest)));
   }
 
-  /** Takes hold of an instance, before any of its code has run. Its start follows: the start's budget is in force. */
+  /** Takes hold of an instance, before any of its code has run. */
   attach(exports: WebAssembly.Exports, prefix: string): void {
     const own = <T>(name: string): T => exports[prefix + name] as T;
     this.#left = own('left');
@@ -76,17 +79,20 @@ export class Meter implements FuelSource {
     this.#charge = own('charge');
     own<WebAssembly.Table>('table').set(0, MORE);
     own<(host: FuelSource) => void>('bind')(this);
-    this.#starting = true;
     this.#fill();
+  }
+
+  /** A plugin starts: one budget for all that runs until `endStart`. The instance may be attached within. */
+  beginStart(): void {
+    this.#starting = true;
     this.#budgetMs = this.#limits.perStartMs;
-    this.#running = true;
     this.#startClock(0);
   }
 
-  /** The guest has started: the budgets of callbacks are in force from here on. */
-  started(): void {
+  /** The budgets of callbacks are in force from here on. */
+  endStart(): void {
     this.#starting = false;
-    this.#running = false;
+    // Frames too: a start that ended by `proc_exit` has not given its own back.
     this.#fill();
   }
 
@@ -103,35 +109,23 @@ export class Meter implements FuelSource {
     }
     this.used = 0;
     this.#since = 0;
-    this.#running = true;
   }
 
-  /** After a call that returned. @param account as given to `begin` */
+  /** After a call, whether it returned or trapped. @param account as given to `begin` */
   end(account: CpuAccount | null): void {
     const left = this.#left();
     this.used += this.#given - left;
     this.#given = left;
     if (this.#starting) return;
-    this.#running = false;
     if (account !== null) {
-      account.guestMs += this.#since === 0 ? this.used * this.#msPerUnit : performance.now() - this.#since;
+      account.guestMs += this.#since === 0 ? this.used * this.#msPerUnit : milliseconds() - this.#since;
     }
     if (left < this.#slice / 2) this.#fill();
   }
 
-  /** After a call that did not return: the instance is lost. */
-  abandon(account: CpuAccount | null): void {
-    this.used += this.#given - this.#left();
-    this.#running = false;
-    this.#starting = false;
-    if (account !== null) {
-      account.guestMs += this.#since === 0 ? this.used * this.#msPerUnit : performance.now() - this.#since;
-    }
-  }
-
-  /** Work that the host does for the guest beyond what a call's price covers. Bytes: a quarter of a unit each. */
-  charge(units: number): void {
-    if (this.#running) this.#charge(units);
+  /** Bytes that the host copies for the guest, beyond what the price of the call covers. */
+  chargeBytes(count: number): void {
+    this.#charge(Math.min(count, PAID_BYTES) * BYTE_UNITS);
   }
 
   more(): boolean {
@@ -142,9 +136,10 @@ export class Meter implements FuelSource {
     const left = this.#left();
     this.used += this.#given - left;
     this.#given = left;
-    const now = performance.now();
+    const now = milliseconds();
     if (this.#since === 0) this.#startClock(Math.min(this.used, this.#slice) * this.#msPerUnit);
-    if (now - this.#since >= this.#budgetMs && this.#cpuMs() >= this.#budgetMs) {
+    const wall = now - this.#since;
+    if (wall >= this.#budgetMs && (wall >= this.#budgetMs * MOST_WAIT || this.#cpuMs() >= this.#budgetMs)) {
       this.exhausted = this.#starting ? 'start' : this.#byRequest ? 'request' : 'call';
       return false;
     }
@@ -153,31 +148,36 @@ export class Meter implements FuelSource {
     return true;
   }
 
-  /** What happened, as a sentence about the guest, or null where it was not stopped. */
-  explain(callback: string): string | null {
+  /** The error to tell of: why the guest was stopped, where it was, or else what was thrown. */
+  explain(thrown: unknown, callback: string): unknown {
+    if (this.exhausted === null) return thrown;
+    const error = new Error(this.#reason(callback), { cause: thrown });
+    // The guest's own functions are in there.
+    if (thrown instanceof Error && thrown.stack !== undefined) error.stack = thrown.stack;
+    return error;
+  }
+
+  #reason(callback: string): string {
     const { perCallMs, perRequestMs, perStartMs, frames } = this.#limits;
-    switch (this.exhausted) {
+    switch (this.exhausted!) {
       case 'call':
-        return `it used more than its CPU budget of ${perCallMs} ms in ${callback}`;
+        return `used more than its CPU budget of ${perCallMs} ms in ${callback}`;
       case 'request':
-        return `the filters of a request used more than its CPU budget of ${perRequestMs} ms, the last in ${callback}`;
+        return `the filters of one request used more than the CPU budget of ${perRequestMs} ms`;
       case 'start':
-        return `it used more than its CPU budget of ${perStartMs} ms for its start, the last in ${callback}`;
-      case 'frames':
-        return `it called itself too deeply: more than ${frames} frames in ${callback}`;
+        return `used more than its CPU budget of ${perStartMs} ms for its start`;
       default:
-        return null;
+        return `more than ${frames} frames on its stack`;
     }
   }
 
-  /** Frames too: a call that was unwound has not given its own back. */
   #fill(): void {
     this.#given = this.#slice;
     this.#reset(this.#slice, this.#limits.frames);
   }
 
   #startClock(agoMs: number): void {
-    this.#since = performance.now() - agoMs;
+    this.#since = milliseconds() - agoMs;
     this.#cpuSince = process.cpuUsage();
   }
 
@@ -186,7 +186,6 @@ export class Meter implements FuelSource {
    * so both clocks are upper bounds of what the guest has had, and the lower one is meant.
    */
   #cpuMs(): number {
-    const { user, system } = process.cpuUsage(this.#cpuSince!);
-    return (user + system) / 1000 + (this.#starting ? 0 : SLICE_MS);
+    return cpuMilliseconds(this.#cpuSince!) + (this.#starting ? 0 : SLICE_MS);
   }
 }
