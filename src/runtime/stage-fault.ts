@@ -34,7 +34,7 @@ export function faultOf(error: unknown): StageFault {
 }
 
 function kindOf(error: Error): FaultKind {
-  if (error.message.includes('did not end within')) return 'time';
+  if (error.message.includes('CPU budget of')) return 'time';
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== undefined && LISTEN_CODES.has(code)) return 'listen';

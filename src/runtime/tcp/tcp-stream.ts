@@ -45,6 +45,7 @@ const NO_BYTES = Buffer.alloc(0);
  */
 export class TcpStream implements FilteredTcpStream, TcpUpstreamOwner {
   readonly protocol = 'tcp';
+  guestMs = 0;
   readonly worker: WorkerState;
   readonly connection: TcpConnection;
   live!: LiveSnapshot;
