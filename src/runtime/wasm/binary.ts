@@ -1,5 +1,5 @@
 import { BinaryError, Cursor, type MemoryEntry } from './cursor.ts';
-import { FUNCTION_LOCALS, MODULE_FUNCTIONS, MODULE_TABLE_ENTRIES, PAGE_BYTES } from './limits.ts';
+import { FUNCTION_LOCALS, MODULE_FUNCTIONS, MODULE_TABLE_ENTRIES } from './limits.ts';
 
 /** Section numbers of the WebAssembly binary format. */
 export const Section = {

@@ -289,7 +289,7 @@ export class InstanceGroup {
   /** Runs the start of a plugin. @param job answers what the guest refused, or null */
   #guard(vm: Vm, plugin: Plugin, job: () => string | null): void {
     const { name } = plugin.spec;
-    let refusal: string | null = null;
+    let refusal: string | null;
     vm.meter.beginStart();
     try {
       refusal = job();
@@ -302,8 +302,7 @@ export class InstanceGroup {
     }
     vm.meter.endStart();
     if (vm.trapReason !== '') throw new PluginStartError(name, vm.trapReason);
-    if (refusal !== null)
-      throw new PluginStartError(name, `${refusal as string} answered false${lastWords(vm)}`);
+    if (refusal !== null) throw new PluginStartError(name, `${refusal} answered false${lastWords(vm)}`);
   }
 }
 

@@ -113,7 +113,6 @@ class BodyEmitter {
       if (place > from) {
         this.#runs?.push(from, out.length);
         out.copy(this.#module, from, place);
-        from = place;
       }
       from = this.#edit(edits[i + 1]!, edits[i + 2]!, place);
     }
