@@ -114,7 +114,9 @@ describe('a plugin that does not start says why', () => {
     'an endless loop %s is stopped',
     async (_name, scripts, options) => {
       const code = guest(scripts, options);
-      await expect(new TestHost().start(code)).rejects.toThrow('used more than its CPU budget of 1000 ms for its start');
+      await expect(new TestHost().start(code)).rejects.toThrow(
+        'used more than its CPU budget of 1000 ms for its start',
+      );
     },
     10_000,
   );
