@@ -1,5 +1,6 @@
 import type { Status } from './abi.ts';
 import { compress, uncompress } from './compression-functions.ts';
+import { createExpression, deleteExpression, evaluateExpression } from './expression-functions.ts';
 import type { ForeignResult } from './foreign-result.ts';
 import { takeLimit } from './limit-take.ts';
 import { declareProperty, setEnvoyFilterState, setMetadata } from './property-functions.ts';
@@ -107,6 +108,36 @@ const ROWS: readonly ForeignFunction[] = [
     like: 'proxy_set_property',
     file: 'property-functions.ts',
     call: setEnvoyFilterState,
+  },
+  {
+    name: 'expr_create',
+    does: 'Compiles a CEL expression over properties. At most 256 at a time, 4 KiB each.',
+    takes: 'the expression as text',
+    gives: 'u32 token, for this plugin in this instance',
+    statuses: 'BadArgument InternalFailure',
+    like: 'proxy_get_property',
+    file: 'expression-functions.ts',
+    call: createExpression,
+  },
+  {
+    name: 'expr_evaluate',
+    does: 'Evaluates it for the current context. InternalFailure: it has no value, since a property is not there, or it takes too long.',
+    takes: 'u32 token',
+    gives: 'the value, encoded as a [property](properties.md#encodings) of its type',
+    statuses: 'NotFound BadArgument SerializationFailure InternalFailure',
+    like: 'proxy_get_property',
+    file: 'expression-functions.ts',
+    call: evaluateExpression,
+  },
+  {
+    name: 'expr_delete',
+    does: 'Lets an expression go.',
+    takes: 'u32 token',
+    gives: '',
+    statuses: 'BadArgument',
+    like: 'proxy_get_property',
+    file: 'expression-functions.ts',
+    call: deleteExpression,
   },
   {
     name: 'weir.limit_take',

@@ -72,6 +72,15 @@ export const UNCOMPRESSED_BYTES = MiB;
 /** A key for `sign` and `verify_signature`. */
 export const KEY_BYTES = 16 * KiB;
 export const KEY_BITS = 4096;
+/** Text of a CEL expression, and of a pattern in it. */
+export const EXPRESSION_BYTES = 4 * KiB;
+export const PATTERN_BYTES = 512;
+/** Expressions that one root context may keep. */
+export const EXPRESSIONS = 256;
+/** What one evaluation may cost: some 5 ms at worst. */
+export const EXPRESSION_STEPS = 20_000;
+/** A text within an evaluation, in UTF-16 units. */
+export const EXPRESSION_TEXT = 64 * KiB;
 /** Properties that the plugins of one stream may keep, and those that one connection may. */
 export const PROPERTIES = 256;
 /** Properties that one plugin may declare. */

@@ -1,5 +1,6 @@
 import { Callouts } from './callouts.ts';
 import { DeclaredProperties } from './declared-properties.ts';
+import { Expressions } from './expressions.ts';
 import { DONE_MS } from './limits.ts';
 import type { Plugin } from './plugin.ts';
 import type { Vm } from './vm.ts';
@@ -14,6 +15,7 @@ export class RootContext {
   readonly stream = null;
   readonly callouts: Callouts;
   readonly declared = new DeclaredProperties();
+  readonly expressions = new Expressions();
   /** Callouts that it has under way for itself. */
   outstanding = 0;
   /** `proxy_on_vm_start` runs: 0.1.0 asks for its configuration without saying which. */
