@@ -45,6 +45,20 @@ export default defineConfig({
             },
           ]
         : []),
+      ...(wants('envoy')
+        ? [
+            {
+              test: {
+                ...shared,
+                name: 'envoy',
+                include: ['test/**/*.envoy.test.ts'],
+                globalSetup: ['test/languages/setup.ts', 'test/envoy/setup.ts'],
+                testTimeout: 30_000,
+                hookTimeout: 120_000,
+              },
+            },
+          ]
+        : []),
       ...(wants('slow')
         ? [
             {

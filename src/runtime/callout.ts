@@ -134,9 +134,8 @@ class Callout implements AttemptOwner {
 
   attemptFailed(failure: Failure): void {
     const waited = failure === Failure.ConnectTimeout || failure === Failure.PerTryTimeout;
-    this.#fail(
-      waited ? 'timeout' : this.#headSeen || failure === Failure.ResetBeforeHeaders ? 'reset' : 'unavailable',
-    );
+    const cut = failure === Failure.ResetBeforeHeaders ? 'no answer' : 'unavailable';
+    this.#fail(waited ? 'timeout' : this.#headSeen ? 'reset' : cut);
   }
 
   downstreamBlocked(): void {

@@ -35,6 +35,8 @@ export const CONFIGURATIONS: readonly string[] = [
   'config {"text": "déjà vu", "list": [1, 2]}',
 ];
 
+export const VM_CONFIGURATION = 'for the whole VM';
+
 const HOST = 'plugin.test';
 const SECRET = 'keep this secret to yourself';
 const REDACTED = `Original message body (${SECRET.length} bytes) redacted.\n`;
@@ -97,6 +99,7 @@ const headers: Case[] = [
     name: 'tells a field that is missing',
     role: 'headers',
     send: get('/'),
+    awaits: ['done / 200'],
     expect: (seen) => expect(sent(seen, 'x-echo')).toEqual(['none']),
   },
   {
@@ -339,7 +342,10 @@ const callouts: Case[] = [
     name: 'learns that a callout took too long',
     role: 'auth',
     send: get('/'),
-    authz: hang(),
+    authz: async (request, answer) => {
+      await request.finish();
+      await hang()(request, answer);
+    },
     expect: ({ answer }) => {
       expect(answer.status).toBe(403);
       expect(answer.header('x-auth-status')).toBe('504');
@@ -352,7 +358,17 @@ const callouts: Case[] = [
     authz: cutAfter(0, '', 'reset'),
     expect: ({ answer }) => {
       expect(answer.status).toBe(403);
-      expect(['none', '503']).toContain(answer.header('x-auth-status'));
+      expect(answer.header('x-auth-status')).toBe('503');
+    },
+  },
+  {
+    name: 'learns that the answer to a callout was cut off',
+    role: 'auth',
+    send: get('/'),
+    authz: cutAfter(50, 'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nonly a part', 'reset'),
+    expect: ({ answer }) => {
+      expect(answer.status).toBe(403);
+      expect(answer.header('x-auth-status')).toBe('none');
     },
   },
   {
@@ -499,6 +515,7 @@ const host: Case[] = [
     expect: (seen) => {
       const config = Buffer.from(sent(seen, 'x-config').join(), 'latin1').toString();
       expect(config).toBe('config {"text": "déjà vu", "list": [1, 2]}');
+      expect(sent(seen, 'x-vm-config')).toEqual([VM_CONFIGURATION]);
     },
   },
 ];

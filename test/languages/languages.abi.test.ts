@@ -1,13 +1,20 @@
 // Plugins of four languages (five SDKs), built by their own compilers, in a running weir.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LANGUAGES, pluginFile } from './build.ts';
-import { CASES, CONFIGURATIONS } from './cases.ts';
-import { observe, WeirSubject } from './subject.ts';
+import { CASES, CONFIGURATIONS, VM_CONFIGURATION } from './cases.ts';
+import { inRoles, observe, WeirSubject } from './subject.ts';
 
-describe.each(LANGUAGES)('a plugin in %s', (language) => {
+const VARIANTS = LANGUAGES.flatMap((language) => [
+  { language, vms: 'VMs of their own', shared: false },
+  // G-Core's SDK keeps one root context for all of a VM.
+  ...(language === 'as-gcore' ? [] : [{ language, vms: 'one shared VM', shared: true }]),
+]);
+
+describe.each(VARIANTS)('plugins in $language, in $vms', ({ language, shared }) => {
   let weir: WeirSubject;
   beforeAll(async () => {
-    weir = await WeirSubject.start({ file: pluginFile(language), configurations: CONFIGURATIONS });
+    const places = inRoles(pluginFile(language), CONFIGURATIONS);
+    weir = await WeirSubject.start({ places, vmConfiguration: VM_CONFIGURATION, shared });
   }, 90_000);
 
   test.each(CASES.map((one) => [one.name, one] as const))('%s', async (_, one) => {

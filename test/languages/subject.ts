@@ -1,11 +1,11 @@
-/** A host of the test plugins, weir or another, with a port for each role and upstreams of its own. */
+/** A host of the test plugins, weir or another, with a port for each place and upstreams of its own. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FakeUpstream, reply, type Behaviour } from '../support/fake-upstream.ts';
 import type { Fields } from '../support/message.ts';
 import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
 import { exchange, type Answer } from '../support/raw-client.ts';
-import { readFileSync } from 'node:fs';
+import { weirFiles } from './weir-files.ts';
 
 export interface Subject {
   readonly name: string;
@@ -13,20 +13,40 @@ export interface Subject {
   readonly upstream: FakeUpstream;
   /** What plugins may call, as `authz`. */
   readonly authz: FakeUpstream;
-  port(role: string): number;
+  port(place: string): number;
   /** What plugins have logged so far, without what the host puts before it. */
   logs(): string[];
 }
 
-/** One plugin, in every role. */
-export interface Deployment {
+/** A filter as any host can be given it. */
+export interface PlacedFilter {
   readonly file: string;
-  /** The first word of a configuration is the role. */
-  readonly configurations: readonly string[];
+  readonly configuration: string;
+  readonly rootId: string;
+  /** In weir: the name of the filter that ships with it, instead of the file. */
+  readonly builtIn?: string;
 }
 
-export function roleOf(configuration: string): string {
-  return configuration.split(' ')[0]!;
+/** A port with a chain of filters behind it. */
+export interface Place {
+  readonly name: string;
+  readonly filters: readonly PlacedFilter[];
+}
+
+export interface Deployment {
+  readonly places: readonly Place[];
+  /** What `proxy_on_vm_start` can read. */
+  readonly vmConfiguration?: string;
+  /** Whether filters of one file share a VM. Default: each has its own. */
+  readonly shared?: boolean;
+}
+
+/** One plugin in every role. The first word of a configuration is the role. */
+export function inRoles(file: string, configurations: readonly string[]): Place[] {
+  return configurations.map((configuration) => ({
+    name: configuration.split(' ')[0]!,
+    filters: [{ file, configuration, rootId: 'plugin' }],
+  }));
 }
 
 export const DEFAULT_ANSWER: Behaviour = reply(
@@ -44,9 +64,9 @@ export async function startUpstreams(): Promise<{ upstream: FakeUpstream; authz:
   return { upstream, authz };
 }
 
-export async function portsOf(configurations: readonly string[]): Promise<Map<string, number>> {
+export async function portsOf(places: readonly Place[]): Promise<Map<string, number>> {
   const ports = new Map<string, number>();
-  for (const configuration of configurations) ports.set(roleOf(configuration), await freePort());
+  for (const { name } of places) ports.set(name, await freePort());
   return ports;
 }
 
@@ -69,87 +89,24 @@ export class WeirSubject implements Subject {
     this.#ports = ports;
   }
 
-  static async start({ file, configurations }: Deployment): Promise<WeirSubject> {
+  static async start(deployment: Deployment): Promise<WeirSubject> {
     const { upstream, authz } = await startUpstreams();
-    const ports = await portsOf(configurations);
-    const files = {
-      'gateway.yaml': gateway(ports, upstream.port, authz.port),
-      'filters.yaml': configurations.map((configuration) => filterChain(configuration)).join('---\n'),
-      'plugin.wasm': readFileSync(file),
-    };
-    const weir = await Weir.start({ files, args: ['--log-level', 'trace'], readyTimeoutMs: 60_000 });
+    const ports = await portsOf(deployment.places);
+    const weir = await Weir.start({
+      files: weirFiles(deployment, ports, { origin: upstream.port, authz: authz.port }),
+      args: ['--log-level', 'trace'],
+      readyTimeoutMs: 60_000,
+    });
     return new WeirSubject(weir, upstream, authz, ports);
   }
 
-  port(role: string): number {
-    return this.#ports.get(role)!;
+  port(place: string): number {
+    return this.#ports.get(place)!;
   }
 
   logs(): string[] {
     return this.weir.log.filter((line) => 'plugin' in line).map((line) => String(line['msg']));
   }
-}
-
-function gateway(ports: ReadonlyMap<string, number>, upstream: number, authz: number): string {
-  const listeners = [...ports].map(
-    ([role, port]) => `  - {name: ${role}, port: ${port}, protocol: HTTP, hostname: "*.test"}\n`,
-  );
-  return `apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge, namespace: test}
-spec:
-  gatewayClassName: weir
-  listeners:
-${listeners.join('')}---
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: all, namespace: test}
-spec:
-  parentRefs: [{name: edge}]
-  rules:
-  - backendRefs: [{group: policy.weir, kind: Upstream, name: origin}]
----
-apiVersion: policy.weir/v1alpha1
-kind: Upstream
-metadata: {name: origin, namespace: test}
-spec:
-  endpoints: {static: [{address: 127.0.0.1, port: ${upstream}}]}
----
-apiVersion: policy.weir/v1alpha1
-kind: Upstream
-metadata: {name: authz, namespace: test}
-spec:
-  endpoints: {static: [{address: 127.0.0.1, port: ${authz}}]}
----
-apiVersion: policy.weir/v1alpha1
-kind: Module
-metadata: {name: plugin, namespace: test}
-spec:
-  source: {file: plugin.wasm}
-  limits: {memory: 64Mi}
----
-apiVersion: policy.weir/v1alpha1
-kind: Telemetry
-metadata: {name: quiet, namespace: test}
-spec:
-  accessLog: {mode: Off}
-`;
-}
-
-function filterChain(configuration: string): string {
-  const role = roleOf(configuration);
-  return `apiVersion: policy.weir/v1alpha1
-kind: FilterChain
-metadata: {name: ${role}, namespace: test}
-spec:
-  targetRefs: [{kind: Gateway, name: edge, sectionName: ${role}}]
-  filters:
-  - name: plugin
-    use: module/plugin
-    rootId: plugin
-    config: ${JSON.stringify(configuration)}
-    callouts: [{name: authz}]
-`;
 }
 
 /** What can be told of one exchange from outside. */
@@ -171,6 +128,7 @@ export interface SeenRequest {
 }
 
 export interface Exchange {
+  /** The place that it is sent to. */
   readonly role: string;
   readonly send: string | Uint8Array;
   readonly upstream?: Behaviour;

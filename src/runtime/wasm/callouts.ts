@@ -8,7 +8,10 @@ import type { RootContext } from './root.ts';
 export interface CalloutSink {
   /** The blocks and the body are the sink's to read until it returns. */
   onResponse(token: number, headers: HeaderBlock, body: Uint8Array, trailers: HeaderBlock | null): void;
-  /** @param reason `timeout`, `unavailable` (no connection), or `reset`; other text is a reset that the guest can read */
+  /**
+   * @param reason `timeout`, `unavailable` (no connection), `no answer` (the connection ended before one) or
+   * `reset`; other text is a reset that the guest can read
+   */
   onFailure(token: number, reason: string): void;
 }
 
@@ -86,11 +89,14 @@ export class Callouts implements CalloutSink {
     this.#deliver(token, headers, body, trailers, Status.Ok, '');
   }
 
-  /** As Envoy: a timeout and an upstream without endpoint look like the answers 504 and 503, a reset like none. */
+  /**
+   * As Envoy: a time that ran out looks like the answer 504, an upstream that cannot be reached or ends before it
+   * answers like 503, an answer that is cut off like none.
+   */
   onFailure(token: number, reason: string): void {
     if (reason === 'timeout')
       this.#deliver(token, answer('504'), NO_BYTES, null, Status.BrokenConnection, reason);
-    else if (reason === 'unavailable')
+    else if (reason === 'unavailable' || reason === 'no answer')
       this.#deliver(token, answer('503'), NO_BYTES, null, Status.BrokenConnection, reason);
     else this.#deliver(token, NO_FIELDS, NO_BYTES, null, Status.BrokenConnection, reason);
   }

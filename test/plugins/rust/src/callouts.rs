@@ -7,10 +7,13 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 pub struct Auth;
 
 impl Context for Auth {
-    fn on_http_call_response(&mut self, _: u32, _: usize, size: usize, _: usize) {
-        let status = self
-            .get_http_call_response_header(":status")
-            .unwrap_or("none".into());
+    fn on_http_call_response(&mut self, _: u32, fields: usize, size: usize, _: usize) {
+        // Where the call failed there is no map, and the SDK panics where a host says so.
+        let status = match fields {
+            0 => None,
+            _ => self.get_http_call_response_header(":status"),
+        };
+        let status = status.unwrap_or("none".into());
         if status == "200" {
             let user = self
                 .get_http_call_response_header("x-user")

@@ -1,0 +1,5 @@
+import { envoyProgram } from './install.ts';
+
+export default function setup(): void {
+  envoyProgram();
+}
