@@ -10,13 +10,13 @@ const TEST_OF: Readonly<Record<string, string>> = {
   'root.ts': 'plugin.test.ts',
   'lifecycle-calls.ts': 'plugin.test.ts',
   'wasi.ts': 'log-calls.test.ts',
+  'grpc.ts': 'grpc-calls.test.ts',
 };
 
 const TEST_OF_SECTION: Readonly<Record<string, string>> = { 'TCP streams': 'tcp-streams.test.ts' };
 
-/** Where a row is implemented and tested, from the root of the repository; null where it is not hosted. */
-export function placeOf(row: AbiRow): { readonly file: string; readonly test: string } | null {
-  if (row.file === '') return null;
+/** Where a row is implemented and tested, from the root of the repository. */
+export function placeOf(row: AbiRow): { readonly file: string; readonly test: string } {
   const test = TEST_OF_SECTION[row.section] ?? TEST_OF[row.file] ?? row.file.replace(/\.ts$/, '.test.ts');
   return { file: `${SOURCE}/${row.file}`, test: `${TESTS}/${test}` };
 }
@@ -29,7 +29,7 @@ export function abiMarkdown(generated: string): string {
     generated,
     '',
     'Weir hosts the versions 0.1.0, 0.2.0 and 0.2.1 of the [ABI](https://github.com/proxy-wasm/spec), for',
-    'HTTP and TCP. A module imports what it likes: a function that is not here, or is declared with another',
+    'HTTP, TCP and gRPC calls. A module imports what it likes: a function that is not here, or is declared with another',
     'signature, is linked to a stub that answers Unimplemented (WASI: ENOSYS) and is named in the log. Where',
     'weir differs from Envoy stands in [host-differences.md](host-differences.md).',
     '',
@@ -64,16 +64,15 @@ export function abiMarkdown(generated: string): string {
 
 function table<Row extends AbiRow>(rows: readonly Row[], statuses: (row: Row) => string): string[] {
   const lines = [
-    '| Function | Signature | Versions | Hosted | Answers | Code and test |',
+    '| Function | Signature | Versions | Note | Answers | Code and test |',
     '| --- | --- | --- | --- | --- | --- |',
   ];
   for (const row of rows) {
     const versions = row.versions.length === 3 ? 'all' : row.versions.join(', ');
-    const hosted = row.note === '' ? row.support : `${row.support}: ${row.note}`;
     const place = placeOf(row);
-    const links = place === null ? '' : `[${row.file}](../${place.file}), [test](../${place.test})`;
+    const links = `[${row.file}](../${place.file}), [test](../${place.test})`;
     lines.push(
-      `| \`${row.name}\` | \`${print(row)}\` | ${versions} | ${hosted} | ${statuses(row)} | ${links} |`,
+      `| \`${row.name}\` | \`${print(row)}\` | ${versions} | ${row.note} | ${statuses(row)} | ${links} |`,
     );
   }
   return lines;

@@ -22,6 +22,7 @@ const host = new WasmHost({
   },
   // Sent, and never answered: a plugin that fetches something in its start waits for traffic to have it.
   callouts: { httpCall: () => ++lastToken, cancel: () => undefined },
+  grpc: { open: () => ({ send: () => true, end: () => undefined, cancel: () => undefined }) },
   shared: new LocalSharedStore(),
   metrics: {
     define: () => 1,

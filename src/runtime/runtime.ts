@@ -1,6 +1,7 @@
 import { getHeapStatistics } from 'node:v8';
 import { Callouts } from './callout.ts';
 import { ClusterSet, type Cluster } from './cluster.ts';
+import { GrpcClient } from './grpc/client.ts';
 import { GuestMetrics } from './guest-metrics.ts';
 import type { Ledger } from './ledger.ts';
 import { ListeningPort } from './listener.ts';
@@ -80,6 +81,7 @@ export class Runtime {
   readonly #metrics = new Metrics();
   readonly #clusters: ClusterSet;
   readonly #plugins: PluginSet;
+  readonly #grpc: GrpcClient;
   readonly #ports = new Map<string, ListeningPort>();
   /** Ports that the snapshot in force no longer has, while connections of theirs go on. */
   readonly #leaving = new Set<ListeningPort>();
@@ -95,11 +97,16 @@ export class Runtime {
     this.#worker = worker;
     this.#clusters = new ClusterSet({
       resolver: new SystemResolver(),
-      onEndpointGone: (endpoint) => (endpoint.pool as EndpointPool | null)?.dispose(),
+      onEndpointGone: (endpoint) => {
+        (endpoint.pool as EndpointPool | null)?.dispose();
+        this.#grpc.endpointGone(endpoint);
+      },
     });
+    this.#grpc = new GrpcClient(wheel, (id) => this.#plugins.cluster(id));
     const host = new WasmHost({
       log: (level, plugin, message) => logLine(deps.log, level, plugin, message),
       callouts: new Callouts(wheel, (id) => this.#plugins.cluster(id)),
+      grpc: this.#grpc,
       shared: new LocalSharedStore(),
       metrics: new GuestMetrics(this.#metrics),
       ledger: deps.ledger,
@@ -194,6 +201,7 @@ export class Runtime {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     for (const port of ports) port.cut();
+    this.#grpc.close();
     this.#worker.flushLogs();
     clearInterval(this.#loadCheck);
     this.#worker.wheel.stop();

@@ -5,7 +5,6 @@ import { CALLBACKS, HOST_FUNCTIONS } from '../../src/runtime/wasm/abi.ts';
 import { compileModule } from '../../src/runtime/wasm/module.ts';
 import { guest } from '../support/wasm-guest.ts';
 import { TestHost } from '../support/wasm-host.ts';
-import { runScript } from '../support/wasm-run.ts';
 
 describe('the table of the ABI', () => {
   test('names each function once', () => {
@@ -17,8 +16,7 @@ describe('the table of the ABI', () => {
   test('points at code and tests that exist', () => {
     for (const row of [...CALLBACKS, ...HOST_FUNCTIONS]) {
       const place = placeOf(row);
-      expect(place === null, row.name).toBe(row.support === 'no');
-      if (place !== null) expect([place.file, place.test].filter((path) => !existsSync(path))).toEqual([]);
+      expect([place.file, place.test].filter((path) => !existsSync(path))).toEqual([]);
     }
   });
 
@@ -29,16 +27,4 @@ describe('the table of the ABI', () => {
     await host.start(code);
     expect(host.messages).toEqual([]);
   });
-
-  const unhosted = HOST_FUNCTIONS.filter(({ support }) => support === 'no');
-  test.each(unhosted.map(({ name, params }) => [name, params]))(
-    '%s is not hosted, and says so',
-    async (name, params) => {
-      const run = await runScript((s) => s.call(name, ...[...params].map(() => 0)));
-      expect(run.results(1)).toEqual([12]);
-      expect(run.host.messages).toEqual([
-        `it called env.${name}, which this host does not have: answered Unimplemented`,
-      ]);
-    },
-  );
 });

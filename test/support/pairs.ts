@@ -1,4 +1,11 @@
-/** Reads the pairs layout of the ABI, independently of the host's own code. */
+/** Writes the pairs layout of the ABI, independently of the host's own code. */
+export function pairs(...fields: [name: string, value: string][]): Uint8Array {
+  const sizes = fields.flatMap(([name, value]) => [name.length, value.length]);
+  const head = new Uint8Array(Uint32Array.from([fields.length, ...sizes]).buffer);
+  return Buffer.concat([head, Buffer.from(fields.map(([name, value]) => `${name}\0${value}\0`).join(''))]);
+}
+
+/** Reads it. */
 export function readPairs(bytes: Buffer): [name: string, value: string][] {
   const count = bytes.readUInt32LE(0);
   let at = 4 + 8 * count;

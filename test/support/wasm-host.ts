@@ -1,3 +1,4 @@
+import type { GrpcExchange, GrpcRequest, GrpcSink, GrpcTransport } from '../../src/runtime/grpc/transport.ts';
 import type { HeaderBlock } from '../../src/runtime/http/headers.ts';
 import type { Decision, Ledger, LedgerWaiter, Limit } from '../../src/runtime/ledger.ts';
 import type { PluginSpec } from '../../src/runtime/snapshot.ts';
@@ -81,6 +82,43 @@ export class ManualCallouts implements CalloutTransport {
   }
 }
 
+/** A gRPC call that waits for the test to play the server. */
+export interface OpenedGrpc {
+  readonly cluster: number;
+  readonly request: GrpcRequest;
+  readonly sink: GrpcSink;
+  readonly sent: string[];
+  ended: boolean;
+  cancelled: boolean;
+}
+
+export class ManualGrpc implements GrpcTransport {
+  readonly opened: OpenedGrpc[] = [];
+  /** The next calls are not sent. */
+  refuses = false;
+  /** Messages are not taken any more. */
+  full = false;
+
+  open(cluster: number, request: GrpcRequest, sink: GrpcSink): GrpcExchange | null {
+    if (this.refuses) return null;
+    const call: OpenedGrpc = { cluster, request, sink, sent: [], ended: false, cancelled: false };
+    this.opened.push(call);
+    return {
+      send: (message) => {
+        if (this.full || call.ended) return false;
+        call.sent.push(Buffer.from(message).toString());
+        return true;
+      },
+      end: () => {
+        call.ended = true;
+      },
+      cancel: () => {
+        call.cancelled = true;
+      },
+    };
+  }
+}
+
 export class RecordedMetrics implements PluginMetrics {
   readonly names: string[] = [];
   readonly values: number[] = [];
@@ -127,6 +165,7 @@ export class ManualLedger implements Ledger {
 export class TestHost {
   readonly lines: LogLine[] = [];
   readonly callouts = new ManualCallouts();
+  readonly grpc = new ManualGrpc();
   readonly metrics = new RecordedMetrics();
   readonly shared = new LocalSharedStore();
   readonly ledger = new ManualLedger();
@@ -138,6 +177,7 @@ export class TestHost {
     this.host = new WasmHost({
       log: (level, plugin, message) => void this.lines.push({ level, plugin, message }),
       callouts: this.callouts,
+      grpc: this.grpc,
       shared: this.shared,
       metrics: this.metrics,
       ledger: this.ledger,

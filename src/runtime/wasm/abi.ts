@@ -111,7 +111,7 @@ export const TCP_PHASES =
   Wants.DownstreamClose |
   Wants.UpstreamClose;
 
-/** A row of docs/abi.md. `partly` and `no` say in `note` what is missing. */
+/** A row of docs/abi.md. */
 export interface AbiRow {
   readonly name: string;
   /** One letter a value: `i` i32, `I` i64, `F` f64. */
@@ -120,7 +120,6 @@ export interface AbiRow {
   readonly versions: readonly AbiVersion[];
   /** Heading of the specification. */
   readonly section: string;
-  readonly support: 'yes' | 'partly' | 'no';
   /** The file that holds it, below src/runtime/wasm. */
   readonly file: string;
   readonly note: string;
@@ -155,6 +154,7 @@ const OF_ROOTS = new Set([
   'proxy_on_queue_ready',
   'proxy_on_foreign_function',
 ]);
+const OF_GRPC = /^proxy_on_grpc_/;
 
 function callback(
   section: string,
@@ -163,18 +163,16 @@ function callback(
   results: string,
   wants = 0,
   least = params.length,
-  support: AbiRow['support'] = 'yes',
   note = '',
   versions: readonly AbiVersion[] = ALL,
 ): CallbackRow {
-  const file = support === 'no' ? '' : OF_ROOTS.has(name) ? 'root.ts' : 'context.ts';
-  return { name, params, results, versions, section, support, file, note, least, wants };
+  const file = OF_GRPC.test(name) ? 'grpc.ts' : OF_ROOTS.has(name) ? 'root.ts' : 'context.ts';
+  return { name, params, results, versions, section, file, note, least, wants };
 }
 
 const tcp = (name: string, params: string, results: string, wants: number): CallbackRow =>
   callback('TCP streams', name, params, results, wants);
-const grpc = (name: string, params: string): CallbackRow =>
-  callback('gRPC calls', name, params, '', 0, params.length, 'no', 'gRPC calls are refused');
+const grpc = (name: string, note = ''): CallbackRow => callback('gRPC calls', name, 'iii', '', 0, 3, note);
 
 export const CALLBACKS: readonly CallbackRow[] = [
   callback('Context lifecycle', 'proxy_on_context_create', 'ii', ''),
@@ -192,22 +190,21 @@ export const CALLBACKS: readonly CallbackRow[] = [
   callback('Timers', 'proxy_on_tick', 'i', ''),
   callback('HTTP calls', 'proxy_on_http_call_response', 'iiiii', ''),
   callback('Shared queues', 'proxy_on_queue_ready', 'ii', ''),
-  callback('Foreign functions', 'proxy_on_foreign_function', 'iii', '', 0, 3, 'yes', '', NEW),
+  callback('Foreign functions', 'proxy_on_foreign_function', 'iii', '', 0, 3, '', NEW),
   tcp('proxy_on_new_connection', 'i', 'i', Wants.NewConnection),
   tcp('proxy_on_downstream_data', 'iii', 'i', Wants.DownstreamData),
   tcp('proxy_on_upstream_data', 'iii', 'i', Wants.UpstreamData),
   tcp('proxy_on_downstream_connection_close', 'ii', '', Wants.DownstreamClose),
   tcp('proxy_on_upstream_connection_close', 'ii', '', Wants.UpstreamClose),
-  grpc('proxy_on_grpc_receive_initial_metadata', 'iii'),
-  grpc('proxy_on_grpc_receive', 'iii'),
-  grpc('proxy_on_grpc_receive_trailing_metadata', 'iii'),
-  grpc('proxy_on_grpc_close', 'iii'),
+  grpc('proxy_on_grpc_receive_initial_metadata', 'of streams'),
+  grpc('proxy_on_grpc_receive', 'the end of a unary call that succeeded'),
+  grpc('proxy_on_grpc_receive_trailing_metadata', 'of streams'),
+  grpc('proxy_on_grpc_close', 'not for a unary call that succeeded'),
 ];
 
 interface Details {
   readonly versions?: readonly AbiVersion[];
   readonly atStart?: boolean;
-  readonly support?: AbiRow['support'];
   readonly note?: string;
 }
 
@@ -226,8 +223,7 @@ function env(
     results: 'i',
     versions: details.versions ?? ALL,
     section,
-    support: details.support ?? 'yes',
-    file: details.support === 'no' ? '' : file,
+    file,
     note: details.note ?? '',
     atStart: details.atStart ?? false,
     statuses,
@@ -240,7 +236,6 @@ function wasi(name: string, params: string, statuses: string, note = ''): HostFu
   return { ...row, module: 'wasi', results };
 }
 
-const NO_GRPC: Details = { support: 'no', note: 'answers Unimplemented' };
 const WRITES = 'BadArgument';
 
 export const HOST_FUNCTIONS: readonly HostFunctionRow[] = [
@@ -269,11 +264,11 @@ export const HOST_FUNCTIONS: readonly HostFunctionRow[] = [
   env('HTTP streams', 'stream-calls.ts', 'proxy_clear_route_cache', '', '', { versions: OLD }),
   env('HTTP calls', 'callout-calls.ts', 'proxy_http_call', 'iiiiiiiiii', 'BadArgument InternalFailure'),
   env('HTTP calls', 'callout-calls.ts', 'proxy_get_status', 'iii', ''),
-  env('gRPC calls', '', 'proxy_grpc_call', 'iiiiiiiiiiii', 'Unimplemented', NO_GRPC),
-  env('gRPC calls', '', 'proxy_grpc_stream', 'iiiiiiiii', 'Unimplemented', NO_GRPC),
-  env('gRPC calls', '', 'proxy_grpc_send', 'iiii', 'Unimplemented', NO_GRPC),
-  env('gRPC calls', '', 'proxy_grpc_cancel', 'i', 'Unimplemented', NO_GRPC),
-  env('gRPC calls', '', 'proxy_grpc_close', 'i', 'Unimplemented', NO_GRPC),
+  env('gRPC calls', 'grpc-calls.ts', 'proxy_grpc_call', 'iiiiiiiiiiii', 'ParseFailure InternalFailure'),
+  env('gRPC calls', 'grpc-calls.ts', 'proxy_grpc_stream', 'iiiiiiiii', 'ParseFailure InternalFailure'),
+  env('gRPC calls', 'grpc-calls.ts', 'proxy_grpc_send', 'iiii', 'NotFound BadArgument'),
+  env('gRPC calls', 'grpc-calls.ts', 'proxy_grpc_cancel', 'i', 'NotFound'),
+  env('gRPC calls', 'grpc-calls.ts', 'proxy_grpc_close', 'i', 'NotFound'),
   env('Shared data', 'shared-calls.ts', 'proxy_get_shared_data', 'iiiii', 'NotFound'),
   env('Shared data', 'shared-calls.ts', 'proxy_set_shared_data', 'iiiii', 'CasMismatch InternalFailure'),
   env('Shared queues', 'shared-calls.ts', 'proxy_register_shared_queue', 'iii', 'InternalFailure'),

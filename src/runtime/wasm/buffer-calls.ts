@@ -109,6 +109,8 @@ function fixedBuffer(vm: Vm, type: number): Uint8Array | null {
   switch (type) {
     case BufferType.HttpCallResponseBody:
       return vm.root.callouts.body;
+    case BufferType.GrpcReceiveBuffer:
+      return vm.root.grpc.message;
     case BufferType.VmConfiguration:
       return vm.plugin.vmConfiguration;
     case BufferType.PluginConfiguration:

@@ -91,7 +91,7 @@ export function calloutCalls(vm: Vm): HostCalls {
 }
 
 /** A map that the guest passes, with the same checks as one that it writes. Null where one fails. */
-function readBlock(vm: Vm, start: number, size: number, map: number): HeaderBlock | null {
+export function readBlock(vm: Vm, start: number, size: number, map: number): HeaderBlock | null {
   const memory = vm.view();
   const words = vm.words();
   if (!pairs.read(memory, start, size)) return null;

@@ -48,7 +48,6 @@ NO_FIELDS.reset(MessageKind.Trailers);
 export class Callouts implements CalloutSink {
   readonly #root: RootContext;
   readonly #pending = new Map<number, Pending>();
-  #nextId = 1;
 
   /** What the running callback may read: maps 6 and 7, buffer 4, and `proxy_get_status`. */
   headers: HeaderBlock | null = null;
@@ -78,8 +77,7 @@ export class Callouts implements CalloutSink {
     const limit = timeoutMs === 0 ? CALLOUT_MS : Math.min(timeoutMs, CALLOUT_MS);
     const token = this.#root.plugin.host.callouts.httpCall(cluster, head, body, trailers, limit, this);
     if (token === 0) return 0;
-    const id = this.#nextId;
-    this.#nextId = id === 0x7fff_ffff ? 1 : id + 1;
+    const id = this.#root.vm.nextCall();
     context.outstanding++;
     this.#pending.set(token, { id, contextId: context.id });
     return id;

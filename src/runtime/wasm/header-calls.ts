@@ -174,6 +174,8 @@ function visible(vm: Vm, map: number): HeaderBlock | null {
 /** The map as the effective context may read it. Callouts belong to the root, whatever context is effective. */
 function readable(vm: Vm, map: number): HeaderBlock | null {
   if (map >>> 0 <= MapType.ResponseTrailers) return vm.stream === null ? null : vm.stream.headerMap(map);
+  if (map === MapType.GrpcInitialMetadata) return vm.root.grpc.initialMetadata;
+  if (map === MapType.GrpcTrailingMetadata) return vm.root.grpc.trailingMetadata;
   if (map === MapType.HttpCallResponseHeaders) return vm.root.callouts.headers;
   if (map === MapType.HttpCallResponseTrailers) return vm.root.callouts.trailers;
   return null;

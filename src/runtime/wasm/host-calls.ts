@@ -2,6 +2,7 @@ import { Status } from './abi.ts';
 import { bufferCalls } from './buffer-calls.ts';
 import { calloutCalls } from './callout-calls.ts';
 import { foreignCalls } from './foreign.ts';
+import { grpcCalls } from './grpc-calls.ts';
 import { headerCalls } from './header-calls.ts';
 import { lifecycleCalls } from './lifecycle-calls.ts';
 import { logCalls } from './log-calls.ts';
@@ -32,6 +33,7 @@ export function linkImports(vm: Vm): WebAssembly.Imports {
     ...headerCalls(vm),
     ...streamCalls(vm),
     ...calloutCalls(vm),
+    ...grpcCalls(vm),
     ...sharedCalls(vm),
     ...metricCalls(vm),
     ...propertyCalls(vm),
@@ -41,8 +43,7 @@ export function linkImports(vm: Vm): WebAssembly.Imports {
   const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
   for (const link of vm.group.module.links) {
     const calls = link.row?.module === 'wasi' ? wasi : env;
-    const call =
-      link.row === null || link.row.support === 'no' ? stub(vm, link) : granted(vm, link, calls[link.name]!);
+    const call = link.row === null ? stub(vm, link) : granted(vm, link, calls[link.name]!);
     (imports[link.module] ??= {})[link.name] = call as WebAssembly.ImportValue;
   }
   return imports;

@@ -64,6 +64,12 @@ export const METRIC_NAME_BYTES = 256;
 /** Callouts that one stream, or a root context for itself, may have under way. */
 export const CALLOUTS = 10;
 export const CALLOUT_MS = 5000;
+/** gRPC streams that the root context of a plugin may have under way in one instance. */
+export const GRPC_STREAMS = 100;
+/** A gRPC stream without a message in either direction ends after this. */
+export const GRPC_STREAM_IDLE_MS = 300_000;
+/** Names of service and method, with their slashes. */
+export const GRPC_PATH_BYTES = KiB;
 export const FOREIGN_NAME_BYTES = 128;
 export const FOREIGN_ARGUMENT_BYTES = MiB;
 /** What `compress` takes and `uncompress` gives: some 10 ms of work. */

@@ -1,3 +1,4 @@
+import type { GrpcTransport } from '../grpc/transport.ts';
 import type { Ledger } from '../ledger.ts';
 import type { PluginSpec } from '../snapshot.ts';
 import { LogLevel } from './abi.ts';
@@ -21,6 +22,7 @@ export interface WasmHostDeps {
   /** @param level of `LogLevel` */
   log(level: number, plugin: string, message: string): void;
   readonly callouts: CalloutTransport;
+  readonly grpc: GrpcTransport;
   readonly shared: SharedStore;
   readonly metrics: PluginMetrics;
   readonly ledger: Ledger;

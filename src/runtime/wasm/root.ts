@@ -1,6 +1,7 @@
 import { Callouts } from './callouts.ts';
 import { DeclaredProperties } from './declared-properties.ts';
 import { Expressions } from './expressions.ts';
+import { GrpcCalls } from './grpc.ts';
 import { DONE_MS } from './limits.ts';
 import type { Plugin } from './plugin.ts';
 import type { Vm } from './vm.ts';
@@ -14,6 +15,7 @@ export class RootContext {
   readonly root: RootContext = this;
   readonly stream = null;
   readonly callouts: Callouts;
+  readonly grpc: GrpcCalls;
   readonly declared = new DeclaredProperties();
   readonly expressions = new Expressions();
   /** Callouts that it has under way for itself. */
@@ -33,6 +35,7 @@ export class RootContext {
     vm.roots.add(this);
     this.id = vm.contexts.add(this);
     this.callouts = new Callouts(this);
+    this.grpc = new GrpcCalls(this);
   }
 
   /**
@@ -130,5 +133,6 @@ export class RootContext {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
     this.callouts.cancel();
+    this.grpc.cancel();
   }
 }

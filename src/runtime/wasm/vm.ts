@@ -58,6 +58,10 @@ export interface Callbacks {
   readonly upstreamClose: GuestFunction | null;
   readonly tick: GuestFunction | null;
   readonly httpCallResponse: GuestFunction | null;
+  readonly grpcInitialMetadata: GuestFunction | null;
+  readonly grpcReceive: GuestFunction | null;
+  readonly grpcTrailingMetadata: GuestFunction | null;
+  readonly grpcClose: GuestFunction | null;
   readonly queueReady: GuestFunction | null;
   readonly foreignFunction: GuestFunction | null;
 }
@@ -108,6 +112,7 @@ export class Vm {
   /** Of the guest's work; `meter.used` is the fuel that the last callback took. */
   readonly meter: Meter;
 
+  #lastCall = 0;
   #spare: Effects | null = null;
   #fault: GuestFault | null = null;
   #memory: WebAssembly.Memory | null = null;
@@ -121,6 +126,12 @@ export class Vm {
     this.group = group;
     this.plugin = plugin;
     this.meter = new Meter(group.module.cpu);
+  }
+
+  /** What a guest knows an HTTP or gRPC call by: SDKs keep those of all plugins of an instance in one table. */
+  nextCall(): number {
+    this.#lastCall = this.#lastCall === 0x7fff_ffff ? 1 : this.#lastCall + 1;
+    return this.#lastCall;
   }
 
   rootOf(plugin: Plugin): RootContext | null {
@@ -343,6 +354,12 @@ function callbacksOf(find: (name: string) => GuestFunction | null): Callbacks {
     upstreamClose: find('proxy_on_upstream_connection_close'),
     tick: find('proxy_on_tick'),
     httpCallResponse: find('proxy_on_http_call_response'),
+    grpcInitialMetadata: find('proxy_on_grpc_receive_initial_metadata'),
+    grpcReceive: find('proxy_on_grpc_receive'),
+    // AssemblyScript's first SDK, and those made from it, export it under a name of their own.
+    grpcTrailingMetadata:
+      find('proxy_on_grpc_receive_trailing_metadata') ?? find('proxy_on_grpc_trailing_metadata'),
+    grpcClose: find('proxy_on_grpc_close'),
     queueReady: find('proxy_on_queue_ready'),
     foreignFunction: find('proxy_on_foreign_function'),
   };

@@ -1,15 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { HeaderBlock, MessageKind } from '../../../src/runtime/http/headers.ts';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
+import { pairs } from '../../support/pairs.ts';
 import type { Script, Scripts } from '../../support/wasm-guest.ts';
 import { runScript, type Run, type RunOptions } from '../../support/wasm-run.ts';
 import { TestHost } from '../../support/wasm-host.ts';
-
-const pairs = (...fields: [string, string][]): Uint8Array => {
-  const sizes = fields.flatMap(([name, value]) => [name.length, value.length]);
-  const head = new Uint8Array(Uint32Array.from([fields.length, ...sizes]).buffer);
-  return Buffer.concat([head, Buffer.from(fields.map(([name, value]) => `${name}\0${value}\0`).join(''))]);
-};
 
 const HEAD: [string, string][] = [
   [':method', 'POST'],
