@@ -41,6 +41,7 @@ const response = arrays.response(RESPONSE);
 
 /** Two blocks and a map, as the runtime has them, and nothing that a test would record. */
 class BenchStream {
+  readonly protocol = 'http';
   readonly blocks = [new HeaderBlock(), null, new HeaderBlock(), null];
   consumer: StateValue | undefined = undefined;
 
