@@ -144,6 +144,8 @@ export class Grants {
   /** Credentials are not shown to it. */
   readonly hidesSecrets: boolean;
   readonly #granted: ReadonlySet<string>;
+  /** What was answered for foreign functions, of which there are few. */
+  readonly #foreign = new Map<string, boolean>();
 
   /** @param capabilities as `expandCapabilities` leaves them */
   constructor(capabilities: readonly string[]) {
@@ -168,7 +170,13 @@ export class Grants {
    * @param like the host function whose capability it needs, too; empty: none
    */
   allowsForeign(name: string, like: string): boolean {
-    if (this.#granted.has(ONE_FOREIGN + name)) return true;
-    return this.#granted.has('foreign') && this.missing(like) === null;
+    let allowed = this.#foreign.get(name);
+    if (allowed === undefined) {
+      allowed =
+        this.#granted.has(ONE_FOREIGN + name) ||
+        (this.#granted.has('foreign') && this.missing(like) === null);
+      this.#foreign.set(name, allowed);
+    }
+    return allowed;
   }
 }

@@ -1,5 +1,5 @@
 import { Status } from './abi.ts';
-import { FOREIGN_FUNCTIONS } from './foreign-functions.ts';
+import { FOREIGN_FUNCTIONS, type ForeignFunction } from './foreign-functions.ts';
 import { ForeignResult } from './foreign-result.ts';
 import type { HostCalls } from './host-calls.ts';
 import { Interner, latin1 } from './intern.ts';
@@ -7,7 +7,11 @@ import { FOREIGN_ARGUMENT_BYTES, FOREIGN_NAME_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import type { Vm } from './vm.ts';
 
-const names = new Interner(latin1);
+/** The function of a name, or the name where there is none. */
+const functions = new Interner((bytes): ForeignFunction | string => {
+  const name = latin1(bytes);
+  return FOREIGN_FUNCTIONS.get(name) ?? name;
+});
 const result = new ForeignResult();
 
 export function foreignCalls(vm: Vm): HostCalls {
@@ -32,15 +36,14 @@ export function foreignCalls(vm: Vm): HostCalls {
       }
       if (nameSize >>> 0 > FOREIGN_NAME_BYTES || argsSize >>> 0 > FOREIGN_ARGUMENT_BYTES)
         return Status.BadArgument;
-      const text = names.at(vm.words(), name >>> 0, nameSize >>> 0);
-      const found = FOREIGN_FUNCTIONS.get(text);
-      if (found === undefined) {
-        vm.plugin.warnOnce(`proxy_call_foreign_function: there is no function "${text}"`);
+      const found = functions.at(vm.words(), name >>> 0, nameSize >>> 0);
+      if (typeof found === 'string') {
+        vm.plugin.warnOnce(`proxy_call_foreign_function: there is no function "${found}"`);
         return Status.NotFound;
       }
-      if (!vm.plugin.grants.allowsForeign(text, found.like)) {
+      if (!vm.plugin.grants.allowsForeign(found.name, found.like)) {
         vm.plugin.warnOnce(
-          `it called ${text} without the capability "foreign/${text}": answered InternalFailure`,
+          `it called ${found.name} without the capability "foreign/${found.name}": answered InternalFailure`,
         );
         return Status.InternalFailure;
       }

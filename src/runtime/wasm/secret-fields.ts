@@ -41,8 +41,22 @@ export function withoutSecrets(block: HeaderBlock): HeaderBlock {
   return scratch;
 }
 
+/** Filters ask for few properties, for each request. */
+const secretPaths = new Map<string, boolean>();
+const KNOWN_PATHS = 1024;
+
 /** Whether a property, by its path with NUL between the segments, is a secret. */
 export function isSecretProperty(path: string): boolean {
+  let secret = secretPaths.get(path);
+  if (secret === undefined) {
+    if (secretPaths.size >= KNOWN_PATHS) secretPaths.clear();
+    secret = isSecretPath(path);
+    secretPaths.set(path, secret);
+  }
+  return secret;
+}
+
+function isSecretPath(path: string): boolean {
   if (CERTIFICATE.test(path)) return true;
   const field = FIELD.exec(path)?.[0];
   if (field === undefined) return false;
