@@ -176,6 +176,13 @@ export const ERRORS = {
       'It is not an Ed25519 public key in PEM or in base64 of 32 bytes, or its file cannot be read.',
     fix: 'Write the public key: openssl pkey -in KEY -pubout.',
   },
+  WEIR1211: {
+    title: 'the filter does not handle this protocol',
+    source: 'config',
+    explanation:
+      'A chain that connections of a TCP listener pass holds a filter that has callbacks for HTTP alone, or the other way round. It would never run there, and a filter that protects must not be passed by in silence. What a module handles is told by the callbacks that it exports.',
+    fix: 'Attach the chain where its protocol is: to a listener by sectionName, or to routes of that kind.',
+  },
   WEIR1301: {
     title: 'certificate or key cannot be used',
     source: 'config',
@@ -235,6 +242,13 @@ export const ERRORS = {
     explanation:
       'Limits and timeouts of the reader hold before it is known which listener a request belongs to, so listeners that share an address and port share them.',
     fix: 'Give the listeners the same values, for example with one ListenerPolicy on the Gateway.',
+  },
+  WEIR2007: {
+    title: 'two routes ask for the connections of one listener',
+    source: 'config',
+    explanation:
+      'A listener of protocol TCP or TLS gives all its connections to one TCPRoute; nothing in them could choose between two.',
+    fix: 'Give one of them another listener, or join their backends with weights.',
   },
   WEIR2101: {
     title: 'backend not found',

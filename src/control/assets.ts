@@ -1,5 +1,6 @@
 import type { CertificateSpec } from '../runtime/snapshot.ts';
 import type { FilterSchema } from './filter-schema.ts';
+import type { ModuleProtocols } from './module-protocols.ts';
 
 /** A filter that ships with weir. */
 export interface BuiltinFilter {
@@ -18,6 +19,8 @@ export interface Assets {
   readonly modules: ReadonlyMap<string, string>;
   /** By the name that `use` has. */
   readonly builtins: ReadonlyMap<string, BuiltinFilter>;
+  /** By digest; absent where the bytes cannot be read. */
+  readonly protocols: ReadonlyMap<string, ModuleProtocols>;
   /** By `Secret/namespace/name` or `Certificate/namespace/name`. */
   readonly certificates: ReadonlyMap<string, CertificateSpec>;
   /** PEM bundles to verify with, by `namespace/name` of the Upstream. */

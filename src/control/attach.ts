@@ -5,7 +5,7 @@ import type { LabelSelector, ListenerConfig } from './schema/gateway.ts';
 import { GATEWAY_GROUP } from './schema/reference.ts';
 
 type Gateway = UsableObject<'Gateway'>;
-type Route = UsableObject<'HTTPRoute'>;
+type Route = UsableObject<'HTTPRoute'> | UsableObject<'TCPRoute'>;
 
 /** A listener of a Gateway with the routes that it serves. */
 export interface BoundListener {
@@ -16,7 +16,9 @@ export interface BoundListener {
   /** `namespace/gateway/section`. */
   readonly name: string;
   /** Each route with the hostnames that it has here, empty for any. */
-  readonly routes: Map<Route, Set<string>>;
+  readonly routes: Map<UsableObject<'HTTPRoute'>, Set<string>>;
+  /** Those of a listener of TCP or TLS. */
+  readonly tcpRoutes: Set<UsableObject<'TCPRoute'>>;
 }
 
 /** All listeners, with the routes attached as the Gateway API says. Reports routes that attach nowhere. */
@@ -26,10 +28,10 @@ export function attachRoutes(config: Config): BoundListener[] {
     checkClass(config, gateway);
     for (const [index, listener] of gateway.value.spec.listeners.entries()) {
       const name = `${gateway.namespace}/${gateway.name}/${listener.name}`;
-      listeners.push({ gateway, config: listener, index, name, routes: new Map() });
+      listeners.push({ gateway, config: listener, index, name, routes: new Map(), tcpRoutes: new Set() });
     }
   }
-  for (const route of config.all('HTTPRoute')) {
+  for (const route of [...config.all('HTTPRoute'), ...config.all('TCPRoute')]) {
     for (let i = 0; i < route.value.spec.parentRefs.length; i++) attachToParent(config, listeners, route, i);
   }
   return listeners;
@@ -101,25 +103,41 @@ function attachToParent(
     });
     return;
   }
-  const allowed = selected.filter((listener) => allowsRoute(config, listener, route));
-  let attached = false;
-  for (const listener of allowed) {
-    const hostnames = sharedHostnames(listener.config.hostname ?? '', route.value.spec.hostnames);
-    if (hostnames.length === 0) continue;
-    attached = true;
-    const known = listener.routes.get(route) ?? new Set();
-    listener.routes.set(route, known);
-    for (const hostname of hostnames) known.add(hostname);
-  }
-  if (attached) return;
+  const fitting = selected.filter((listener) => ROUTE_KINDS[listener.config.protocol] === route.kind);
+  const allowed = fitting.filter((listener) => allowsRoute(config, listener, route));
+  if (allowed.filter((listener) => attachTo(listener, route)).length > 0) return;
   const names = selected.map((listener) => `"${listener.config.name}"`).join(', ');
   const why =
-    allowed.length === 0
-      ? `allowedRoutes of listener ${names} of ${called} does not admit HTTPRoutes of namespace ${route.namespace}`
-      : `no hostname of the route is one of listener ${names} of ${called}`;
+    fitting.length === 0
+      ? `listener ${names} of ${called} is of protocol ${selected[0]!.config.protocol}, which takes ${ROUTE_KINDS[selected[0]!.config.protocol]}s`
+      : allowed.length === 0
+        ? `allowedRoutes of listener ${names} of ${called} does not admit ${route.kind}s of namespace ${route.namespace}`
+        : `no hostname of the route is one of listener ${names} of ${called}`;
   config.report(route, 'WEIR2109', path, `parentRef attaches to nothing: ${why}`, {
     related: [selected[0]!.gateway.document.place(['spec', 'listeners', selected[0]!.index])],
   });
+}
+
+/** What a listener takes. */
+const ROUTE_KINDS: Readonly<Record<ListenerConfig['protocol'], Route['kind']>> = {
+  HTTP: 'HTTPRoute',
+  HTTPS: 'HTTPRoute',
+  TCP: 'TCPRoute',
+  TLS: 'TCPRoute',
+};
+
+/** False where they have no hostname in common. */
+function attachTo(listener: BoundListener, route: Route): boolean {
+  if (route.kind === 'TCPRoute') {
+    listener.tcpRoutes.add(route);
+    return true;
+  }
+  const hostnames = sharedHostnames(listener.config.hostname ?? '', route.value.spec.hostnames);
+  if (hostnames.length === 0) return false;
+  const known = listener.routes.get(route) ?? new Set();
+  listener.routes.set(route, known);
+  for (const hostname of hostnames) known.add(hostname);
+  return true;
 }
 
 function sharedHostnames(listener: string, route: readonly string[]): string[] {
@@ -130,7 +148,7 @@ function sharedHostnames(listener: string, route: readonly string[]): string[] {
 
 function allowsRoute(config: Config, listener: BoundListener, route: Route): boolean {
   const { namespaces, kinds } = listener.config.allowedRoutes;
-  if (kinds !== undefined && !kinds.some((kind) => kind.group === GATEWAY_GROUP && kind.kind === 'HTTPRoute'))
+  if (kinds !== undefined && !kinds.some((kind) => kind.group === GATEWAY_GROUP && kind.kind === route.kind))
     return false;
   if (namespaces.from === 'All') return true;
   if (namespaces.from === 'Same') return route.namespace === listener.gateway.namespace;

@@ -12,13 +12,12 @@ export interface Attached<K extends PolicyKind> {
   readonly index: number;
 }
 
+/** What policies attach to. */
+const TARGETS = ['Gateway', 'HTTPRoute', 'TCPRoute'] as const;
+type TargetKind = (typeof TARGETS)[number];
+
 /** The place that a policy attaches to, as one text: `Gateway shop/edge#https`. */
-export function scopeKey(
-  kind: 'Gateway' | 'HTTPRoute',
-  namespace: string,
-  name: string,
-  section?: string,
-): string {
+export function scopeKey(kind: TargetKind, namespace: string, name: string, section?: string): string {
   return `${kind} ${namespace}/${name}${section === undefined ? '' : `#${section}`}`;
 }
 
@@ -38,7 +37,7 @@ export class Attachments<K extends PolicyKind> {
       const targets = policy.value.spec.targetRefs as readonly Target[];
       for (const [index, target] of targets.entries()) {
         if (!exists(config, policy, target, index)) continue;
-        const key = scopeKey(target.kind as 'Gateway', policy.namespace, target.name, target.sectionName);
+        const key = scopeKey(target.kind as TargetKind, policy.namespace, target.name, target.sectionName);
         const list = this.#byScope.get(key) ?? [];
         this.#byScope.set(key, list);
         if (list.every((other) => other.policy !== policy)) list.push({ policy, index });
@@ -64,7 +63,8 @@ interface Target {
 
 function exists(config: Config, policy: ConfigObject, target: Target, index: number): boolean {
   const path = ['spec', 'targetRefs', index];
-  if (target.kind !== 'Gateway' && target.kind !== 'HTTPRoute') return false;
+  const kind = TARGETS.find((known) => known === target.kind);
+  if (kind === undefined) return false;
   if (target.group !== undefined && target.group !== GATEWAY_GROUP) {
     config.report(
       policy,
@@ -74,14 +74,14 @@ function exists(config: Config, policy: ConfigObject, target: Target, index: num
     );
     return false;
   }
-  const found = config.find(target.kind, policy.namespace, target.name);
+  const found: ConfigObject<TargetKind> | undefined = config.find(kind, policy.namespace, target.name);
   if (found === undefined) {
-    const wanted = { kind: target.kind, namespace: policy.namespace, name: target.name } as const;
+    const wanted = { kind, namespace: policy.namespace, name: target.name } as const;
     config.reportMissing(policy, 'WEIR2103', [...path, 'name'], 'targetRef', wanted);
     return false;
   }
   if (target.sectionName === undefined || found.value === null) return true;
-  const sections = sectionsOf(found as UsableObject<'Gateway'> | UsableObject<'HTTPRoute'>);
+  const sections = sectionsOf(found as Targeted);
   if (sections.includes(target.sectionName)) return true;
   const noun = target.kind === 'Gateway' ? 'listener' : 'rule';
   const close = nearest(target.sectionName, sections);
@@ -98,7 +98,9 @@ function exists(config: Config, policy: ConfigObject, target: Target, index: num
   return false;
 }
 
-function sectionsOf(object: UsableObject<'Gateway'> | UsableObject<'HTTPRoute'>): string[] {
+type Targeted = UsableObject<'Gateway'> | UsableObject<'HTTPRoute'> | UsableObject<'TCPRoute'>;
+
+function sectionsOf(object: Targeted): string[] {
   return object.kind === 'Gateway'
     ? object.value.spec.listeners.map((listener) => listener.name)
     : object.value.spec.rules.map(ruleSection);

@@ -5,6 +5,7 @@ import { Attachments, type Attached } from './attachments.ts';
 import type { ClusterTable } from './clusters.ts';
 import type { Config, UsableObject } from './config.ts';
 import { configurationText } from './configuration-text.ts';
+import type { ModuleProtocols } from './module-protocols.ts';
 import { vmFieldsOf, type VmFields } from './module-vm.ts';
 import { suggest } from './nearest.ts';
 import { failsClosed, PHASES, type Phase } from './phase.ts';
@@ -65,7 +66,11 @@ export class ChainTable {
    * @returns index into {@link chains}; UNUSABLE where a filter is missing, which has been
    *   reported: the requests must be refused, since the filter could be the one that protects them
    */
-  effective(scopes: readonly (readonly Chain[])[], names: readonly string[]): number {
+  effective(
+    scopes: readonly (readonly Chain[])[],
+    names: readonly string[],
+    protocol: keyof ModuleProtocols,
+  ): number {
     let links: Link[] = [];
     for (const [i, scope] of scopes.entries()) {
       if (scope.some((chain) => !chain.value.spec.inherit)) {
@@ -78,8 +83,26 @@ export class ChainTable {
       }
     }
     if (links.some((link) => link.plugin === MISSING)) return UNUSABLE;
+    const strangers = links.filter((link) => !this.#handles(link, protocol, names));
+    if (strangers.length > 0) return UNUSABLE;
     this.#checkPhases(links);
     return this.#intern(links.filter((link) => link.plugin !== OFF).map((link) => link.plugin));
+  }
+
+  /** False, after reporting it, where the filter has callbacks for streams of another protocol alone. */
+  #handles(link: Link, protocol: keyof ModuleProtocols, names: readonly string[]): boolean {
+    if (link.plugin < 0) return true;
+    const module = this.modules[this.plugins[link.plugin]!.module]!;
+    const known = this.#assets.protocols.get(module.digest);
+    const other = protocol === 'tcp' ? 'http' : 'tcp';
+    if (known === undefined || known[protocol] || !known[other]) return true;
+    const [handles, passes] = protocol === 'tcp' ? ['HTTP', 'connections'] : ['TCP', 'requests'];
+    const message = `filter "${link.filter}" handles ${handles} only, and ${passes} of ${names.at(-1)!} pass it`;
+    const where = protocol === 'tcp' ? 'HTTP listeners or HTTPRoutes' : 'TCP listeners or TCPRoutes';
+    this.#config.report(link.chain, 'WEIR1211', ['spec', 'filters', link.index, 'use'], message, {
+      hint: `attach the chain to ${where} alone, for example by sectionName`,
+    });
+    return false;
   }
 
   #placeOf(chain: Chain, links: readonly Link[]): number {

@@ -207,7 +207,9 @@ function backendKind(reference: BackendReference): 'Upstream' | 'Service' | null
   return null;
 }
 
+const GATEWAY_KINDS: ReadonlySet<string> = new Set(['Gateway', 'HTTPRoute', 'TCPRoute']);
+
 /** The API group of an object that refers. */
 export function groupOf(object: ConfigObject): string {
-  return object.kind === 'HTTPRoute' || object.kind === 'Gateway' ? GATEWAY_GROUP : POLICY_GROUP;
+  return GATEWAY_KINDS.has(object.kind) ? GATEWAY_GROUP : POLICY_GROUP;
 }

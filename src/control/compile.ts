@@ -8,6 +8,7 @@ import { hasErrors } from './diagnostic.ts';
 import { compilePorts } from './listeners.ts';
 import { flatten, mergeScopes } from './merge.ts';
 import { RuleTable } from './rules.ts';
+import { TcpRuleTable } from './tcp-rules.ts';
 import { TrafficTable } from './traffic.ts';
 import { snapshotVersion } from './version.ts';
 
@@ -24,16 +25,20 @@ export function compileSnapshot(config: Config, assets: Assets): Snapshot {
   const chains = new ChainTable(config, assets, clusters);
   const traffic = new TrafficTable(config);
   const rules = new RuleTable(config, clusters, chains, traffic);
+  const tcpRules = new TcpRuleTable(config, clusters, chains, traffic);
   const listeners = attachRoutes(config);
-  const ports = compilePorts(config, assets, listeners, rules, chains);
+  const ports = compilePorts(config, assets, listeners, rules, tcpRules, chains);
   for (const route of config.all('HTTPRoute')) {
     if (!listeners.some((listener) => listener.routes.has(route))) rules.check(route);
+  }
+  for (const route of config.all('TCPRoute')) {
+    if (!listeners.some((listener) => listener.tcpRoutes.has(route))) tcpRules.check(route);
   }
   if (!hasErrors(config.diagnostics)) reportUnused(config, clusters, chains);
   const content: Omit<Snapshot, 'version'> = {
     ports,
     rules: rules.specs,
-    tcpRules: [],
+    tcpRules: tcpRules.specs,
     clusters: clusters.specs,
     modules: chains.modules,
     plugins: chains.plugins,

@@ -20,6 +20,7 @@ import { compareMatches, compileMatch, MatchCover, type RankedMatch } from './pr
 import { listenerScopes, type RuleTable } from './rules.ts';
 import type { MatchConfig } from './schema/http-route.ts';
 import { POLICY_GROUP } from './schema/reference.ts';
+import type { TcpRuleTable } from './tcp-rules.ts';
 
 const ANY_ADDRESS = '0.0.0.0';
 
@@ -36,25 +37,23 @@ export function compilePorts(
   assets: Assets,
   listeners: readonly BoundListener[],
   rules: RuleTable,
+  tcpRules: TcpRuleTable,
   chains: ChainTable,
 ): PortSpec[] {
   const policies = new Attachments(config, 'ListenerPolicy');
   const ports = new Map<string, Compiled[]>();
   for (const bound of listeners) {
     const settings = listenerSettings(config, policies, bound);
-    const scopes = listenerScopes(bound);
-    const attached = scopes.map((scope) => chains.attachments.at(scope).map((entry) => entry.policy));
     const spec: ListenerSpec = {
       name: bound.name,
       hostname: bound.config.hostname ?? '',
-      // Requests that match no route get 404 in any case.
-      chain: Math.max(0, chains.effective(attached, scopes)),
+      chain: listenerChain(bound, chains),
       certificates: certificatesOf(config, assets, bound),
       minTlsVersion:
         (settings.get('tls.minVersion')?.value as ListenerSpec['minTlsVersion'] | undefined) ?? 'TLSv1.2',
       metadata: metadataOf(bound.gateway.value.metadata.annotations),
       virtualHosts: virtualHosts(config, bound, rules),
-      tcpRule: -1,
+      tcpRule: tcpRules.index(bound),
     };
     const compiled = { bound, spec, limits: limitsOf(settings) };
     for (const address of addressesOf(bound)) {
@@ -66,6 +65,17 @@ export function compilePorts(
   return [...ports.entries()]
     .map(([key, compiled]) => portOf(config, key, compiled))
     .sort((a, b) => a.port - b.port || compareText(a.address, b.address));
+}
+
+const PROTOCOLS = { HTTP: 'http', HTTPS: 'https', TCP: 'tcp', TLS: 'tls' } as const;
+
+/** Of requests that match no route, which get 404 in any case. Connections always have the route's. */
+function listenerChain(bound: BoundListener, chains: ChainTable): number {
+  const { protocol } = bound.config;
+  if (protocol === 'TCP' || protocol === 'TLS') return 0;
+  const scopes = listenerScopes(bound);
+  const attached = scopes.map((scope) => chains.attachments.at(scope).map((entry) => entry.policy));
+  return Math.max(0, chains.effective(attached, scopes, 'http'));
 }
 
 function addressesOf({ gateway }: BoundListener): string[] {
@@ -104,7 +114,7 @@ function portOf(config: Config, key: string, compiled: readonly Compiled[]): Por
   return {
     address,
     port: Number(port),
-    protocol: first.bound.config.protocol === 'HTTPS' ? 'https' : 'http',
+    protocol: PROTOCOLS[first.bound.config.protocol],
     listeners: specs.sort((a, b) => compareHostnames(a.hostname, b.hostname) || compareText(a.name, b.name)),
     limits: first.limits,
   };

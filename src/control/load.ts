@@ -7,6 +7,7 @@ import { Config } from './config.ts';
 import { formatPlace, hasErrors, sortDiagnostics, type Diagnostic } from './diagnostic.ts';
 import type { ConfigDocument } from './document.ts';
 import { FileReader, fileFault, listFiles } from './files.ts';
+import { protocolsOf, type ModuleProtocols } from './module-protocols.ts';
 import { loadBuiltins, loadModules, type Code } from './modules.ts';
 import { parseText } from './parse.ts';
 
@@ -65,9 +66,12 @@ export async function loadDocuments(
   const config = new Config(documents);
   const code: Code = new Map();
   const filters = options.filters ?? join(packageRoot(), 'dist', 'filters');
+  const builtins = await loadBuiltins(filters, reader, code);
+  const modules = await loadModules(config, reader, code);
   const assets = {
-    builtins: await loadBuiltins(filters, reader, code),
-    modules: await loadModules(config, reader, code),
+    builtins,
+    modules,
+    protocols: protocolsByDigest(code),
     certificates: await loadCertificates(config, reader, options.now ?? Date.now()),
     authorities: await loadAuthorities(config, reader),
   };
@@ -80,6 +84,15 @@ export async function loadDocuments(
     diagnostics,
     files: [...reader.seen],
   };
+}
+
+function protocolsByDigest(code: Code): Map<string, ModuleProtocols> {
+  const protocols = new Map<string, ModuleProtocols>();
+  for (const [digest, bytes] of code) {
+    const known = protocolsOf(bytes);
+    if (known !== null) protocols.set(digest, known);
+  }
+  return protocols;
 }
 
 /** A fault is found once for each listener that a route is attached to. */

@@ -54,7 +54,7 @@ export class RuleTable {
     attached.at(-1)!.push(...this.#extensions(route, ruleIndex));
     const core = this.#core(route, ruleIndex);
     const { timeouts, retry } = this.#traffic.effective(scopes, route, ruleIndex);
-    const chain = this.#chains.effective(attached, scopes);
+    const chain = this.#chains.effective(attached, scopes, 'http');
     // Without one of its filters the rule must not serve: no backend and no redirect, so 500.
     const refused = chain === UNUSABLE ? { chain: 0, backends: [], redirect: null } : { chain };
     const spec: RuleSpec = { ...core, timeouts, retry, ...refused };

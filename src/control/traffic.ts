@@ -5,6 +5,8 @@ import type { Config, UsableObject } from './config.ts';
 import { flatten, mergeScopes, type Layer, type Setting } from './merge.ts';
 
 const DEFAULT_TIMEOUTS: TimeoutSpec = { requestMs: 300_000, perTryMs: 0, idleMs: 300_000 };
+/** Envoy's: protocols below HTTP keep connections open for later. */
+const DEFAULT_TCP_IDLE_MS = 3_600_000;
 const DEFAULT_ON = ['connect-failure', 'reset'] as const;
 
 /** Timeouts and retries of one rule, after merging. */
@@ -39,6 +41,17 @@ export class TrafficTable {
     });
     const merged = mergeScopes(this.#config, layered);
     return { timeouts: timeoutsOf(merged), retry: retryOf(merged) };
+  }
+
+  /** The same for connections. @param scopes from Gateway to rule */
+  effectiveTcp(scopes: readonly ScopeName[]): { readonly idleMs: number; readonly retry: RetrySpec | null } {
+    const layered = scopes.map((what) => ({
+      what,
+      layers: this.attachments.at(what).map(({ policy }) => this.#layer(policy)),
+    }));
+    const merged = mergeScopes(this.#config, layered);
+    const idleMs = merged.get('timeouts.idle')?.value as number | undefined;
+    return { idleMs: idleMs ?? DEFAULT_TCP_IDLE_MS, retry: retryOf(merged) };
   }
 
   #layer(policy: UsableObject<'TrafficPolicy'>): Layer {

@@ -64,7 +64,22 @@ beforeAll(async () => {
     await writeFile(join(filters, `${name}.wasm`), EMPTY_MODULE);
     await writeFile(join(filters, `${name}.schema.json`), JSON.stringify(schema));
   }
+  await writeFile(join(filters, 'http-only.wasm'), moduleWith('proxy_on_request_headers'));
+  await writeFile(join(filters, 'tcp-only.wasm'), moduleWith('proxy_on_downstream_data'));
 });
+
+/** The same with one callback, as the binary format has it: type, function, export, code. */
+function moduleWith(callback: string): Buffer {
+  const name = [callback.length, ...Buffer.from(callback)];
+  const section = (id: number, ...body: number[]): number[] => [id, body.length, ...body];
+  return Buffer.from([
+    ...EMPTY_MODULE,
+    ...section(1, 1, 0x60, 3, 0x7f, 0x7f, 0x7f, 1, 0x7f),
+    ...section(3, 1, 0),
+    ...section(7, 1, ...name, 0, 0),
+    ...section(10, 1, 4, 0, 0x41, 0, 0x0b),
+  ]);
+}
 
 afterAll(() => rm(filters, { recursive: true }));
 

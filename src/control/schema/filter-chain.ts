@@ -80,7 +80,7 @@ const filter = () =>
 export const filterChainSpec = z
   .strictObject({
     targetRefs: z
-      .array(targetRef(['Gateway', 'HTTPRoute', 'Upstream']))
+      .array(targetRef(['Gateway', 'HTTPRoute', 'TCPRoute', 'Upstream']))
       .max(64)
       .default([])
       .describe(

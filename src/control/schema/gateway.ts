@@ -62,25 +62,35 @@ const listenerTls = () =>
 const listener = () =>
   z.strictObject({
     name: sectionName().describe('Unique in the Gateway; sectionName of references.'),
-    hostname: hostname().optional().describe('Exact or *.example.com. Any where left out.'),
+    hostname: hostname().optional().describe('Exact or *.example.com. Any where left out. Not for TCP.'),
     port: port(),
-    protocol: oneOf(['HTTP', 'HTTPS', 'TLS', 'TCP', 'UDP'], ['HTTP', 'HTTPS']),
-    tls: listenerTls().optional().describe('Required for HTTPS, forbidden for HTTP.'),
+    protocol: oneOf(['HTTP', 'HTTPS', 'TLS', 'TCP', 'UDP'], ['HTTP', 'HTTPS', 'TLS', 'TCP']).describe(
+      'HTTP and HTTPS take HTTPRoutes; TCP, and TLS that ends here, take a TCPRoute.',
+    ),
+    tls: listenerTls().optional().describe('Required for HTTPS and TLS, forbidden for HTTP and TCP.'),
     allowedRoutes: allowedRoutes().prefault({}),
   });
 
 type Listener = z.output<ReturnType<typeof listener>>;
 
 function checkListener(item: Listener, path: (string | number)[], ctx: z.RefinementCtx): void {
-  if (item.protocol === 'HTTP' && item.tls !== undefined) {
-    refuse(ctx, 'WEIR1046', 'must not be set for protocol HTTP; did you mean protocol: HTTPS?', [
-      ...path,
-      'tls',
-    ]);
+  const secure = item.protocol === 'HTTPS' || item.protocol === 'TLS';
+  if (!secure && item.tls !== undefined) {
+    const meant = item.protocol === 'HTTP' ? 'HTTPS' : 'TLS';
+    const message = `must not be set for protocol ${item.protocol}; did you mean protocol: ${meant}?`;
+    refuse(ctx, 'WEIR1046', message, [...path, 'tls']);
   }
-  if (item.protocol === 'HTTPS' && (item.tls?.certificateRefs.length ?? 0) === 0) {
+  if (item.protocol === 'TCP' && item.hostname !== undefined) {
+    const message = 'must not be set for protocol TCP: without TLS a connection names no host';
+    refuse(ctx, 'WEIR1046', message, [...path, 'hostname']);
+  }
+  if (
+    secure &&
+    (item.tls?.mode as string | undefined) !== 'Passthrough' &&
+    (item.tls?.certificateRefs.length ?? 0) === 0
+  ) {
     const at = item.tls === undefined ? path : [...path, 'tls'];
-    refuse(ctx, 'WEIR1041', 'protocol HTTPS needs tls.certificateRefs', at);
+    refuse(ctx, 'WEIR1041', `protocol ${item.protocol} needs tls.certificateRefs`, at);
   }
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { object } from './meta.ts';
-import { parentRef } from './reference.ts';
+import { backendRef, parentRef } from './reference.ts';
 import {
   checkRegex,
   duration,
@@ -10,7 +10,6 @@ import {
   hostname,
   integer,
   kind,
-  namespaceName,
   notYet,
   objectName,
   oneOf,
@@ -196,20 +195,8 @@ const ROUTE_FILTERS = [
 ] as const;
 const BACKEND_FILTERS = ['RequestHeaderModifier', 'ResponseHeaderModifier'] as const;
 
-const backendRef = () =>
-  z.strictObject({
-    group: group().default('').describe('"" for a Service, policy.weir for an Upstream.'),
-    kind: kind().default('Service').describe('Service or Upstream.'),
-    namespace: namespaceName()
-      .optional()
-      .describe('Default: that of the route. Another one needs a ReferenceGrant.'),
-    name: objectName(),
-    port: port().optional().describe('Required for a Service, not allowed for an Upstream.'),
-    weight: integer(0, 1_000_000)
-      .default(1)
-      .describe('Share of the requests, relative to the other backends.'),
-    filters: z.array(routeFilter(BACKEND_FILTERS)).max(16).default([]),
-  });
+const filteredBackendRef = () =>
+  backendRef().extend({ filters: z.array(routeFilter(BACKEND_FILTERS)).max(16).default([]) });
 
 const timeouts = () =>
   z
@@ -245,7 +232,7 @@ const rule = () =>
         .describe('Any of them; every request where left out.'),
       filters: z.array(routeFilter(ROUTE_FILTERS)).max(16).default([]),
       backendRefs: z
-        .array(backendRef())
+        .array(filteredBackendRef())
         .max(16)
         .default([])
         .describe('Without one, and without a redirect, the answer is 500.'),

@@ -4,6 +4,7 @@ import { filterChain } from './filter-chain.ts';
 import { gateway, gatewayClass, referenceGrant } from './gateway.ts';
 import { httpRoute } from './http-route.ts';
 import { listenerPolicy, telemetry, trafficPolicy } from './policy.ts';
+import { tcpRoute } from './tcp-route.ts';
 import { trustedKey } from './trusted-key.ts';
 import { certificate, upstream, wasmModule } from './upstream.ts';
 
@@ -12,6 +13,7 @@ export const KINDS = {
   Gateway: gateway,
   GatewayClass: gatewayClass,
   HTTPRoute: httpRoute,
+  TCPRoute: tcpRoute,
   ReferenceGrant: referenceGrant,
   Service: service,
   EndpointSlice: endpointSlice,
@@ -44,7 +46,6 @@ export const PLANNED_KINDS: Readonly<Record<string, string>> = {
   ListenerSet: 'gateway.networking.k8s.io',
   GRPCRoute: 'gateway.networking.k8s.io',
   TLSRoute: 'gateway.networking.k8s.io',
-  TCPRoute: 'gateway.networking.k8s.io',
   UDPRoute: 'gateway.networking.k8s.io',
   BackendTLSPolicy: 'gateway.networking.k8s.io',
   AccessPolicy: 'policy.weir',

@@ -90,10 +90,12 @@ const retry = () =>
 export const trafficPolicySpec = z
   .strictObject({
     targetRefs: z
-      .array(targetRef(['Gateway', 'HTTPRoute', 'Upstream']))
+      .array(targetRef(['Gateway', 'HTTPRoute', 'TCPRoute', 'Upstream']))
       .min(1)
       .max(64)
-      .describe('A Gateway, a listener, a route or a rule.'),
+      .describe(
+        'A Gateway, a listener, a route or a rule. For a TCPRoute: timeouts.idle, and retry of connecting.',
+      ),
     timeouts: z
       .strictObject({
         request: duration()
@@ -102,7 +104,9 @@ export const trafficPolicySpec = z
         perTry: duration()
           .optional()
           .describe('One attempt, until the head of its answer. Default: no limit of its own.'),
-        idle: duration().optional().describe('No byte in either direction. 0s: no limit. Default: 5m.'),
+        idle: duration()
+          .optional()
+          .describe('No byte in either direction. 0s: no limit. Default: 5m, for a TCPRoute 1h.'),
         connect: notYet('Time to connect.', 'use timeouts.connect of the Upstream'),
       })
       .optional(),
@@ -120,7 +124,29 @@ export const trafficPolicySpec = z
       if (target.kind === 'Upstream')
         refuse(ctx, 'WEIR1045', '"Upstream" as a target is not supported yet', ['targetRefs', i, 'kind']);
     }
+    if (spec.targetRefs.some(({ kind }) => kind === 'TCPRoute')) checkTcp(spec, ctx);
   });
+
+/** What is about requests has no meaning for connections, and must not look as if it had. */
+function checkTcp(spec: TcpFields, ctx: z.RefinementCtx): void {
+  const { timeouts, retry } = spec;
+  for (const field of ['request', 'perTry'] as const) {
+    if (timeouts?.[field] === undefined) continue;
+    refuse(ctx, 'WEIR1046', 'must not be set for a TCPRoute, where timeouts.idle alone has a meaning', [
+      'timeouts',
+      field,
+    ]);
+  }
+  if (retry?.on !== undefined && !retry.on.includes('connect-failure')) {
+    const message = 'must list connect-failure for a TCPRoute: nothing else of it can be tried again';
+    refuse(ctx, 'WEIR1046', message, ['retry', 'on']);
+  }
+}
+
+interface TcpFields {
+  readonly timeouts?: { readonly request?: unknown; readonly perTry?: unknown } | undefined;
+  readonly retry?: { readonly on?: readonly (string | number)[] | undefined } | undefined;
+}
 
 export const trafficPolicy = object(VERSIONS, 'TrafficPolicy', trafficPolicySpec).describe(
   'Timeouts and retries. Policies of inner scopes win, field by field.',

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { group, kind, namespaceName, objectName, port, sectionName } from './scalar.ts';
+import { group, integer, kind, namespaceName, objectName, port, sectionName } from './scalar.ts';
 
 export const GATEWAY_GROUP = 'gateway.networking.k8s.io';
 export const POLICY_GROUP = 'policy.weir';
@@ -13,6 +13,21 @@ export const parentRef = () =>
     name: objectName().describe('The Gateway.'),
     sectionName: sectionName().optional().describe('One listener of it; all that fit where left out.'),
     port: port().optional().describe('Only listeners on this port.'),
+  });
+
+/** Gateway API BackendRef. */
+export const backendRef = () =>
+  z.strictObject({
+    group: group().default('').describe('"" for a Service, policy.weir for an Upstream.'),
+    kind: kind().default('Service').describe('Service or Upstream.'),
+    namespace: namespaceName()
+      .optional()
+      .describe('Default: that of the route. Another one needs a ReferenceGrant.'),
+    name: objectName(),
+    port: port().optional().describe('Required for a Service, not allowed for an Upstream.'),
+    weight: integer(0, 1_000_000)
+      .default(1)
+      .describe('Share of the requests or connections, relative to the other backends.'),
   });
 
 /** Gateway API SecretObjectReference. */

@@ -1,0 +1,43 @@
+import * as z from 'zod';
+import { object } from './meta.ts';
+import { backendRef, parentRef } from './reference.ts';
+import { notYet, refuse, sectionName } from './scalar.ts';
+
+const VERSIONS = ['gateway.networking.k8s.io/v1alpha2', 'gateway.networking.k8s.io/v1'] as const;
+
+const rule = () =>
+  z.strictObject({
+    name: sectionName()
+      .optional()
+      .describe('sectionName of policies, and the name in logs. Default: the index.'),
+    backendRefs: z
+      .array(backendRef())
+      .min(1)
+      .max(16)
+      .describe('Each connection goes to one of them. Weight 0: only if a filter chooses it.'),
+  });
+
+export const tcpRouteSpec = z
+  .strictObject({
+    parentRefs: z
+      .array(parentRef())
+      .min(1)
+      .max(32)
+      .describe('The Gateways or listeners to attach to, of protocol TCP or TLS.'),
+    rules: z.array(rule()).min(1).max(16).describe('Exactly one.'),
+    useDefaultGateways: notYet('Attaches to default Gateways.'),
+  })
+  .superRefine((spec, ctx) => {
+    if (spec.rules.length > 1) {
+      refuse(ctx, 'WEIR1046', 'a TCPRoute has one rule: nothing in a connection could choose another', [
+        'rules',
+        1,
+      ]);
+    }
+  });
+
+export const tcpRoute = object(VERSIONS, 'TCPRoute', tcpRouteSpec).describe(
+  'Where the connections of a TCP listener go.',
+);
+
+export type TcpRouteSpec = z.output<typeof tcpRouteSpec>;
