@@ -10,6 +10,7 @@ import { pino } from 'pino';
 import { loadConfiguration } from '../../src/control/load.ts';
 import { formatDiagnostics } from '../../src/control/diagnostic.ts';
 import { LocalLedger } from '../../src/runtime/ledger.ts';
+import { LocalSharedState } from '../../src/runtime/wasm/shared.ts';
 import { Runtime } from '../../src/runtime/runtime.ts';
 
 /** What the worker answers to `sample`. */
@@ -30,7 +31,12 @@ new PerformanceObserver((list) => {
 
 const loaded = await loadConfiguration([process.argv[2]!], {});
 if (loaded.snapshot === null) throw new Error(formatDiagnostics(loaded.diagnostics, { color: false }));
-const runtime = new Runtime({ workerId: 0, ledger: new LocalLedger(), log: pino({ level: 'silent' }) });
+const runtime = new Runtime({
+  workerId: 0,
+  ledger: new LocalLedger(),
+  shared: new LocalSharedState(),
+  log: pino({ level: 'silent' }),
+});
 runtime.swap(await runtime.stage(loaded.snapshot, loaded.code));
 
 process.on('message', (question) => {

@@ -120,6 +120,7 @@ function restingWorker(): WorkerDump {
     workers: 1,
     drainMs: 0,
     log: { logger: pino({ level: 'silent' }), dropped: () => 0, flush: () => undefined },
+    sharedFolder: null,
     makeRuntime: () => ({}) as SteeredRuntime<never>,
   });
   return {

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { LocalLedger } from '../runtime/ledger.ts';
 import { WasmHost } from '../runtime/wasm/plugin.ts';
 import { compileModule } from '../runtime/wasm/module.ts';
-import { LocalSharedStore } from '../runtime/wasm/shared.ts';
+import { LocalSharedState } from '../runtime/wasm/shared.ts';
 import { faultOf } from '../runtime/stage-fault.ts';
 import type { CanaryJob, CanaryReport } from './canary.ts';
 
@@ -23,7 +23,7 @@ const host = new WasmHost({
   // Sent, and never answered: a plugin that fetches something in its start waits for traffic to have it.
   callouts: { httpCall: () => ++lastToken, cancel: () => undefined },
   grpc: { open: () => ({ send: () => true, end: () => undefined, cancel: () => undefined }) },
-  shared: new LocalSharedStore(),
+  shared: new LocalSharedState(),
   metrics: {
     define: () => 1,
     add: () => undefined,

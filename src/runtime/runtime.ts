@@ -15,7 +15,7 @@ import { TimerWheel } from './timer-wheel.ts';
 import { LogLevel } from './wasm/abi.ts';
 import type { PluginHealth } from './wasm/instance-group.ts';
 import { WasmHost, type Plugin } from './wasm/plugin.ts';
-import { LocalSharedStore } from './wasm/shared.ts';
+import type { SharedState } from './wasm/shared.ts';
 import { type Log, WorkerState } from './worker-state.ts';
 
 /** How long the first look-up of names may hold a stage up; what is not known by then is looked up behind it. */
@@ -29,6 +29,7 @@ const HEAP_RECOVERS = 0.75;
 export interface RuntimeDeps {
   readonly workerId: number;
   readonly ledger: Ledger;
+  readonly shared: SharedState;
   readonly log: Log;
   /** Of `LogLevel`: guests' lines below it are not made. Default: Info. */
   readonly logLevel?: number;
@@ -107,7 +108,7 @@ export class Runtime {
       log: (level, plugin, message) => logLine(deps.log, level, plugin, message),
       callouts: new Callouts(wheel, (id) => this.#plugins.cluster(id)),
       grpc: this.#grpc,
-      shared: new LocalSharedStore(),
+      shared: deps.shared,
       metrics: new GuestMetrics(this.#metrics),
       ledger: deps.ledger,
       now: () => Date.now(),

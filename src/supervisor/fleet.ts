@@ -56,6 +56,8 @@ export class Fleet {
   /** Workers that met a fault which nobody caught. */
   uncaughtFaults = 0;
   private watchdog: NodeJS.Timeout | null = null;
+  /** Of the newest process. */
+  private lastId = 0;
   private watchedAt = 0;
   private readonly exitListeners = new Set<() => void>();
 
@@ -197,6 +199,11 @@ export class Fleet {
     for (const worker of this.everyProcess()) if (!worker.hasExited) worker.kill();
   }
 
+  private peers(): Extract<Parameters<WorkerProcess['send']>[0], { type: 'peers' }> {
+    const alive = this.everyProcess().filter((worker) => !worker.hasExited);
+    return { type: 'peers', alive: alive.map(({ id }) => id), upTo: this.lastId };
+  }
+
   private everyProcess(): WorkerProcess[] {
     return [...this.slots.flatMap((slot) => slot.process ?? []), ...this.leaving];
   }
@@ -213,13 +220,20 @@ export class Fleet {
   private fork(slot: Slot): void {
     slot.restartTimer = null;
     const events: WorkerEvents = {
-      up: (worker) => void this.catchUp(worker),
+      up: (worker) => {
+        worker.send(this.peers());
+        void this.catchUp(worker);
+      },
       ledger: (worker, asks) => this.options.onLedger(worker.id, asks),
+      wake: (workers) => {
+        for (const id of workers) this.sendTo(id, { type: 'wake' });
+      },
       failing: (worker) => this.detach(slot, worker),
       tripped: (trip) => this.options.onTrip(trip),
       exited: (worker, code, signal) => this.exited(slot, worker, code, signal),
     };
     slot.process = new WorkerProcess(slot.index, this.options.environment(slot.index), events);
+    this.lastId = slot.process.id;
   }
 
   /** A process that ends by itself makes room at once. */
@@ -234,6 +248,7 @@ export class Fleet {
   private exited(slot: Slot, worker: WorkerProcess, code: number | null, signal: string | null): void {
     this.options.onExit(worker.id, worker.lastDump);
     this.leaving.delete(worker);
+    for (const each of this.everyProcess()) each.send(this.peers());
     if (!this.draining) {
       this.options.log.error({ worker: slot.index, workerPid: worker.pid, code, signal }, 'a worker exited');
       if (slot.process === worker) {

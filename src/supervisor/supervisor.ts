@@ -12,6 +12,7 @@ import { entryOf, entryPathOf } from './entry.ts';
 import { Fleet } from './fleet.ts';
 import { SharedLedger } from './ledger.ts';
 import { MetricsBoard } from './metrics.ts';
+import { makeSharedFolder } from './shared-folder.ts';
 import { StatusView } from './status-view.ts';
 
 export interface SupervisorOptions {
@@ -60,6 +61,8 @@ export class Supervisor {
       send: (worker, replies) => this.fleet.sendTo(worker, { type: 'ledger', replies }),
       now: machineNow,
     });
+    // One worker is the whole machine: what it shares stays in its memory.
+    const sharedFolder = options.workers > 1 ? makeSharedFolder() : null;
     this.fleet = new Fleet({
       size: options.workers,
       entry: entryPathOf('worker'),
@@ -69,6 +72,7 @@ export class Supervisor {
           workers: options.workers,
           level: this.logger.level,
           drainMs: options.drainMs,
+          sharedFolder,
         }),
       }),
       log: log.logger,

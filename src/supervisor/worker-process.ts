@@ -18,6 +18,8 @@ export interface WorkerEvents {
   /** The process runs and waits for a snapshot. */
   up(worker: WorkerProcess): void;
   ledger(worker: WorkerProcess, asks: readonly LedgerAsk[]): void;
+  /** Items of shared queues wait for other workers. */
+  wake(workers: readonly number[]): void;
   /** It met a fault that nobody caught; it drains and exits by itself. */
   failing(worker: WorkerProcess): void;
   tripped(trip: FilterTrip): void;
@@ -160,6 +162,9 @@ export class WorkerProcess {
         break;
       case 'tripped':
         this.events.tripped(message.trip);
+        break;
+      case 'wake':
+        this.events.wake(message.workers);
         break;
       case 'failing':
         this.isLeaving = true;

@@ -12,6 +12,7 @@ const settings = JSON.parse(process.env['WEIR_WORKER'] ?? '{}') as {
   readonly workers: number;
   readonly level: string;
   readonly drainMs: number;
+  readonly sharedFolder: string | null;
 };
 
 if (!cluster.isWorker || !process.send) {
@@ -23,10 +24,11 @@ const log = openLog('worker', settings.level, { worker: settings.id });
 new WorkerProgram({
   ...settings,
   log,
-  makeRuntime: (ledger, onTrip) =>
+  makeRuntime: (ledger, shared, onTrip) =>
     new Runtime({
       workerId: settings.id,
       ledger,
+      shared,
       log: log.logger,
       logLevel: guestLogLevel(settings.level),
       onTrip,

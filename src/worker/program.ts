@@ -1,6 +1,8 @@
 import cluster from 'node:cluster';
+import { rmSync } from 'node:fs';
 import type { Ledger } from '../runtime/ledger.ts';
 import { LocalLedger } from '../runtime/ledger.ts';
+import { LocalSharedState, type SharedState } from '../runtime/wasm/shared.ts';
 import type { MetricFamily } from '../runtime/metrics.ts';
 import type { FilterTrip, RuntimeStatus } from '../runtime/runtime.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
@@ -10,6 +12,7 @@ import type { Log } from './log.ts';
 import type { Code } from '../runtime/stage-fault.ts';
 import { family } from './metric-family.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
+import { SharedLog } from './shared-log.ts';
 
 /** Milliseconds on the clock that all processes of the machine share. */
 export function machineNow(): number {
@@ -32,32 +35,48 @@ export interface WorkerProgramOptions<Staged> {
   readonly workers: number;
   /** How long streams may go on where the supervisor is gone. */
   readonly drainMs: number;
+  /** Where workers share the data of guests; null: there is one worker. */
+  readonly sharedFolder: string | null;
   readonly log: Log;
-  makeRuntime(ledger: Ledger, onTrip: (trip: FilterTrip) => void): SteeredRuntime<Staged>;
+  makeRuntime(
+    ledger: Ledger,
+    shared: SharedState,
+    onTrip: (trip: FilterTrip) => void,
+  ): SteeredRuntime<Staged>;
 }
 
 /** After a fault that nobody caught, streams get this long. */
 const FAILING_DRAIN_MS = 5000;
 const HEARTBEAT_MS = 500;
+/** A folder that is gone fails each call: one line in this time tells of it. */
+const SHARED_FAILURE_MS = 10_000;
 
 /** A worker process: one runtime, steered over the channel to the supervisor. */
 export class WorkerProgram<Staged> {
   private readonly options: WorkerProgramOptions<Staged>;
   private readonly runtime: SteeredRuntime<Staged>;
-  private readonly shared: LeasedLedger | null;
+  private readonly ledger: LeasedLedger | null;
+  private readonly shared: SharedLog | null;
+  /** Workers to be told of items in shared queues, once in a turn of the event loop. */
+  private readonly toWake = new Set<number>();
+  private sharedFailedAt = -Infinity;
   private readonly staged = new Map<number, Staged>();
   private readonly discarded = new Set<number>();
   private leaving = false;
+  private orphan = false;
 
   constructor(options: WorkerProgramOptions<Staged>) {
     this.options = options;
     // One worker is the whole machine: its limits need nobody else.
-    this.shared =
+    this.ledger =
       options.workers > 1
         ? new LeasedLedger({ now: machineNow, send: (asks) => this.send({ type: 'ledger', asks }) })
         : null;
-    this.runtime = options.makeRuntime(this.shared ?? new LocalLedger(), (trip) =>
-      this.send({ type: 'tripped', trip }),
+    this.shared = options.sharedFolder === null ? null : this.openShared(options.sharedFolder);
+    this.runtime = options.makeRuntime(
+      this.ledger ?? new LocalLedger(),
+      this.shared ?? new LocalSharedState(),
+      (trip) => this.send({ type: 'tripped', trip }),
     );
   }
 
@@ -94,9 +113,48 @@ export class WorkerProgram<Staged> {
         this.options.log.logger.level = message.level;
         break;
       case 'ledger':
-        this.shared?.receive(message.replies);
+        this.ledger?.receive(message.replies);
+        break;
+      case 'wake':
+        this.shared?.sync();
+        break;
+      case 'peers':
+        this.shared?.keepOnly(new Set(message.alive), message.upTo);
         break;
     }
+  }
+
+  /** Null where the folder cannot be used: better a worker that shares with nobody than none. */
+  private openShared(folder: string): SharedLog | null {
+    try {
+      return this.makeShared(folder);
+    } catch (err) {
+      this.options.log.logger.error({ err, folder }, 'this worker shares no data with the others');
+      return null;
+    }
+  }
+
+  private makeShared(folder: string): SharedLog {
+    return new SharedLog({
+      folder,
+      worker: cluster.worker!.id,
+      wake: (worker) => {
+        if (this.toWake.size === 0) setImmediate(() => this.wake());
+        this.toWake.add(worker);
+      },
+      failed: (err) => {
+        const now = performance.now();
+        if (now - this.sharedFailedAt < SHARED_FAILURE_MS) return;
+        this.sharedFailedAt = now;
+        this.options.log.logger.error({ err, folder }, 'shared data cannot be read or written');
+      },
+    });
+  }
+
+  private wake(): void {
+    const workers = [...this.toWake];
+    this.toWake.clear();
+    this.send({ type: 'wake', workers });
   }
 
   private async stage(id: number, snapshot: Snapshot, code: Code): Promise<void> {
@@ -148,7 +206,7 @@ export class WorkerProgram<Staged> {
   }
 
   private families(): MetricFamily[] {
-    const { local, asked, timedOut } = this.shared?.counts ?? { local: 0, asked: 0, timedOut: 0 };
+    const { local, asked, timedOut } = this.ledger?.counts ?? { local: 0, asked: 0, timedOut: 0 };
     return [
       family(
         'counter',
@@ -174,6 +232,18 @@ export class WorkerProgram<Staged> {
         'Requests refused because the supervisor did not answer in time.',
         timedOut,
       ),
+      family(
+        'counter',
+        'weir_shared_writes_total',
+        'Writes to shared data and queues that workers put into their common log.',
+        this.shared?.counts.steps ?? 0,
+      ),
+      family(
+        'counter',
+        'weir_shared_failures_total',
+        'Accesses to shared data and queues that failed because the common log could not be read or written.',
+        this.shared?.counts.failures ?? 0,
+      ),
     ];
   }
 
@@ -183,6 +253,7 @@ export class WorkerProgram<Staged> {
     if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
     if (this.leaving) return;
     this.options.log.logger.error('the supervisor is gone, draining');
+    this.orphan = true;
     void this.leave(this.options.drainMs, 1);
   }
 
@@ -208,6 +279,9 @@ export class WorkerProgram<Staged> {
   }
 
   private exit(code: number): void {
+    // The supervisor would have done it.
+    if (this.orphan && this.options.sharedFolder !== null)
+      rmSync(this.options.sharedFolder, { recursive: true, force: true });
     this.options.log.flush();
     process.exit(code);
   }

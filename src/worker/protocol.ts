@@ -15,7 +15,11 @@ export type ToWorker =
   | { readonly type: 'drain'; readonly limitMs: number }
   | { readonly type: 'dump'; readonly id: number }
   | { readonly type: 'level'; readonly level: string }
-  | { readonly type: 'ledger'; readonly replies: readonly LedgerReply[] };
+  | { readonly type: 'ledger'; readonly replies: readonly LedgerReply[] }
+  /** Items of shared queues wait for this worker. */
+  | { readonly type: 'wake' }
+  /** The worker processes that there are, by their ids; `upTo` is the newest of them. */
+  | { readonly type: 'peers'; readonly alive: readonly number[]; readonly upTo: number };
 
 export type FromWorker =
   | { readonly type: 'up' }
@@ -26,7 +30,9 @@ export type FromWorker =
   | { readonly type: 'alive' }
   | { readonly type: 'failing' }
   | { readonly type: 'tripped'; readonly trip: FilterTrip }
-  | { readonly type: 'ledger'; readonly asks: readonly LedgerAsk[] };
+  | { readonly type: 'ledger'; readonly asks: readonly LedgerAsk[] }
+  /** Items of shared queues wait for those workers. */
+  | { readonly type: 'wake'; readonly workers: readonly number[] };
 
 export interface WorkerDump {
   readonly families: readonly MetricFamily[];

@@ -1,5 +1,6 @@
 /** A worker's data plane in the test's own process, with a snapshot written by hand. */
 import { LocalLedger } from '../../src/runtime/ledger.ts';
+import { LocalSharedState } from '../../src/runtime/wasm/shared.ts';
 import { DEFAULT_CAPABILITIES } from '../../src/runtime/wasm/capabilities.ts';
 import { Runtime } from '../../src/runtime/runtime.ts';
 import {
@@ -163,7 +164,12 @@ export class DataPlane {
     line: LogLine = show,
   ): Promise<DataPlane> {
     const log = { debug: line, info: line, warn: line, error: line };
-    const runtime = new Runtime({ workerId: 0, ledger: new LocalLedger(), log });
+    const runtime = new Runtime({
+      workerId: 0,
+      ledger: new LocalLedger(),
+      shared: new LocalSharedState(),
+      log,
+    });
     const plane = new DataPlane(await freePort(), runtime);
     atEnd(() => runtime.drain(0));
     await plane.apply(part, code);

@@ -90,6 +90,7 @@ class StandIn implements SteeredRuntime<Staged> {
 new WorkerProgram({
   ...settings,
   drainMs: 1000,
+  sharedFolder: null,
   log: openLog('worker', settings.level),
   makeRuntime: () => new StandIn(),
 }).start();

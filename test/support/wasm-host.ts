@@ -8,7 +8,7 @@ import { CAPABILITIES } from '../../src/runtime/wasm/capabilities.ts';
 import { compileModule, type CompiledModule, type ModuleLimits } from '../../src/runtime/wasm/module.ts';
 import type { PluginMetrics } from '../../src/runtime/wasm/plugin-metrics.ts';
 import { WasmHost, type Plugin, type WasmHostDeps } from '../../src/runtime/wasm/plugin.ts';
-import { LocalSharedStore } from '../../src/runtime/wasm/shared.ts';
+import { LocalSharedState } from '../../src/runtime/wasm/shared.ts';
 
 export interface LogLine {
   readonly level: number;
@@ -167,7 +167,7 @@ export class TestHost {
   readonly callouts = new ManualCallouts();
   readonly grpc = new ManualGrpc();
   readonly metrics = new RecordedMetrics();
-  readonly shared = new LocalSharedStore();
+  readonly shared = new LocalSharedState();
   readonly ledger = new ManualLedger();
   readonly trips: { plugin: string; reason: string }[] = [];
   readonly host: WasmHost;

@@ -49,9 +49,12 @@ export const RANDOM_BYTES = 64 * KiB;
 export const PROPERTY_PATH_BYTES = KiB;
 export const PROPERTY_VALUE_BYTES = 64 * KiB;
 
-/** One namespace of shared data. */
+/** Shared data of one tenant and VM id. */
 export const SHARED_BYTES = MiB;
 export const SHARED_KEYS = 1024;
+/** Shared data and queues of all tenants. */
+export const SHARED_TOTAL_BYTES = 32 * MiB;
+/** Of one tenant and VM id. */
 export const QUEUES = 64;
 /** One queue. */
 export const QUEUE_ITEMS = 1024;

@@ -11,9 +11,9 @@ import { Heap } from './heap.ts';
 import { InstanceGroup, type PluginHealth } from './instance-group.ts';
 import type { CompiledModule } from './module.ts';
 import { MetricTable, type PluginMetrics } from './plugin-metrics.ts';
-import { SharedQueues } from './queues.ts';
+import { QueueConsumers } from './queues.ts';
 import type { RootContext } from './root.ts';
-import { spaceOf, type SharedStore } from './shared.ts';
+import { spaceOf, type SharedState } from './shared.ts';
 import type { StreamHost } from './stream-host.ts';
 
 export { Wants } from './abi.ts';
@@ -23,7 +23,7 @@ export interface WasmHostDeps {
   log(level: number, plugin: string, message: string): void;
   readonly callouts: CalloutTransport;
   readonly grpc: GrpcTransport;
-  readonly shared: SharedStore;
+  readonly shared: SharedState;
   readonly metrics: PluginMetrics;
   readonly ledger: Ledger;
   /** Milliseconds since 1970. */
@@ -41,7 +41,7 @@ export interface WasmHostDeps {
 /** The Proxy-Wasm host of one worker: what plugins share. */
 export class WasmHost {
   readonly deps: WasmHostDeps;
-  readonly queues = new SharedQueues();
+  readonly queues: QueueConsumers;
   readonly heap = new Heap();
   readonly logLevel: number;
   /** Groups that more than one plugin may join, by what has to be equal for it. */
@@ -49,6 +49,7 @@ export class WasmHost {
 
   constructor(deps: WasmHostDeps) {
     this.deps = deps;
+    this.queues = new QueueConsumers(deps.shared);
     this.logLevel = deps.logLevel ?? LogLevel.Info;
   }
 
@@ -93,7 +94,7 @@ export class WasmHost {
 
 /** One configuration of a module at its place in a chain: a root context in each instance of its group. */
 export class Plugin {
-  readonly host: WasmHostDeps & { readonly queues: SharedQueues };
+  readonly host: WasmHostDeps;
   readonly group: InstanceGroup;
   readonly module: CompiledModule;
   readonly spec: PluginSpec;
@@ -125,7 +126,7 @@ export class Plugin {
   #lastStreamGone: (() => void) | null = null;
 
   constructor(host: WasmHost, group: InstanceGroup, spec: PluginSpec) {
-    this.host = { ...host.deps, queues: host.queues, now: () => host.deps.now() };
+    this.host = { ...host.deps, now: () => host.deps.now() };
     this.group = group;
     this.module = group.module;
     this.spec = spec;
@@ -134,7 +135,7 @@ export class Plugin {
     this.logLevel = host.logLevel;
     this.configuration = Buffer.from(spec.configuration);
     this.vmConfiguration = Buffer.from(spec.vmConfiguration);
-    this.space = spaceOf(spec.tenant, spec.vmId);
+    this.space = spaceOf(spec.tenant, Buffer.from(spec.vmId).toString('latin1'));
     this.emptyWhenMissing = group.module.abi === '0.1.0';
     this.metrics = group.metrics;
     this.#clusters = new Map(spec.callouts);
@@ -144,7 +145,13 @@ export class Plugin {
   /** @throws PluginStartError */
   start(): void {
     for (const warning of this.module.warnings) this.warnOnce(warning);
-    this.group.join(this);
+    this.host.shared.hold(this.space);
+    try {
+      this.group.join(this);
+    } catch (error) {
+      this.host.shared.release(this.space);
+      throw error;
+    }
   }
 
   get health(): PluginHealth {
@@ -198,6 +205,7 @@ export class Plugin {
     if (this.#streams > 0) await new Promise<void>((resolve) => (this.#lastStreamGone = resolve));
     this.#lastStreamGone = null;
     await this.group.leave(this);
+    this.host.shared.release(this.space);
   }
 
   /** A root context in an instance that gets one stream more. */

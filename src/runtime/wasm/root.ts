@@ -134,5 +134,6 @@ export class RootContext {
     this.#timer = null;
     this.callouts.cancel();
     this.grpc.cancel();
+    this.vm.group.host.queues.remove(this);
   }
 }

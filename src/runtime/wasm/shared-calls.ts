@@ -1,10 +1,10 @@
 import { Status } from './abi.ts';
 import type { HostCalls } from './host-calls.ts';
 import { Interner, latin1 } from './intern.ts';
-import { SHARED_BYTES } from './limits.ts';
+import { QUEUE_BYTES, SHARED_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { writeU32 } from './pairs.ts';
-import { spaceOf } from './shared.ts';
+import { prefixOf, spaceOf } from './shared.ts';
 import type { Vm } from './vm.ts';
 
 /** Byte by byte, so that no two keys become one. */
@@ -12,6 +12,9 @@ const names = new Interner(latin1);
 
 /** Shared data and shared queues. They take effect at once: other instances see them within the callback. */
 export function sharedCalls(vm: Vm): HostCalls {
+  const { shared } = vm.group.host.deps;
+  // All plugins of an instance are of one tenant.
+  const prefix = prefixOf(vm.plugin.spec.tenant);
   const read = (at: number, size: number): string => names.at(vm.words(), at >>> 0, size >>> 0);
 
   return {
@@ -31,7 +34,7 @@ export function sharedCalls(vm: Vm): HostCalls {
       ) {
         return Status.InvalidMemoryAccess;
       }
-      const found = vm.plugin.host.shared.get(vm.plugin.space, read(key, keySize));
+      const found = shared.get(vm.plugin.space, read(key, keySize));
       if (found === undefined) return Status.NotFound;
       const status = vm.give(found.value, 0, found.value.length, outData >>> 0, outSize >>> 0);
       if (status === Status.Ok) writeU32(vm.view(), outCas >>> 0, found.cas);
@@ -49,14 +52,14 @@ export function sharedCalls(vm: Vm): HostCalls {
       if (!holds(memory, key, keySize) || !holds(memory, value, valueSize)) return Status.InvalidMemoryAccess;
       if ((keySize >>> 0) + (valueSize >>> 0) > SHARED_BYTES) return full(vm, 'proxy_set_shared_data');
       const bytes = memory.slice(value >>> 0, (value >>> 0) + (valueSize >>> 0));
-      const status = vm.plugin.host.shared.set(vm.plugin.space, read(key, keySize), bytes, cas >>> 0);
+      const status = shared.set(vm.plugin.space, read(key, keySize), bytes, cas >>> 0);
       return status === Status.InternalFailure ? full(vm, 'proxy_set_shared_data') : status;
     },
 
     proxy_register_shared_queue(name: number, nameSize: number, outId: number): Status {
       const memory = vm.memory();
       if (!holds(memory, name, nameSize) || !holds(memory, outId, 4)) return Status.InvalidMemoryAccess;
-      const id = vm.plugin.host.queues.register(vm.plugin.space, read(name, nameSize), vm.root);
+      const id = vm.group.host.queues.register(vm.root, read(name, nameSize));
       if (id === 0) return full(vm, 'proxy_register_shared_queue');
       writeU32(memory, outId >>> 0, id);
       return Status.Ok;
@@ -73,9 +76,8 @@ export function sharedCalls(vm: Vm): HostCalls {
       if (!holds(memory, vmId, vmIdSize) || !holds(memory, name, nameSize) || !holds(memory, outId, 4)) {
         return Status.InvalidMemoryAccess;
       }
-      const { plugin } = vm;
-      const owner = vmIdSize === 0 ? plugin.space : spaceOf(plugin.spec.tenant, read(vmId, vmIdSize));
-      const id = vm.plugin.host.queues.resolve(owner, read(name, nameSize));
+      const space = vmIdSize === 0 ? vm.plugin.space : spaceOf(vm.plugin.spec.tenant, read(vmId, vmIdSize));
+      const id = shared.resolve(space, read(name, nameSize));
       if (id === 0) return Status.NotFound;
       writeU32(memory, outId >>> 0, id);
       return Status.Ok;
@@ -84,19 +86,17 @@ export function sharedCalls(vm: Vm): HostCalls {
     proxy_enqueue_shared_queue(id: number, data: number, size: number): Status {
       const memory = vm.memory();
       if (!holds(memory, data, size)) return Status.InvalidMemoryAccess;
-      if (!vm.plugin.host.queues.has(id >>> 0)) return Status.NotFound;
+      if (size >>> 0 > QUEUE_BYTES) return full(vm, 'proxy_enqueue_shared_queue');
       const item = memory.slice(data >>> 0, (data >>> 0) + (size >>> 0));
-      return vm.plugin.host.queues.enqueue(id >>> 0, item)
-        ? Status.Ok
-        : full(vm, 'proxy_enqueue_shared_queue');
+      const status = shared.enqueue(prefix, id >>> 0, item);
+      return status === Status.InternalFailure ? full(vm, 'proxy_enqueue_shared_queue') : status;
     },
 
     proxy_dequeue_shared_queue(id: number, outData: number, outSize: number): Status {
       const memory = vm.memory();
       if (!holds(memory, outData, 4) || !holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
-      if (!vm.plugin.host.queues.has(id >>> 0)) return Status.NotFound;
-      const item = vm.plugin.host.queues.dequeue(id >>> 0);
-      if (item === undefined) return Status.Empty;
+      const item = shared.dequeue(prefix, id >>> 0);
+      if (typeof item === 'number') return item;
       return vm.give(item, 0, item.length, outData >>> 0, outSize >>> 0);
     },
   };

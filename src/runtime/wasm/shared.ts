@@ -1,62 +1,99 @@
 import { Status } from './abi.ts';
-import { SHARED_BYTES, SHARED_KEYS } from './limits.ts';
+import { SharedTable, type SharedValue } from './shared-table.ts';
 
-export interface SharedValue {
-  readonly value: Uint8Array;
-  /** Changes with every write; never 0. */
-  readonly cas: number;
+/**
+ * The namespace of what is shared, as guests spell it: VM ids of two tenants never meet. Byte by byte, as keys
+ * and names are: a guest passes UTF-8, and one character stands for each byte of it.
+ */
+export function spaceOf(tenant: string, vmId: string): string {
+  return `${prefixOf(tenant)}${vmId}`;
+}
+
+export function prefixOf(tenant: string): string {
+  return `${Buffer.from(tenant).toString('latin1')}\0`;
 }
 
 /**
- * Shared data: values by key, in namespaces. Calls answer at once, because a guest waits for them; a
- * store that spans workers keeps its data where all of them can reach it.
+ * Shared data and queues, in spaces. Calls answer at once, because a guest waits for them, and each takes
+ * effect between two others, whatever worker they come from.
  */
-export interface SharedStore {
-  get(namespace: string, key: string): SharedValue | undefined;
+export interface SharedState {
+  get(space: string, key: string): SharedValue | undefined;
   /**
-   * @param value the store keeps it
+   * @param value the state keeps it
    * @param cas 0 writes in any case, another value only where it is the key's own; a key that is not
    *   there takes any
+   * @returns Ok, CasMismatch, or InternalFailure where there is no room
    */
-  set(
-    namespace: string,
-    key: string,
-    value: Uint8Array,
-    cas: number,
-  ): typeof Status.Ok | typeof Status.CasMismatch | typeof Status.InternalFailure;
+  set(space: string, key: string, value: Uint8Array, cas: number): Status;
+  /** A plugin of the space starts. What a space holds goes with its last plugin. */
+  hold(space: string): void;
+  release(space: string): void;
+  /** Creates or opens a queue whose items `onReady` tells of. Returns 0 where there is no room. */
+  register(space: string, name: string): number;
+  /** No root context of this worker is left to be told. */
+  unregister(id: number): void;
+  /** 0 where no such queue was registered. */
+  resolve(space: string, name: string): number;
+  /**
+   * @param prefix of the spaces whose queues the guest may use
+   * @returns Ok, NotFound, or InternalFailure where the queue is full
+   */
+  enqueue(prefix: string, id: number, item: Uint8Array): Status;
+  /** @returns the oldest item, NotFound or Empty; no other caller gets it */
+  dequeue(prefix: string, id: number): Uint8Array | Status;
+  /** Called once for each item, soon, where this worker is the one to be told. Set by the host. */
+  onReady: (queue: number) => void;
 }
 
-/** The namespace of what is shared: VM ids of two tenants never meet. */
-export function spaceOf(tenant: string, vmId: string): string {
-  return `${tenant}\0${vmId}`;
-}
+/** The state of one process that shares with no other. */
+export class LocalSharedState implements SharedState {
+  onReady: (queue: number) => void = () => undefined;
+  readonly #table = new SharedTable((_worker, queue, items) => {
+    for (let i = 0; i < items; i++) this.onReady(queue);
+  });
+  /** Plugins by space: the table knows workers, of which there is one here. */
+  readonly #holds = new Map<string, number>();
 
-interface Namespace {
-  readonly values: Map<string, SharedValue>;
-  /** Of keys and values. */
-  bytes: number;
-}
-
-/** The data of one worker process, `SHARED_KEYS` keys and `SHARED_BYTES` bytes a namespace. */
-export class LocalSharedStore implements SharedStore {
-  readonly #namespaces = new Map<string, Namespace>();
-  #lastCas = 0;
-
-  get(namespace: string, key: string): SharedValue | undefined {
-    return this.#namespaces.get(namespace)?.values.get(key);
+  get(space: string, key: string): SharedValue | undefined {
+    return this.#table.get(space, key);
   }
 
-  set(namespace: string, key: string, value: Uint8Array, cas: number): ReturnType<SharedStore['set']> {
-    let space = this.#namespaces.get(namespace);
-    if (space === undefined) this.#namespaces.set(namespace, (space = { values: new Map(), bytes: 0 }));
-    const before = space.values.get(key);
-    if (before !== undefined && cas !== 0 && cas !== before.cas) return Status.CasMismatch;
-    const bytes = space.bytes + value.length - (before === undefined ? -key.length : before.value.length);
-    if (bytes > SHARED_BYTES || (before === undefined && space.values.size >= SHARED_KEYS))
-      return Status.InternalFailure;
-    space.bytes = bytes;
-    this.#lastCas = this.#lastCas === 0xffff_ffff ? 1 : this.#lastCas + 1;
-    space.values.set(key, { value, cas: this.#lastCas });
-    return Status.Ok;
+  set(space: string, key: string, value: Uint8Array, cas: number): Status {
+    return this.#table.set(space, key, value, cas);
+  }
+
+  hold(space: string): void {
+    const count = this.#holds.get(space) ?? 0;
+    this.#holds.set(space, count + 1);
+    if (count === 0) this.#table.hold(0, space);
+  }
+
+  release(space: string): void {
+    const count = this.#holds.get(space) ?? 0;
+    if (count > 1) this.#holds.set(space, count - 1);
+    else if (this.#holds.delete(space)) this.#table.release(0, space);
+  }
+
+  register(space: string, name: string): number {
+    return this.#table.register(0, space, name);
+  }
+
+  unregister(id: number): void {
+    this.#table.unregister(0, id);
+  }
+
+  resolve(space: string, name: string): number {
+    return this.#table.resolve(space, name);
+  }
+
+  enqueue(prefix: string, id: number, item: Uint8Array): Status {
+    if (this.#table.spaceOf(id)?.startsWith(prefix) !== true) return Status.NotFound;
+    return this.#table.enqueue(id, item);
+  }
+
+  dequeue(prefix: string, id: number): Uint8Array | Status {
+    if (this.#table.spaceOf(id)?.startsWith(prefix) !== true) return Status.NotFound;
+    return this.#table.dequeue(id) ?? Status.Empty;
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
-import { LocalSharedStore } from '../../../src/runtime/wasm/shared.ts';
+import { LocalSharedState } from '../../../src/runtime/wasm/shared.ts';
 import { guest, outWord, results } from '../../support/wasm-guest.ts';
 import { TestHost } from '../../support/wasm-host.ts';
 import { runScript } from '../../support/wasm-run.ts';
@@ -23,7 +23,7 @@ describe('shared data', () => {
   });
 
   test('of two that read the same version one writes', () => {
-    const store = new LocalSharedStore();
+    const store = new LocalSharedState();
     expect(store.set('vm', 'k', Buffer.from('0'), 99)).toBe(Status.Ok);
     const { cas } = store.get('vm', 'k')!;
     expect(store.set('vm', 'k', Buffer.from('1'), cas)).toBe(Status.Ok);
@@ -33,13 +33,13 @@ describe('shared data', () => {
   });
 
   test('VM ids are namespaces', () => {
-    const store = new LocalSharedStore();
+    const store = new LocalSharedState();
     store.set('a', 'k', Buffer.from('1'), 0);
     expect(store.get('b', 'k')).toBeUndefined();
   });
 
   test('a namespace holds 1024 keys and 1 MiB', () => {
-    const store = new LocalSharedStore();
+    const store = new LocalSharedState();
     for (let i = 0; i < 1024; i++) expect(store.set('a', `${i}`, Buffer.from('x'), 0)).toBe(Status.Ok);
     expect(store.set('a', 'more', Buffer.from('x'), 0)).toBe(Status.InternalFailure);
     expect(store.set('a', '5', Buffer.alloc(1024 * 1024), 0)).toBe(Status.InternalFailure);
@@ -87,8 +87,9 @@ describe('shared queues', () => {
 
   test('a queue is bounded', async () => {
     const host = new TestHost();
-    const id = host.host.queues.register('vm', 'q', { onQueueReady: () => {} });
-    for (let i = 0; i < 1024; i++) expect(host.host.queues.enqueue(id, new Uint8Array(1))).toBe(true);
+    const id = host.shared.register('test\0vm', 'q');
+    for (let i = 0; i < 1024; i++)
+      expect(host.shared.enqueue('test\0', id, new Uint8Array(1))).toBe(Status.Ok);
     const run = await runScript((s) => s.call('proxy_enqueue_shared_queue', id, s.text('x')), { host });
     expect(run.results(1)).toEqual([Status.InternalFailure]);
   });
