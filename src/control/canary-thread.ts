@@ -50,7 +50,7 @@ async function tryOut(job: CanaryJob): Promise<void> {
       tell({ type: 'step', index, step: 'compile' });
       const bytes = job.code.get(module.digest);
       if (!bytes) throw new Error(`the code of module ${module.name} is not here`);
-      const compiled = await compileModule(bytes, { memoryBytes: module.memoryBytes });
+      const compiled = await compileModule(bytes, module);
       source = spec.source;
       tell({ type: 'step', index, step: 'start' });
       await host.startPlugin(compiled, spec);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
-import type { ModuleSpec, PluginSpec, Snapshot } from '../runtime/snapshot.ts';
+import { compiledAs, type ModuleSpec, type PluginSpec, type Snapshot } from '../runtime/snapshot.ts';
 import type { Code, StageFault } from '../runtime/stage-fault.ts';
 
 /** Bounds on one step. The host itself stops a guest after a second; these hold where it cannot. */
@@ -144,8 +144,7 @@ function only(code: Code, digests: readonly string[]): Code {
 /** Everything that decides whether a plugin starts; not its name or where it is written. */
 function identityOf(spec: PluginSpec, module: ModuleSpec): string {
   const parts = [
-    module.digest,
-    module.memoryBytes,
+    compiledAs(module),
     spec.rootId,
     spec.vmId,
     spec.vmConfiguration,

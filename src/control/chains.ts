@@ -191,11 +191,22 @@ export class ChainTable {
       own === undefined ? this.#assets.builtins.get(use)?.digest : this.#assets.modules.get(name);
     if (digest === undefined) return null;
     const object = own === undefined ? undefined : this.#config.find('Module', chain.namespace, own);
+    const limits = object?.value?.spec.limits;
     const spec: ModuleSpec = {
       name,
       digest,
       source: object?.document.position() ?? name,
-      memoryBytes: object?.value?.spec.limits.memory ?? BUILTIN_MEMORY_BYTES,
+      memoryBytes: limits?.memory ?? BUILTIN_MEMORY_BYTES,
+      ...(limits === undefined
+        ? {}
+        : {
+            cpu: {
+              perCallMs: limits.cpuPerCall,
+              perRequestMs: limits.cpuPerRequest,
+              perStartMs: limits.cpuPerStart,
+              frames: limits.callDepth,
+            },
+          }),
     };
     this.#moduleIndexes.set(name, this.modules.length);
     this.#vms.push(vmFieldsOf(object?.value?.spec ?? null));

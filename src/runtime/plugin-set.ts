@@ -1,5 +1,5 @@
 import type { Cluster } from './cluster.ts';
-import type { ModuleSpec, PluginSpec, Position, Snapshot } from './snapshot.ts';
+import { compiledAs, type ModuleSpec, type PluginSpec, type Position, type Snapshot } from './snapshot.ts';
 import { compileModule, type CompiledModule } from './wasm/module.ts';
 import type { Plugin, WasmHost } from './wasm/plugin.ts';
 
@@ -82,7 +82,7 @@ export class PluginSet {
 
   /** Forgets compiled modules and clusters that nothing alive has. */
   forget(alive: readonly Snapshot[], clusters: readonly Cluster[]): void {
-    const modules = new Set(alive.flatMap((snapshot) => snapshot.modules.map(moduleKey)));
+    const modules = new Set(alive.flatMap((snapshot) => snapshot.modules.map(compiledAs)));
     for (const key of this.#modules.keys()) if (!modules.has(key)) this.#modules.delete(key);
     for (const [id, cluster] of this.#clusters) if (!clusters.includes(cluster)) this.#clusters.delete(id);
   }
@@ -108,7 +108,7 @@ export class PluginSet {
       ...spec,
       callouts: spec.callouts.map(([name, index]) => [name, this.#idOf(clusters[index]!)] as const),
     };
-    const key = JSON.stringify([moduleKey(module), { ...own, module: 0, source: '' }]);
+    const key = JSON.stringify([compiledAs(module), { ...own, module: 0, source: '' }]);
     let held = this.#held.get(key);
     if (held === undefined) {
       const compiled = await this.#compile(module, code);
@@ -130,13 +130,13 @@ export class PluginSet {
   }
 
   #compile(module: ModuleSpec, code: ReadonlyMap<string, Uint8Array>): Promise<CompiledModule> {
-    const key = moduleKey(module);
+    const key = compiledAs(module);
     const known = this.#modules.get(key);
     if (known !== undefined) return known;
     const bytes = code.get(module.digest);
     if (bytes === undefined)
       throw new StageError(`the code of module ${module.name} is not here`, null, module.source);
-    const compiled = compileModule(bytes, { memoryBytes: module.memoryBytes }).catch((error: unknown) => {
+    const compiled = compileModule(bytes, module).catch((error: unknown) => {
       this.#modules.delete(key);
       throw new StageError(messageOf(error), null, module.source, error);
     });
@@ -153,10 +153,6 @@ export class PluginSet {
     }
     return id;
   }
-}
-
-function moduleKey(module: ModuleSpec): string {
-  return `${module.digest}/${module.memoryBytes}`;
 }
 
 function messageOf(error: unknown): string {

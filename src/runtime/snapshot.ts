@@ -267,6 +267,25 @@ export interface ModuleSpec {
   readonly source: Position;
   /** Memory cap of one instance. */
   readonly memoryBytes: number;
+  /** Left out: the defaults. */
+  readonly cpu?: CpuLimits;
+}
+
+/** What identifies the compiled form of a module: its limits are written into the code. */
+export function compiledAs({ digest, memoryBytes, cpu }: ModuleSpec): string {
+  return JSON.stringify([digest, memoryBytes, cpu]);
+}
+
+/** Bounds of a guest's work. */
+export interface CpuLimits {
+  /** Milliseconds that one callback may take. */
+  readonly perCallMs: number;
+  /** Milliseconds for all callbacks of all filters of one HTTP stream. */
+  readonly perRequestMs: number;
+  /** Milliseconds for start functions, `proxy_on_vm_start` and `proxy_on_configure` together. */
+  readonly perStartMs: number;
+  /** Frames of the guest's own stack. */
+  readonly frames: number;
 }
 
 /** One filter of one chain: a module with one configuration. */

@@ -1,5 +1,5 @@
 import cluster, { type Worker } from 'node:cluster';
-import type { ModuleSpec, Snapshot } from '../runtime/snapshot.ts';
+import { compiledAs, type Snapshot } from '../runtime/snapshot.ts';
 import type { FilterTrip } from '../runtime/runtime.ts';
 import type { Code, StageFault } from '../runtime/stage-fault.ts';
 import type { FromWorker, LedgerAsk, ToWorker, WorkerDump } from '../worker/protocol.ts';
@@ -174,9 +174,4 @@ export class WorkerProcess {
         break;
     }
   }
-}
-
-/** The memory cap is written into the code, so another cap is another compilation. */
-function compiledAs(module: ModuleSpec): string {
-  return `${module.digest}/${module.memoryBytes}`;
 }

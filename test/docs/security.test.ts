@@ -8,9 +8,9 @@ const page = readFileSync(fileURLToPath(new URL('../../docs/security.md', import
 
 /** `| \`NAME\` | 16 KiB | …` as NAME → 16384. */
 const documented = new Map(
-  [...page.matchAll(/^\| `(\w+)` \| ([\d ]+?)(?: (KiB|MiB|s))? \|/gm)].map(([, name, digits, unit]) => [
+  [...page.matchAll(/^\| `(\w+)` \| ([\d ]+?)(?: (KiB|MiB|ms|s))? \|/gm)].map(([, name, digits, unit]) => [
     name!,
-    Number(digits!.replaceAll(' ', '')) * { KiB: 1024, MiB: 1024 * 1024, s: 1000, '': 1 }[unit ?? '']!,
+    Number(digits!.replaceAll(' ', '')) * { KiB: 1024, MiB: 1024 * 1024, ms: 1, s: 1000, '': 1 }[unit ?? '']!,
   ]),
 );
 

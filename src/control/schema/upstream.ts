@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { CALL_FRAMES, CALL_MS, REQUEST_MS, START_MS } from '../../runtime/wasm/limits.ts';
 import { DEFAULT_CAPABILITIES, isCapability, CAPABILITY_WORDS } from '../../runtime/wasm/capabilities.ts';
 import { suggest } from '../nearest.ts';
 import { PHASES } from '../phase.ts';
@@ -159,9 +160,28 @@ export const moduleSpec = z.strictObject({
       memory: size(64 * 1024, 256 * 1024 * 1024)
         .default(16 * 1024 * 1024)
         .describe('Linear memory of one instance.'),
-      cpuPerCall: notYet('CPU time of one callback.'),
+      cpuPerCall: duration(1, 10_000)
+        .default(CALL_MS)
+        .describe('CPU time of one callback. One that takes more is ended like one that traps.'),
+      cpuPerRequest: duration(1, 60_000)
+        .default(REQUEST_MS)
+        .describe(
+          'CPU time of one HTTP request, in all filters up to and with one of this module; each MiB of body that is shown to a filter adds 10 ms.',
+        ),
+      cpuPerStart: duration(1, 60_000)
+        .default(START_MS)
+        .describe(
+          'CPU time of the start of an instance, `proxy_on_vm_start` and `proxy_on_configure` included.',
+        ),
+      callDepth: z
+        .int()
+        .min(16)
+        .max(100_000)
+        .default(CALL_FRAMES)
+        .describe(
+          "Frames of the module's stack. Far above the default the stack of the engine ends first, which is a trap as well.",
+        ),
       hostCallsPerRequest: notYet('Host calls in one request.'),
-      fuel: notYet('Metered instructions.'),
     })
     .prefault({}),
   abi: notYet('Pins the ABI version.', 'it is read from the module'),

@@ -1,3 +1,4 @@
+import type { CpuLimits } from '../snapshot.ts';
 import { ABI_VERSIONS, CALLBACKS, HOST_FUNCTIONS, type AbiVersion, type HostFunctionRow } from './abi.ts';
 import { ExternKind, readShape, type ImportEntry, type ModuleShape, type Signature } from './binary.ts';
 import { BinaryError } from './cursor.ts';
@@ -11,7 +12,6 @@ import {
   REQUEST_MS,
   START_MS,
 } from './limits.ts';
-import type { CpuLimits } from './meter/meter.ts';
 import { originalOffsets } from './meter/offsets.ts';
 import { rewrite, type Rewritten } from './meter/rewrite.ts';
 
@@ -19,7 +19,7 @@ import { rewrite, type Rewritten } from './meter/rewrite.ts';
 export interface ModuleLimits {
   /** Linear memory of one instance. */
   readonly memoryBytes?: number;
-  readonly cpu?: Partial<CpuLimits>;
+  readonly cpu?: Partial<CpuLimits> | undefined;
 }
 
 const CPU_LIMITS: CpuLimits = {

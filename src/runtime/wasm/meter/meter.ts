@@ -1,20 +1,9 @@
+import type { CpuLimits } from '../../snapshot.ts';
 import { MOST_FRAMES } from './added.ts';
 import { fuelSpeed } from './calibrate.ts';
 import { BYTE_UNITS, PAID_BYTES } from './prices.ts';
 import { cpuMilliseconds, milliseconds } from './clock.ts';
 import { MORE, type FuelSource } from './slice.ts';
-
-/** Bounds of a guest's work, as a Module sets them. */
-export interface CpuLimits {
-  /** Milliseconds that one callback may take. */
-  readonly perCallMs: number;
-  /** Milliseconds for all callbacks of all filters of one stream. */
-  readonly perRequestMs: number;
-  /** Milliseconds for start functions, `proxy_on_vm_start` and `proxy_on_configure` together. */
-  readonly perStartMs: number;
-  /** Frames of the guest's own stack. */
-  readonly frames: number;
-}
 
 /** What a stream keeps for the meter. */
 export interface CpuAccount {
