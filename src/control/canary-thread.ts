@@ -3,7 +3,7 @@ import { LocalLedger } from '../runtime/ledger.ts';
 import { WasmHost } from '../runtime/wasm/plugin.ts';
 import { compileModule } from '../runtime/wasm/module.ts';
 import { LocalSharedState } from '../runtime/wasm/shared.ts';
-import { faultOf } from '../runtime/stage-fault.ts';
+import { faultOf, sourceMapOf } from '../runtime/stage-fault.ts';
 import type { CanaryJob, CanaryReport } from './canary.ts';
 
 /**
@@ -50,7 +50,8 @@ async function tryOut(job: CanaryJob): Promise<void> {
       tell({ type: 'step', index, step: 'compile' });
       const bytes = job.code.get(module.digest);
       if (!bytes) throw new Error(`the code of module ${module.name} is not here`);
-      const compiled = await compileModule(bytes, module);
+      const sourceMap = job.code.get(sourceMapOf(module.digest));
+      const compiled = await compileModule(bytes, { ...module, sourceMap });
       source = spec.source;
       tell({ type: 'step', index, step: 'start' });
       await host.startPlugin(compiled, spec);

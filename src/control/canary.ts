@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { compiledAs, type ModuleSpec, type PluginSpec, type Snapshot } from '../runtime/snapshot.ts';
-import type { Code, StageFault } from '../runtime/stage-fault.ts';
+import { codeOf, type Code, type StageFault } from '../runtime/stage-fault.ts';
 
 /** Bounds on one step. The host itself stops a guest after a second; these hold where it cannot. */
 export interface CanaryLimits {
@@ -67,7 +67,7 @@ export class Canary {
   ): Promise<{ faults: StageFault[]; started: CanaryJob['plugins'][number][]; done: number }> {
     const job: CanaryJob = {
       plugins,
-      code: only(
+      code: codeOf(
         code,
         plugins.map(({ module }) => module.digest),
       ),
@@ -130,15 +130,6 @@ export class Canary {
     if (this.proven.size >= MAX_PROVEN) this.proven.clear();
     this.proven.add(identity);
   }
-}
-
-function only(code: Code, digests: readonly string[]): Code {
-  const wanted = new Map<string, Uint8Array>();
-  for (const digest of digests) {
-    const bytes = code.get(digest);
-    if (bytes) wanted.set(digest, bytes);
-  }
-  return wanted;
 }
 
 /** Everything that decides whether a plugin starts; not its name or where it is written. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { packageRoot } from '../package-root.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
+import { codeOf } from '../runtime/stage-fault.ts';
 import { loadAuthorities, loadCertificates } from './certificates.ts';
 import { compileSnapshot } from './compile.ts';
 import { Config } from './config.ts';
@@ -80,7 +81,7 @@ export async function loadDocuments(
   const used = new Set(snapshot.modules.map((module) => module.digest));
   return {
     snapshot: hasErrors(diagnostics) ? null : snapshot,
-    code: new Map([...code].filter(([digest]) => used.has(digest))),
+    code: codeOf(code, used),
     diagnostics,
     files: [...reader.seen],
   };

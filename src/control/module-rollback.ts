@@ -1,6 +1,6 @@
 import type { FilterTrip } from '../runtime/runtime.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
-import type { Code } from '../runtime/stage-fault.ts';
+import { codeOf, type Code } from '../runtime/stage-fault.ts';
 import { snapshotVersion } from './version.ts';
 
 /** A Module whose filters trapped so often that another digest serves in its place, or that none could. */
@@ -20,7 +20,7 @@ export interface ModuleFailure {
 
 interface Version {
   readonly digest: string;
-  readonly bytes: Uint8Array;
+  readonly code: Code;
 }
 
 /** A snapshot with the bytes of its modules. */
@@ -47,10 +47,10 @@ export class ModuleRollback {
     for (const name of this.#good.keys()) if (!names.has(name)) this.#good.delete(name);
     for (const module of before?.snapshot.modules ?? []) {
       const successor = next.snapshot.modules.find(({ name }) => name === module.name);
-      const bytes = before!.code.get(module.digest);
-      if (successor === undefined || successor.digest === module.digest || bytes === undefined) continue;
+      const code = codeOf(before!.code, [module.digest]);
+      if (successor === undefined || successor.digest === module.digest || code.size === 0) continue;
       if (this.#failed.get(module.name)?.digest === module.digest) continue;
-      this.#good.set(module.name, { digest: module.digest, bytes });
+      this.#good.set(module.name, { digest: module.digest, code });
     }
   }
 
@@ -58,9 +58,10 @@ export class ModuleRollback {
   restore(failures: readonly ModuleFailure[], { snapshot, code }: Content): void {
     for (const failure of failures) {
       this.#failed.set(failure.module, failure);
-      const bytes = failure.servedBy === null ? undefined : code.get(failure.servedBy);
-      const serves = snapshot.modules.some(({ name }) => name === failure.module);
-      if (bytes !== undefined && serves) this.#good.set(failure.module, { digest: failure.servedBy!, bytes });
+      const { module, servedBy: digest } = failure;
+      if (digest === null || !code.has(digest) || !snapshot.modules.some(({ name }) => name === module))
+        continue;
+      this.#good.set(module, { digest, code: codeOf(code, [digest]) });
     }
   }
 
@@ -74,15 +75,17 @@ export class ModuleRollback {
       if (failure?.digest !== module.digest || good === undefined || failure.servedBy !== good.digest)
         return module;
       changed = true;
-      bytes.set(good.digest, good.bytes);
+      for (const [key, each] of good.code) bytes.set(key, each);
       return { ...module, digest: good.digest };
     });
     if (!changed) return { snapshot, code };
     const { version: _, ...content } = { ...snapshot, modules };
-    const used = new Set(modules.map(({ digest }) => digest));
     return {
       snapshot: Object.freeze({ version: snapshotVersion(content), ...content }),
-      code: new Map([...bytes].filter(([digest]) => used.has(digest))),
+      code: codeOf(
+        bytes,
+        modules.map(({ digest }) => digest),
+      ),
     };
   }
 

@@ -5,6 +5,7 @@ import type { BuiltinFilter } from './assets.ts';
 import type { Config } from './config.ts';
 import { resolveBeside, type FileReader } from './files.ts';
 import { FilterSchema } from './filter-schema.ts';
+import { sourceMapOf } from '../runtime/stage-fault.ts';
 import { Signatures } from './signatures.ts';
 
 const MAX_MODULE_BYTES = 8 * 1024 * 1024;
@@ -50,9 +51,27 @@ export async function loadModules(
       continue;
     }
     code.set(digest, bytes);
+    const map = await loadSourceMap(file, reader);
+    if (map !== null) code.set(sourceMapOf(digest), map);
     digests.set(`${module.namespace}/${module.name}`, digest);
   }
   return digests;
+}
+
+/**
+ * The source map that a compiler left beside a module, without the sources themselves. A module does
+ * not say where it is: a name inside of it could be that of any file.
+ */
+async function loadSourceMap(file: string, reader: FileReader): Promise<Uint8Array | null> {
+  const read = await reader.text(`${file}.map`);
+  if (typeof read === 'string') return null;
+  try {
+    const { version, sources, mappings } = JSON.parse(read.text) as Record<string, unknown>;
+    return Buffer.from(JSON.stringify({ version, sources, mappings }));
+  } catch {
+    // Traps are told without lines then.
+    return null;
+  }
 }
 
 /**

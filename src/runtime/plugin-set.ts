@@ -1,5 +1,6 @@
 import type { Cluster } from './cluster.ts';
 import { compiledAs, type ModuleSpec, type PluginSpec, type Position, type Snapshot } from './snapshot.ts';
+import { sourceMapOf } from './stage-fault.ts';
 import { compileModule, type CompiledModule } from './wasm/module.ts';
 import type { Plugin, WasmHost } from './wasm/plugin.ts';
 
@@ -136,7 +137,8 @@ export class PluginSet {
     const bytes = code.get(module.digest);
     if (bytes === undefined)
       throw new StageError(`the code of module ${module.name} is not here`, null, module.source);
-    const compiled = compileModule(bytes, module).catch((error: unknown) => {
+    const sourceMap = code.get(sourceMapOf(module.digest));
+    const compiled = compileModule(bytes, { ...module, sourceMap }).catch((error: unknown) => {
       this.#modules.delete(key);
       throw new StageError(messageOf(error), null, module.source, error);
     });

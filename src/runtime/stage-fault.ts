@@ -1,7 +1,26 @@
 import type { Position } from './snapshot.ts';
 
-/** Module bytes by digest: all of a snapshot's, or those that a worker has not got yet. */
+/**
+ * Module bytes by digest: all of a snapshot's, or those that a worker has not got yet. Source maps that
+ * came beside modules are in it too, each by `sourceMapOf` the digest.
+ */
 export type Code = ReadonlyMap<string, Uint8Array>;
+
+export function sourceMapOf(digest: string): string {
+  return `${digest}.map`;
+}
+
+/** The part of a code that these modules are made of. */
+export function codeOf(code: Code, digests: Iterable<string>): Map<string, Uint8Array> {
+  const part = new Map<string, Uint8Array>();
+  for (const digest of digests) {
+    for (const key of [digest, sourceMapOf(digest)]) {
+      const bytes = code.get(key);
+      if (bytes !== undefined) part.set(key, bytes);
+    }
+  }
+  return part;
+}
 
 /** Why a worker, or the canary before it, could not take a snapshot. */
 export interface StageFault {

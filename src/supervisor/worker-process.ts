@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { compiledAs, type Snapshot } from '../runtime/snapshot.ts';
 import type { FilterTrip } from '../runtime/runtime.ts';
-import type { Code, StageFault } from '../runtime/stage-fault.ts';
+import { codeOf, type Code, type StageFault } from '../runtime/stage-fault.ts';
 import type { FromWorker, LedgerAsk, ToWorker, WorkerDump } from '../worker/protocol.ts';
 
 /** A snapshot that does not get staged within this time is refused. */
@@ -79,11 +79,11 @@ export class WorkerProcess {
   /** @returns the number to swap or discard by, or why the worker refused */
   async stage({ snapshot, code }: Deployable): Promise<number | readonly StageFault[]> {
     const id = ++this.lastId;
-    const missing = new Map<string, Uint8Array>();
-    for (const module of snapshot.modules) {
-      const bytes = code.get(module.digest);
-      if (bytes && !this.known.has(compiledAs(module))) missing.set(module.digest, bytes);
-    }
+    const unknown = snapshot.modules.filter((module) => !this.known.has(compiledAs(module)));
+    const missing = codeOf(
+      code,
+      unknown.map(({ digest }) => digest),
+    );
     const answer = await this.ask(id, { type: 'stage', id, snapshot, code: missing }, STAGE_LIMIT_MS);
     if (answer?.type === 'staged') return id;
     if (answer?.type === 'refused') return answer.faults;

@@ -20,6 +20,9 @@ if (!cluster.isWorker || !process.send) {
   process.exit(2);
 }
 
+// The stack of a panic in Rust is longer than ten functions, and its author's come last.
+Error.stackTraceLimit = 40;
+
 const log = openLog('worker', settings.level, { worker: settings.id });
 new WorkerProgram({
   ...settings,

@@ -7,7 +7,8 @@ import type { CompiledModule } from './module.ts';
 import type { MetricTable } from './plugin-metrics.ts';
 import type { Plugin, WasmHost } from './plugin.ts';
 import { RootContext } from './root.ts';
-import { PluginStartError, describe, lastWords } from './start-error.ts';
+import { PluginStartError, lastWords } from './start-error.ts';
+import { describe } from './trap/describe.ts';
 import { Vm } from './vm.ts';
 
 /** `recovering`: an instance trapped and the next is being made. `tripped`: it traps too often to be tried soon. */

@@ -1,6 +1,13 @@
 import type { CpuLimits } from '../snapshot.ts';
 import { ABI_VERSIONS, CALLBACKS, HOST_FUNCTIONS, type AbiVersion, type HostFunctionRow } from './abi.ts';
-import { ExternKind, readShape, type ImportEntry, type ModuleShape, type Signature } from './binary.ts';
+import {
+  ExternKind,
+  Section,
+  readShape,
+  type ImportEntry,
+  type ModuleShape,
+  type Signature,
+} from './binary.ts';
 import { BinaryError } from './cursor.ts';
 import {
   CALL_FRAMES,
@@ -20,6 +27,8 @@ export interface ModuleLimits {
   /** Linear memory of one instance. */
   readonly memoryBytes?: number;
   readonly cpu?: Partial<CpuLimits> | undefined;
+  /** JSON, of a map that came beside the module. */
+  readonly sourceMap?: Uint8Array | undefined;
 }
 
 const CPU_LIMITS: CpuLimits = {
@@ -62,6 +71,10 @@ export interface CompiledModule {
   originalOffset(at: number): number;
   /** What an instance begins with. */
   readonly minMemoryBytes: number;
+  /** JSON that maps offsets of the author's file to sources; null where none came beside it. */
+  readonly sourceMap: Uint8Array | null;
+  /** Where the content of the code section begins in the author's file: debug information counts from there. */
+  readonly codeStart: number;
   /** What an author should know although the module loads; one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -103,6 +116,7 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
   const minMemoryBytes = shape.memories[0]!.min * PAGE_BYTES;
   const warnings = links.flatMap(warning);
   let offsets: ((at: number) => number) | null = null;
+  const codeStart = shape.sections.find(({ id }) => id === Section.Code)?.content ?? 0;
   return {
     code,
     abi,
@@ -114,6 +128,8 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
     cpu: { ...CPU_LIMITS, ...limits.cpu },
     meter: metered.prefix,
     ownFunctions: metered.functions,
+    sourceMap: limits.sourceMap ?? null,
+    codeStart,
     originalOffset: (at) => (offsets ??= originalOffsets(bytes, shape, memoryBytes))(at),
     minMemoryBytes,
     warnings,

@@ -1,0 +1,64 @@
+import type { CompiledModule } from '../module.ts';
+import { ByteReader, BrokenSection } from './byte-reader.ts';
+import { LineTable } from './line-table.ts';
+import type { SourcePlace } from './place.ts';
+import { SourceMap } from './source-map.ts';
+
+const DATA_URL = /^data:application\/json(?:;charset=[^;,]+)?;base64,/;
+const NO_BYTES = new Uint8Array(0);
+
+/** Where code of a module comes from: its source map, or the line table that its compiler left in it. */
+interface Symbols {
+  readonly map: SourceMap | null;
+  readonly lines: LineTable | null;
+}
+
+/** Read with the first trap of a module, and kept as long as its code is. */
+const known = new WeakMap<WebAssembly.Module, Symbols>();
+
+/**
+ * The place in a source file of a place in the code.
+ *
+ * @param offset in the bytes that run, as a stack of the engine names it
+ */
+export function findPlace(module: CompiledModule, offset: number): SourcePlace | null {
+  let symbols = known.get(module.code);
+  if (symbols === undefined) known.set(module.code, (symbols = readSymbols(module)));
+  const at = module.originalOffset(offset);
+  return symbols.map?.find(at) ?? symbols.lines?.find(at - module.codeStart) ?? null;
+}
+
+function readSymbols({ code, sourceMap }: CompiledModule): Symbols {
+  const text = sourceMap === null ? embeddedMap(code) : Buffer.from(sourceMap).toString('utf8');
+  const map = text === null ? null : SourceMap.parse(text);
+  const section = custom(code, '.debug_line');
+  const strings = { line: custom(code, '.debug_line_str'), plain: custom(code, '.debug_str') };
+  return { map, lines: section.length === 0 ? null : LineTable.parse(section, strings) };
+}
+
+/** A map inside the module: `sourceMappingURL` with a data URL. Other URLs are nothing that a worker opens. */
+function embeddedMap(code: WebAssembly.Module): string | null {
+  for (const section of WebAssembly.Module.customSections(code, 'sourceMappingURL')) {
+    const url = urlOf(new Uint8Array(section));
+    const head = DATA_URL.exec(url)?.[0];
+    if (head !== undefined) return Buffer.from(url.slice(head.length), 'base64').toString('utf8');
+  }
+  return null;
+}
+
+/** Empty where the section is broken. */
+function urlOf(section: Uint8Array): string {
+  try {
+    const reader = new ByteReader(section);
+    const size = reader.uleb();
+    return Buffer.from(section.subarray(reader.at, reader.at + size)).toString('latin1');
+  } catch (error) {
+    if (error instanceof BrokenSection) return '';
+    throw error;
+  }
+}
+
+function custom(code: WebAssembly.Module, name: string): Uint8Array {
+  const [section] = WebAssembly.Module.customSections(code, name);
+  return section === undefined ? NO_BYTES : new Uint8Array(section);
+}
