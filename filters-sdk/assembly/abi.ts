@@ -32,6 +32,8 @@ export enum MapType {
   RequestTrailers = 1,
   ResponseHeaders = 2,
   ResponseTrailers = 3,
+  GrpcInitialMetadata = 4,
+  GrpcTrailingMetadata = 5,
   HttpCallResponseHeaders = 6,
   HttpCallResponseTrailers = 7,
 }
@@ -40,6 +42,7 @@ export enum BufferType {
   RequestBody = 0,
   ResponseBody = 1,
   HttpCallResponseBody = 4,
+  GrpcReceiveBuffer = 5,
   VmConfiguration = 6,
   PluginConfiguration = 7,
   CallData = 8,

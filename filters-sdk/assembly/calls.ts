@@ -53,9 +53,14 @@ export class CallResponse {
 
   /** Why a call failed, in the host's words. */
   get reason(): Bytes {
-    if (proxy_get_status(out + 8, out, out + 4) != Status.Ok) return Bytes.of(0, 0);
-    return Bytes.of(load<usize>(out), load<i32>(out, 4));
+    return reason();
   }
+}
+
+/** What the host says of the call whose callback runs. */
+export function reason(): Bytes {
+  if (proxy_get_status(out + 8, out, out + 4) != Status.Ok) return Bytes.of(0, 0);
+  return Bytes.of(load<usize>(out), load<i32>(out, 4));
 }
 
 /** Calls under way: (token, context) each. Few at a time, so they are looked through. */

@@ -6,6 +6,7 @@ import {
   proxy_done,
   proxy_set_tick_period_milliseconds,
 } from './env';
+import { GrpcEnd, GrpcMessage } from './grpc';
 import { LimitDecision } from './limit-decision';
 import { runningContext } from './running';
 
@@ -59,6 +60,18 @@ export abstract class StreamContext {
   /** The answer to a call that this stream made with `httpCall`. */
   onCallResponse(response: CallResponse): void {}
 
+  /** The head of a gRPC stream's answer: `grpcHead`. */
+  onGrpcHead(token: u32, count: i32): void {}
+
+  /** A message of a gRPC stream, or the one of a unary call, which is over with it. */
+  onGrpcMessage(message: GrpcMessage): void {}
+
+  /** The trailers of a gRPC stream: `grpcTrailers`. */
+  onGrpcTrailers(token: u32, count: i32): void {}
+
+  /** A gRPC stream is over, or a unary call failed. */
+  onGrpcEnd(end: GrpcEnd): void {}
+
   /** The answer to a `Limit.take` of this stream that was pending. */
   onLimitDecision(decision: LimitDecision): void {}
 
@@ -109,6 +122,18 @@ export abstract class RootContext {
 
   /** The answer to a call that was made outside of a stream. */
   onCallResponse(response: CallResponse): void {}
+
+  /** The head of a gRPC stream's answer: `grpcHead`. */
+  onGrpcHead(token: u32, count: i32): void {}
+
+  /** A message of a gRPC stream, or the one of a unary call, which is over with it. */
+  onGrpcMessage(message: GrpcMessage): void {}
+
+  /** The trailers of a gRPC stream: `grpcTrailers`. */
+  onGrpcTrailers(token: u32, count: i32): void {}
+
+  /** A gRPC stream is over, or a unary call failed. */
+  onGrpcEnd(end: GrpcEnd): void {}
 
   /** The plugin is replaced or removed. False puts that off until `finishRoot()`. */
   onDone(): bool {

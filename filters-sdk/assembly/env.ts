@@ -74,6 +74,34 @@ export declare function proxy_http_call(
   timeoutMs: u32,
   outToken: usize,
 ): i32;
+export declare function proxy_grpc_call(
+  upstream: usize,
+  upstreamSize: i32,
+  service: usize,
+  serviceSize: i32,
+  method: usize,
+  methodSize: i32,
+  metadata: usize,
+  metadataSize: i32,
+  message: usize,
+  messageSize: i32,
+  timeoutMs: u32,
+  outToken: usize,
+): i32;
+export declare function proxy_grpc_stream(
+  upstream: usize,
+  upstreamSize: i32,
+  service: usize,
+  serviceSize: i32,
+  method: usize,
+  methodSize: i32,
+  metadata: usize,
+  metadataSize: i32,
+  outToken: usize,
+): i32;
+export declare function proxy_grpc_send(token: u32, message: usize, size: i32, endStream: i32): i32;
+export declare function proxy_grpc_cancel(token: u32): i32;
+export declare function proxy_grpc_close(token: u32): i32;
 export declare function proxy_get_status(outCode: usize, outData: usize, outSize: usize): i32;
 
 export declare function proxy_get_shared_data(

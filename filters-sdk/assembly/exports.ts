@@ -11,6 +11,7 @@ import { CallResponse, takeCall } from './calls';
 import { addRoot, addStream, findRoot, findStream, removeRoot, removeStream } from './context-table';
 import { RootContext, StreamContext } from './context';
 import { proxy_set_effective_context } from './env';
+import { GrpcEnd, GrpcMessage, grpcOwner, takeGrpc } from './grpc';
 import { decodeDecision } from './limit-decision';
 import { setRunningContext } from './running';
 
@@ -124,6 +125,49 @@ export function proxy_on_http_call_response(
       context.onCallResponse(response);
     }
   }
+  release();
+}
+
+/** The stream that made a call of the root context `id`; null where that made it, or the stream is over. */
+function caller(id: u32, owner: u32): StreamContext | null {
+  if (owner == id || owner == 0) return null;
+  const context = findStream(owner);
+  if (context === null || proxy_set_effective_context(owner) != 0) return null;
+  setRunningContext(owner);
+  return context;
+}
+
+export function proxy_on_grpc_receive_initial_metadata(id: u32, token: u32, count: i32): void {
+  const owner = grpcOwner(token, false);
+  const context = caller(id, owner);
+  if (context !== null) context.onGrpcHead(token, count);
+  else if (owner == id) root(id).onGrpcHead(token, count);
+  release();
+}
+
+export function proxy_on_grpc_receive(id: u32, token: u32, size: i32): void {
+  const owner = grpcOwner(token, true);
+  const message = GrpcMessage.of(token, size);
+  const context = caller(id, owner);
+  if (context !== null) context.onGrpcMessage(message);
+  else if (owner == id) root(id).onGrpcMessage(message);
+  release();
+}
+
+export function proxy_on_grpc_receive_trailing_metadata(id: u32, token: u32, count: i32): void {
+  const owner = grpcOwner(token, false);
+  const context = caller(id, owner);
+  if (context !== null) context.onGrpcTrailers(token, count);
+  else if (owner == id) root(id).onGrpcTrailers(token, count);
+  release();
+}
+
+export function proxy_on_grpc_close(id: u32, token: u32, status: i32): void {
+  const owner = takeGrpc(token);
+  const end = GrpcEnd.of(token, status);
+  const context = caller(id, owner);
+  if (context !== null) context.onGrpcEnd(end);
+  else if (owner == id) root(id).onGrpcEnd(end);
   release();
 }
 
