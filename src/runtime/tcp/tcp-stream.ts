@@ -256,7 +256,7 @@ export class TcpStream implements FilteredTcpStream, TcpUpstreamOwner {
     this.#upstreamEnded = true;
     this.#progress();
     this.#filters.up.data(NO_BYTES, 0, 0, true);
-    if (!this.halted) this.#filters.upstreamClosed(CloseType.Remote);
+    this.#filters.upstreamClosed(CloseType.Remote);
     this.#leave();
   }
 
