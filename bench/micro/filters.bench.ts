@@ -60,7 +60,7 @@ class BenchStream {
     return path === 'source\0address' ? SOURCE : undefined;
   }
   state(key: string): StateValue | undefined {
-    return key === 'wasm.consumer\0name' ? this.consumer : undefined;
+    return key === 'wasm.consumer.name' ? this.consumer : undefined;
   }
   setState(_key: string, value: StateValue): boolean {
     this.consumer = value;

@@ -118,8 +118,8 @@ export function parseAttribute(text: Bytes): Attribute | null {
   for (let i = 0; i < TEXTS.length; i++) if (name == TEXTS[i]) return known(Kind.Text, name);
   for (let i = 0; i < INTEGERS.length; i++) if (name == INTEGERS[i]) return known(Kind.Integer, name);
   for (let i = 0; i < ADDRESSES.length; i++) if (name == ADDRESSES[i]) return known(Kind.Address, name);
-  // What other filters leave: `consumer.name` comes from `api-key`.
-  if (name.startsWith('consumer.') && name.length > 9) return known(Kind.Text, name);
+  // What other filters leave: `consumer.name` comes from `api-key`. One segment: Envoy finds no others again.
+  if (name.startsWith('consumer.') && name.length > 9) return new Attribute(Kind.Text, utf8(name));
   if (name.startsWith('request.headers.')) return field('request.headers[', text, 16);
   if (name.startsWith('response.headers.')) return field('response.headers[', text, 17);
   return null;

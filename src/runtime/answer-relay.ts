@@ -38,6 +38,7 @@ export class AnswerRelay {
   trailers: HeaderBlock | null = null;
   readonly #target: AnswerTarget;
   #pauses = 0;
+  #dropsBody = false;
 
   constructor(target: AnswerTarget) {
     this.#target = target;
@@ -49,6 +50,7 @@ export class AnswerRelay {
     this.upgrade = null;
     this.trailers = null;
     this.#pauses = 0;
+    this.#dropsBody = false;
   }
 
   begin(framing: Framing, length: number): void {
@@ -80,7 +82,7 @@ export class AnswerRelay {
       }
       this.sendHead();
     }
-    if (end > start) {
+    if (end > start && !this.#dropsBody) {
       connection.sendData(bytes, start, end);
       this.#target.bytesSent += end - start;
     }
@@ -104,7 +106,13 @@ export class AnswerRelay {
   sendHead(): void {
     const { answer, connection } = this.#target;
     this.headSent = true;
-    this.#target.status = statusOf(answer);
+    const status = statusOf(answer);
+    this.#target.status = status;
+    // A filter may have chosen a status that has no body (RFC 9112, section 6.3).
+    if (status === 204 || status === 304) {
+      this.framing = Framing.None;
+      this.#dropsBody = true;
+    }
     connection.sendHead(answer, this.framing, this.length, this.upgrade);
   }
 

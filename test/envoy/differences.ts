@@ -18,12 +18,22 @@ export const ALLOWED: readonly Allowed[] = [
       /^(answer|upstream|callout(\.\d)?)\.field\.(server|date|x-request-id|x-forwarded-\w+|x-envoy-[\w-]+)$/,
   },
   // Bodies that a filter gathered: a length where all of it is known, chunks where it is not.
-  { id: 'content-length', aspect: /\.field\.(content-length|transfer-encoding)$/, places: ['body', 'scan'] },
+  {
+    id: 'content-length',
+    aspect: /\.field\.(content-length|transfer-encoding)$/,
+    places: ['body', 'scan', 'bodies'],
+  },
   // RFC 9110, section 10.1.4: who sends TE says so in Connection.
   {
     id: 'connection-fields',
     aspect: /^upstream\.field\.connection$/,
     when: ({ weir, envoy }) => weir === 'TE' && envoy === undefined,
+  },
+  {
+    id: 'statuses-without-body',
+    aspect: /^answer\.field\.content-(length|type)$/,
+    places: ['headers', 'reply'],
+    when: ({ weir }) => weir === undefined,
   },
   {
     id: 'early-replies',
@@ -41,6 +51,12 @@ export const ALLOWED: readonly Allowed[] = [
     aspect: /^answer\.field\.x-value$/,
     places: ['properties'],
     when: ({ envoy }) => envoy === 'none',
+  },
+  {
+    id: 'log-unreached',
+    aspect: /^logs$/,
+    places: ['refused'],
+    when: ({ weir, envoy }) => weir === '["done / 403"]' && envoy === '["done / 403","done / 403"]',
   },
   { id: 'told-why', aspect: /^logs$/, when: ({ weir, envoy }) => without(weir, /^proxy_/) === envoy },
 ];

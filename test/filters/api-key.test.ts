@@ -28,7 +28,7 @@ describe('api-key', () => {
     ]);
     expect(action).toBe(0);
     expect(fields).toEqual(['accept: */*', 'x-consumer: acme']);
-    const value = stream.state('wasm.consumer\0name');
+    const value = stream.state('wasm.consumer.name');
     expect(value?.bytes).toEqual(new Uint8Array(Buffer.from('acme')));
   });
 

@@ -114,6 +114,18 @@ const headers: Case[] = [
     },
   },
   {
+    name: 'changes the status of an answer to one without a body',
+    role: 'headers',
+    send: get('/gone'),
+    upstream: reply(200, [['x-want-status', '204']], 'not to be sent'),
+    awaits: ['done /gone 204'],
+    expect: ({ answer }) => {
+      expect(answer.status).toBe(204);
+      expect(answer.headers('content-length')).toEqual([]);
+      expect(answer.framing).toBe('none');
+    },
+  },
+  {
     name: 'answers in the place of the upstream, and sees its own answer',
     role: 'headers',
     send: get('/hello'),
@@ -141,6 +153,15 @@ const replies: Case[] = [
       expect(answer.text).toBe(`replied ${status}\n`);
     },
   })),
+  {
+    name: 'answers 204 by itself, without a body',
+    role: 'reply',
+    send: get('/', 'X-Reply: 204'),
+    expect: ({ answer }) => {
+      expect(answer.status).toBe(204);
+      expect(answer.headers('content-length')).toEqual([]);
+    },
+  },
   {
     name: 'answers a request that has a body',
     role: 'reply',

@@ -47,9 +47,9 @@ function chainOf({ name, filters }: Place, modules: ReadonlyMap<string, string>)
     filters: filters.map((filter, i) => ({
       name: `filter-${i}`,
       use: use(filter),
-      rootId: filter.rootId,
-      config: filter.builtIn === undefined ? filter.configuration : JSON.parse(filter.configuration),
-      callouts: [{ name: 'authz' }],
+      ...(filter.builtIn === undefined
+        ? { config: filter.configuration, rootId: filter.rootId, callouts: [{ name: 'authz' }] }
+        : { config: JSON.parse(filter.configuration) as object }),
     })),
   });
 }

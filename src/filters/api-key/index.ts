@@ -8,7 +8,6 @@ import {
   RootContext,
   StreamContext,
   lower,
-  propertyPath,
   registerRoot,
   requestHeaders,
   setProperty,
@@ -19,7 +18,7 @@ import { Parts, decodeQuery, unquote } from './parts';
 
 const PATH = utf8(':path');
 const COOKIE = utf8('cookie');
-const CONSUMER_NAME = propertyPath('consumer.name');
+const CONSUMER_NAME = utf8('consumer.name');
 
 const parts = new Parts();
 const decoded = new ByteWriter(128);

@@ -1,0 +1,111 @@
+// The filters that ship with weir, in Envoy as in weir: they are Proxy-Wasm modules, and fall back where a host
+// lacks weir's own functions.
+import { beforeAll, describe, expect, test } from 'vitest';
+import { ROOT } from '../support/process.ts';
+import { getRequest } from '../support/raw-client.ts';
+import { reply } from '../support/fake-upstream.ts';
+import type { Place, Seen } from '../languages/subject.ts';
+import { Both } from './both.ts';
+
+const KEY = 'only-for-tests';
+
+function place(name: string, builtIn: string, config: object): Place {
+  const file = `${ROOT}dist/filters/${builtIn}.wasm`;
+  return { name, filters: [{ file, builtIn, rootId: '', configuration: JSON.stringify(config) }] };
+}
+
+const key = { from: [{ header: 'x-api-key' }, { query: 'key' }], keys: [{ name: 'mira', key: KEY }] };
+const PLACES: Place[] = [
+  place('headers', 'headers', {
+    request: {
+      rename: { 'x-legacy': 'x-user' },
+      remove: ['x-internal'],
+      set: { 'x-from': '${request.method} ${request.path} ${source.address}', 'x-team': 'payments' },
+      add: { 'x-tag': ['a', 'b'] },
+    },
+    response: { set: { 'x-code': '${response.code}' }, remove: ['x-internal'] },
+  }),
+  place('cors', 'cors', {
+    origins: ['https://app.example.com', 'https://*.example.org'],
+    methods: ['GET', 'PUT'],
+    headers: ['content-type'],
+    exposeHeaders: ['etag'],
+    maxAge: '10m',
+  }),
+  place('api-key', 'api-key', { ...key, consumerHeader: 'x-consumer' }),
+  place('rate-limit', 'rate-limit', {
+    name: 'few',
+    key: ['request.headers.x-user'],
+    limit: { requests: 2, per: '1h', algorithm: 'token-bucket' },
+  }),
+  {
+    name: 'together',
+    filters: [
+      ...place('', 'api-key', key).filters,
+      ...place('', 'rate-limit', { key: ['consumer.name'], limit: { requests: 1, per: '1h' } }).filters,
+      ...place('', 'headers', { request: { set: { 'x-who': '${consumer.name}' } } }).filters,
+    ],
+  },
+];
+
+describe('a filter that ships with weir does the same in Envoy', () => {
+  let both: Both;
+  beforeAll(async () => {
+    both = await Both.start({ places: PLACES });
+  }, 120_000);
+
+  function send(role: string, path: string, ...fields: string[]): Promise<Seen> {
+    return both.compare({ role, send: getRequest(path, 'plugin.test', ...fields) });
+  }
+
+  test('headers: variables, renamed, removed, set and added fields', async () => {
+    const seen = await send('headers', '/a?b=c', 'X-Legacy: mira', 'X-Internal: 1', 'X-Tag: 0');
+    const fields = Object.fromEntries(seen.upstream[0]!.fields.map(([n, v]) => [n.toLowerCase(), v]));
+    expect(fields['x-from']).toBe('GET /a?b=c 127.0.0.1');
+    expect(fields['x-user']).toBe('mira');
+    expect(fields['x-internal']).toBeUndefined();
+    expect(seen.answer.header('x-code')).toBe('200');
+    expect(seen.answer.header('x-internal')).toBeUndefined();
+  });
+
+  test('cors: a preflight that is allowed, one that is not, and a marked answer', async () => {
+    const preflight = async (origin: string): Promise<Seen> => {
+      const head = getRequest('/', 'plugin.test', `Origin: ${origin}`, 'Access-Control-Request-Method: PUT');
+      return both.compare({ role: 'cors', send: head.replace('GET', 'OPTIONS') });
+    };
+    const allowed = await preflight('https://app.example.com');
+    expect(allowed.upstream).toEqual([]);
+    expect(allowed.answer.header('access-control-allow-methods')).toContain('PUT');
+    const refused = await preflight('https://evil.example');
+    expect(refused.answer.header('access-control-allow-origin')).toBeUndefined();
+    const marked = await send('cors', '/', 'Origin: https://x.example.org');
+    expect(marked.answer.header('access-control-allow-origin')).toBe('https://x.example.org');
+    expect(marked.answer.header('access-control-expose-headers')).toBe('etag');
+  });
+
+  test('api-key: a good key in a field and in the query, a bad one, none', async () => {
+    const inField = await send('api-key', '/', `X-Api-Key: ${KEY}`);
+    expect(inField.upstream[0]!.fields.some(([name]) => name.toLowerCase() === 'x-api-key')).toBe(false);
+    const inQuery = await send('api-key', `/?a=1&key=${KEY}&b=2`);
+    expect(inQuery.upstream[0]!.target).toBe('/?a=1&b=2');
+    expect((await send('api-key', '/', 'X-Api-Key: other')).answer.status).toBe(401);
+    expect((await send('api-key', '/')).answer.status).toBe(401);
+  });
+
+  test('rate-limit: counts in shared data where the host cannot take from a limit', async () => {
+    for (const status of [200, 200, 429])
+      expect((await send('rate-limit', '/', 'X-User: one')).answer.status).toBe(status);
+    expect((await send('rate-limit', '/', 'X-User: two')).answer.status).toBe(200);
+  });
+
+  test('in a chain: one finds what another found out', async () => {
+    const first = await both.compare({
+      role: 'together',
+      send: getRequest('/', 'plugin.test', `X-Api-Key: ${KEY}`),
+      upstream: reply(200, [], 'through'),
+    });
+    expect(first.upstream[0]!.fields).toContainEqual(['x-who', 'mira']);
+    expect((await send('together', '/', `X-Api-Key: ${KEY}`)).answer.status).toBe(429);
+    expect((await send('together', '/')).answer.status).toBe(401);
+  });
+});
