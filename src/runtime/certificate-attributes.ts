@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { text } from './wasm/attribute-values.ts';
 import type { AttributeRow } from './wasm/attribute-table.ts';
@@ -20,42 +20,42 @@ const ATTRIBUTES: readonly CertificateAttribute[] = [
   {
     name: 'subject_local_certificate',
     note: 'RFC 2253',
-    read: (socket) => subject(socket.getX509Certificate()),
+    read: (socket) => subject(localOf(socket)),
   },
   {
     name: 'subject_peer_certificate',
     note: 'RFC 2253; empty where the peer showed none',
-    read: (socket) => subject(socket.getPeerX509Certificate()),
+    read: (socket) => subject(peerOf(socket)),
   },
   {
     name: 'dns_san_local_certificate',
     note: 'the first',
-    read: (socket) => firstSan(socket.getX509Certificate(), 'DNS'),
+    read: (socket) => firstSan(localOf(socket), 'DNS'),
   },
   {
     name: 'dns_san_peer_certificate',
     note: 'the first',
-    read: (socket) => firstSan(socket.getPeerX509Certificate(), 'DNS'),
+    read: (socket) => firstSan(peerOf(socket), 'DNS'),
   },
   {
     name: 'uri_san_local_certificate',
     note: 'the first',
-    read: (socket) => firstSan(socket.getX509Certificate(), 'URI'),
+    read: (socket) => firstSan(localOf(socket), 'URI'),
   },
   {
     name: 'uri_san_peer_certificate',
     note: 'the first',
-    read: (socket) => firstSan(socket.getPeerX509Certificate(), 'URI'),
+    read: (socket) => firstSan(peerOf(socket), 'URI'),
   },
   {
     name: 'sha256_peer_certificate_digest',
     note: '64 hex digits, lower-case',
-    read: (socket) => socket.getPeerX509Certificate()?.fingerprint256.replaceAll(':', '').toLowerCase(),
+    read: (socket) => peerOf(socket)?.fingerprint256.replaceAll(':', '').toLowerCase(),
   },
   {
     name: 'peer_certificate',
     note: 'PEM, URL-encoded',
-    read: (socket) => urlEncodedPem(socket.getPeerX509Certificate()),
+    read: (socket) => urlEncodedPem(peerOf(socket)),
   },
 ];
 
@@ -84,7 +84,30 @@ export function certificateRows<Source>(
 
 /** Whether the other side showed a certificate. */
 export function showsCertificate(socket: TLSSocket | null): boolean {
-  return socket?.getPeerX509Certificate() !== undefined;
+  return socket !== null && peerOf(socket) !== undefined;
+}
+
+const locals = new WeakMap<TLSSocket, X509Certificate>();
+const peers = new WeakMap<TLSSocket, X509Certificate>();
+
+// Kept, since a closed connection has forgotten them when the stream is logged.
+
+function localOf(socket: TLSSocket): X509Certificate | undefined {
+  const known = locals.get(socket) ?? socket.getX509Certificate();
+  if (known !== undefined) locals.set(socket, known);
+  return known;
+}
+
+/** Made of the bytes: Node 20 gives a client the certificate of its server by `getPeerX509Certificate` only once. */
+function peerOf(socket: TLSSocket): X509Certificate | undefined {
+  const known = peers.get(socket);
+  if (known !== undefined) return known;
+  // Null where the connection is closed, though Node's types do not say so.
+  const raw = (socket.getPeerCertificate() as { readonly raw?: Buffer } | null)?.raw;
+  if (raw === undefined) return undefined;
+  const made = new X509Certificate(raw);
+  peers.set(socket, made);
+  return made;
 }
 
 /** Node writes a subject with one part a line, the least specific first, escaped as RFC 2253 asks for. */

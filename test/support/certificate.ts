@@ -11,6 +11,9 @@ export interface TestCertificate {
 export interface CertificateOptions {
   /** DNS names; the first one is the common name too. */
   readonly names: readonly string[];
+  readonly uris?: readonly string[];
+  /** Its subject's organization, before the common name. */
+  readonly organization?: string;
   /** Signs the certificate; itself where left out. */
   readonly issuer?: TestCertificate;
   readonly authority?: boolean;
@@ -33,7 +36,7 @@ export function makeCertificate(options: CertificateOptions): TestCertificate {
     algorithm,
     distinguishedName(options.issuer?.name ?? name),
     sequence(time(notBefore), time(notAfter)),
-    distinguishedName(name),
+    distinguishedName(name, options.organization),
     publicKey.export({ type: 'spki', format: 'der' }),
     tagged(0xa3, sequence(...extensions(options))),
   );
@@ -50,8 +53,11 @@ export function makeCertificate(options: CertificateOptions): TestCertificate {
   };
 }
 
-function extensions({ names, authority }: CertificateOptions): Buffer[] {
-  const alternatives = names.map((name) => tagged(0x82, Buffer.from(name, 'latin1')));
+function extensions({ names, uris = [], authority }: CertificateOptions): Buffer[] {
+  const alternatives = [
+    ...names.map((name) => tagged(0x82, Buffer.from(name, 'latin1'))),
+    ...uris.map((uri) => tagged(0x86, Buffer.from(uri, 'latin1'))),
+  ];
   const list = [extension('2.5.29.17', false, sequence(...alternatives))];
   // basicConstraints: critical, cA true.
   if (authority === true)
@@ -86,8 +92,11 @@ function objectId(text: string): Buffer {
   return tagged(0x06, Buffer.from(bytes));
 }
 
-function distinguishedName(name: string): Buffer {
-  return sequence(tagged(0x31, sequence(objectId('2.5.4.3'), tagged(0x0c, Buffer.from(name)))));
+function distinguishedName(name: string, organization?: string): Buffer {
+  const part = (id: string, value: string): Buffer =>
+    tagged(0x31, sequence(objectId(id), tagged(0x0c, Buffer.from(value))));
+  const parts = organization === undefined ? [] : [part('2.5.4.10', organization)];
+  return sequence(...parts, part('2.5.4.3', name));
 }
 
 function time(date: Date): Buffer {
