@@ -29,6 +29,8 @@ export interface ForeignFunction {
   readonly statuses: string;
   /** Host function whose capability it needs beside its own; empty: none. */
   readonly like: string;
+  /** Whether it may take longer than the price of a call covers, so that its time is charged. */
+  readonly timed: boolean;
   /** The file that holds it, below src/runtime/wasm. */
   readonly file: string;
   readonly call: ForeignCall;
@@ -43,6 +45,7 @@ const ROWS: readonly ForeignFunction[] = [
     gives: '',
     statuses: 'InternalFailure',
     like: 'proxy_clear_route_cache',
+    timed: false,
     file: 'stream-calls.ts',
     call: clearRouteCache,
   },
@@ -53,6 +56,7 @@ const ROWS: readonly ForeignFunction[] = [
     gives: 'the compressed bytes',
     statuses: 'BadArgument',
     like: '',
+    timed: true,
     file: 'compression-functions.ts',
     call: compress,
   },
@@ -63,6 +67,7 @@ const ROWS: readonly ForeignFunction[] = [
     gives: 'the bytes',
     statuses: 'SerializationFailure',
     like: '',
+    timed: true,
     file: 'compression-functions.ts',
     call: uncompress,
   },
@@ -74,6 +79,7 @@ const ROWS: readonly ForeignFunction[] = [
     gives: 'protobuf: 1 result (bool), 2 error (text)',
     statuses: 'BadArgument',
     like: '',
+    timed: true,
     file: 'signature-functions.ts',
     call: verifySignature,
   },
@@ -85,6 +91,7 @@ const ROWS: readonly ForeignFunction[] = [
     gives: 'protobuf: 1 result (bool), 2 signature, 3 error (text)',
     statuses: 'BadArgument',
     like: '',
+    timed: true,
     file: 'signature-functions.ts',
     call: sign,
   },
@@ -96,6 +103,7 @@ const ROWS: readonly ForeignFunction[] = [
     gives: '',
     statuses: 'BadArgument',
     like: 'proxy_set_property',
+    timed: false,
     file: 'property-functions.ts',
     call: declareProperty,
   },
@@ -106,6 +114,7 @@ const ROWS: readonly ForeignFunction[] = [
     gives: '',
     statuses: 'NotFound BadArgument InternalFailure',
     like: 'proxy_set_property',
+    timed: false,
     file: 'property-functions.ts',
     call: setEnvoyFilterState,
   },
@@ -116,6 +125,7 @@ const ROWS: readonly ForeignFunction[] = [
     gives: 'u32 token, for this plugin in this instance',
     statuses: 'BadArgument InternalFailure',
     like: 'proxy_get_property',
+    timed: true,
     file: 'expression-functions.ts',
     call: createExpression,
   },
@@ -126,6 +136,7 @@ const ROWS: readonly ForeignFunction[] = [
     gives: 'the value, encoded as a [property](properties.md#encodings) of its type',
     statuses: 'NotFound BadArgument SerializationFailure InternalFailure',
     like: 'proxy_get_property',
+    timed: true,
     file: 'expression-functions.ts',
     call: evaluateExpression,
   },
@@ -136,6 +147,7 @@ const ROWS: readonly ForeignFunction[] = [
     gives: '',
     statuses: 'BadArgument',
     like: 'proxy_get_property',
+    timed: false,
     file: 'expression-functions.ts',
     call: deleteExpression,
   },
@@ -148,6 +160,7 @@ const ROWS: readonly ForeignFunction[] = [
       'u8 state (0 denied, 1 allowed, 2 pending), 3 × u8 zero, u32 remaining, u32 limit, u32 resetMs, u32 retryAfterMs; pending: u32 ticket in place of remaining, and the result by `proxy_on_foreign_function(context, ticket, 20)`',
     statuses: 'BadArgument InternalFailure',
     like: '',
+    timed: false,
     file: 'limit-take.ts',
     call: takeLimit,
   },
@@ -158,6 +171,7 @@ const ROWS: readonly ForeignFunction[] = [
     gives: '',
     statuses: 'NotFound BadArgument InternalFailure',
     like: 'proxy_set_property',
+    timed: false,
     file: 'property-functions.ts',
     call: setMetadata,
   },

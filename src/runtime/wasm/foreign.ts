@@ -48,7 +48,9 @@ export function foreignCalls(vm: Vm): HostCalls {
         return Status.InternalFailure;
       }
       result.clear();
+      const begin = found.timed ? performance.now() : 0;
       const status = found.call(vm, memory, args >>> 0, (args >>> 0) + (argsSize >>> 0), result);
+      if (found.timed) vm.meter.chargeMs(performance.now() - begin);
       if (status !== Status.Ok || outData === 0 || outSize === 0) return status;
       return vm.give(result.bytes, 0, result.length, outData >>> 0, outSize >>> 0);
     },

@@ -1,5 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
+import { protobufBytes } from '../../../src/runtime/wasm/protobuf.ts';
 import type { Script } from '../../support/wasm-guest.ts';
 import { TestHost } from '../../support/wasm-host.ts';
 import { runScript } from '../../support/wasm-run.ts';
@@ -52,6 +55,36 @@ describe('foreign functions', () => {
       ),
     );
     expect(run.results(1)).toEqual([Status.Ok]);
+  });
+});
+
+describe('the time that a foreign function takes is the guest’s', () => {
+  const bomb = deflateSync(Buffer.alloc(1024 * 1024));
+  const key = generateKeyPairSync('rsa', { modulusLength: 4096 }).privateKey;
+  const signing = Buffer.concat([
+    protobufBytes(1, 'sha256'),
+    protobufBytes(2, key.export({ type: 'pkcs8', format: 'der' })),
+  ]);
+  const heavy = `[${'1,'.repeat(100)}1].all(a, [${'1,'.repeat(100)}1].all(b, a == b))`;
+
+  test.each<[string, string | Uint8Array]>([
+    ['uncompress', bomb],
+    ['sign', signing],
+    ['expr_create', heavy],
+    ['expr_evaluate', Uint8Array.of(0, 0, 0, 0)],
+  ])('a loop of %s is stopped when the budget is used up', async (name, args) => {
+    const begin = performance.now();
+    const run = await runScript((s) => {
+      s.call('proxy_call_foreign_function', s.text('expr_create'), s.text(heavy), 0, 0);
+      // loop … br 0 end
+      s.run([0x03, 0x40]);
+      s.call('proxy_call_foreign_function', s.text(name), s.text(args), 0, 0);
+      s.run([0x0c, 0x00], [0x0b]);
+    });
+    expect(run.plugin.traps).toBe(1);
+    expect(run.host.messages.at(-1)).toContain('CPU budget');
+    // 10 ms, and what start and compilation take.
+    expect(performance.now() - begin).toBeLessThan(200);
   });
 });
 

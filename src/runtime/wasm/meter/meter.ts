@@ -16,6 +16,8 @@ export type Exhaustion = 'call' | 'request' | 'start' | 'frames';
 
 /** The clock is read this often, where code runs as fast as the calibration's. */
 const SLICE_MS = 0.25;
+/** Charged at once: more than any slice. */
+const MOST_UNITS = 2 ** 30;
 /** On a machine that is too busy a guest's time by the clock may be this many times its budget. */
 const MOST_WAIT = 4;
 
@@ -115,6 +117,11 @@ export class Meter implements FuelSource {
   /** Bytes that the host copies for the guest, beyond what the price of the call covers. */
   chargeBytes(count: number): void {
     this.#charge(Math.min(count, PAID_BYTES) * BYTE_UNITS);
+  }
+
+  /** Time that the host worked for the guest, beyond what the price of the call covers. */
+  chargeMs(ms: number): void {
+    this.#charge(Math.min(Math.ceil(ms / this.#msPerUnit), MOST_UNITS));
   }
 
   more(): boolean {
