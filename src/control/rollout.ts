@@ -27,6 +27,12 @@ export interface Refusal {
   readonly isListenFault: boolean;
 }
 
+/** What a rollout under way is at. */
+export type RolloutStep = 'load' | 'try-out' | 'deploy';
+
+/** A step that takes longer is told in the log. */
+const SLOW_STEP_MS = 10_000;
+
 /** The workers, as far as a rollout needs them. */
 export interface Deployment {
   deploy(release: { snapshot: Snapshot; code: Code }): Promise<readonly StageFault[]>;
@@ -57,6 +63,8 @@ export class Rollout {
   readonly counts = { applied: 0, rejected: 0, rollbacks: 0, moduleRollbacks: 0, stateFailures: 0 };
   current: Release | null = null;
   refusal: Refusal | null = null;
+  /** Null while none is under way. Wall clock. */
+  underWay: { readonly step: RolloutStep; readonly since: number } | null = null;
   /** The last write of the state failed. */
   stateFailing = false;
   private previous: Release | null = null;
@@ -178,14 +186,30 @@ export class Rollout {
     }
   }
 
+  /** Says what is being done for as long as it is. */
+  private async at<T>(step: RolloutStep, work: Promise<T>): Promise<T> {
+    const since = Date.now();
+    this.underWay = { step, since };
+    const slow = setInterval(() => {
+      const seconds = Math.round((Date.now() - since) / 1000);
+      this.deps.log.warn({ step, seconds }, 'a rollout is under way for long; what served serves');
+    }, SLOW_STEP_MS).unref();
+    try {
+      return await work;
+    } finally {
+      clearInterval(slow);
+      this.underWay = null;
+    }
+  }
+
   /** What serves goes on serving, but for the one module. */
   private async goBack(trip: FilterTrip): Promise<void> {
     const { current, deps } = this;
     if (current === null) return;
     const content = this.modules.trip(trip, current, Date.now());
     if (content === null) return;
-    let faults = await deps.tryOut(content.snapshot, content.code);
-    if (faults.length === 0) faults = await deps.workers.deploy(content);
+    let faults = await this.at('try-out', deps.tryOut(content.snapshot, content.code));
+    if (faults.length === 0) faults = await this.at('deploy', deps.workers.deploy(content));
     if (faults.length > 0) {
       this.modules.stuck(trip.digest);
       deps.log.error({ trip, faults }, 'a module that fails cannot go back to its digest before');
@@ -225,8 +249,8 @@ export class Rollout {
     const readSince = Date.now();
     let loaded: Loaded;
     try {
-      loaded = await deps.load();
-      await deps.follow(loaded.files, readSince);
+      loaded = await this.at('load', deps.load());
+      await this.at('load', deps.follow(loaded.files, readSince));
     } catch (error) {
       deps.log.error({ err: error }, 'reading the configuration failed');
       const message = error instanceof Error ? error.message : String(error);
@@ -250,9 +274,9 @@ export class Rollout {
       return;
     }
     const loadedAt = performance.now();
-    let faults = await deps.tryOut(snapshot, code);
+    let faults = await this.at('try-out', deps.tryOut(snapshot, code));
     const triedAt = performance.now();
-    if (faults.length === 0) faults = await deps.workers.deploy(content);
+    if (faults.length === 0) faults = await this.at('deploy', deps.workers.deploy(content));
     if (faults.length > 0) {
       const found = await diagnose(faults, deps.name);
       const isListenFault = faults.every((fault) => fault.kind === 'listen');

@@ -42,7 +42,7 @@ export class StatusView implements AdminSource {
     const { fleet, rollout, wantsState } = this.deps;
     const dumps = await fleet.dumps(DUMP_LIMIT_MS);
     const statusOf = (slot: number) => dumps.find((each) => each.slot === slot)?.dump.status;
-    const { current, refusal, counts } = rollout;
+    const { current, refusal, counts, underWay } = rollout;
     return {
       state: this.state(),
       snapshot: current && {
@@ -52,6 +52,7 @@ export class StatusView implements AdminSource {
       },
       configuration: {
         lastReload: refusal ? 'refused' : rollout.failures.length > 0 ? 'rolled-back' : 'success',
+        underWay: underWay && { step: underWay.step, since: new Date(underWay.since).toISOString() },
         applied: counts.applied,
         rejected: counts.rejected,
         rollbacks: counts.rollbacks,

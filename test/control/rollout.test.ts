@@ -94,6 +94,20 @@ describe('Rollout', () => {
     expect(rollout.counts).toMatchObject({ applied: 2, rejected: 0 });
   });
 
+  test('says what it is at, and says so no more when it is done or has failed', async () => {
+    const rollout = make();
+    let open!: () => void;
+    tryOut = () => new Promise((resolve) => (open = () => resolve([])));
+    const done = rollout.request();
+    await expect.poll(() => rollout.underWay?.step).toBe('try-out');
+    open();
+    await done;
+    expect(rollout.underWay).toBeNull();
+    configuration = new Error('no such folder');
+    await rollout.request();
+    expect(rollout.underWay).toBeNull();
+  });
+
   test('does nothing for a configuration that is in force', async () => {
     const rollout = make();
     await rollout.request();
