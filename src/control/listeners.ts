@@ -275,7 +275,6 @@ const LIMIT_FIELDS = {
   targetBytes: 'limits.target',
   fieldBytes: 'limits.field',
   fields: 'limits.fields',
-  pipelined: 'limits.pipelined',
   requestsPerConnection: 'limits.requestsPerConnection',
   connections: 'limits.connections',
   connectionsPerAddress: 'limits.connectionsPerAddress',

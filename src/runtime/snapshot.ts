@@ -353,7 +353,6 @@ export interface ListenerLimits {
   readonly targetBytes: number;
   readonly fieldBytes: number;
   readonly fields: number;
-  readonly pipelined: number;
   readonly requestsPerConnection: number;
   readonly connections: number;
   readonly connectionsPerAddress: number;
@@ -378,7 +377,6 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = Object.freeze({
   targetBytes: 16 * 1024,
   fieldBytes: 16 * 1024,
   fields: 100,
-  pipelined: 16,
   requestsPerConnection: 1000,
   connections: 10_000,
   connectionsPerAddress: 256,

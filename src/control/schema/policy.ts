@@ -58,7 +58,7 @@ const retry = () =>
     honorRetryAfter: z
       .boolean()
       .optional()
-      .describe('Wait as long as the upstream asks, up to backoff.max. Default: true.'),
+      .describe('Wait as long as the upstream asks with Retry-After, where the time of the request allows. Default: true.'),
     budget: z
       .strictObject({
         percent: z
@@ -166,9 +166,6 @@ export const listenerPolicySpec = z.strictObject({
       target: size(64, MiB).optional().describe('Request target; 414 beyond. Default: 16Ki.'),
       field: size(64, MiB).optional().describe('One field; 431 beyond. Default: 16Ki.'),
       fields: integer(1, 1000).optional().describe(`Number of fields; 431 beyond. Default: ${limit.fields}.`),
-      pipelined: integer(1, 1000)
-        .optional()
-        .describe(`Requests read ahead on a connection. Default: ${limit.pipelined}.`),
       requestsPerConnection: integer(0, 1_000_000_000)
         .optional()
         .describe(`Then the connection is closed; 0: no limit. Default: ${limit.requestsPerConnection}.`),
