@@ -58,7 +58,9 @@ const retry = () =>
     honorRetryAfter: z
       .boolean()
       .optional()
-      .describe('Wait as long as the upstream asks with Retry-After, where the time of the request allows. Default: true.'),
+      .describe(
+        'Wait as long as the upstream asks with Retry-After, where the time of the request allows. Default: true.',
+      ),
     budget: z
       .strictObject({
         percent: z
