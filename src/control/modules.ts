@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import { resolveBeside, type FileReader } from './files.ts';
 import { FilterSchema } from './filter-schema.ts';
 import { sourceMapOf } from '../runtime/stage-fault.ts';
+import { misbuiltFile } from '../runtime/wasm/misbuilt.ts';
 import { Signatures } from './signatures.ts';
 
 const MAX_MODULE_BYTES = 8 * 1024 * 1024;
@@ -47,7 +48,10 @@ export async function loadModules(
     }
     if (!(await signatures.check(module, file, digest))) continue;
     if (!bytes.subarray(0, 8).equals(WASM_HEADER)) {
-      config.report(module, 'WEIR1203', path, `${file} is not a WebAssembly module`);
+      const found = misbuiltFile(bytes);
+      config.report(module, 'WEIR1203', path, `${file} is not a WebAssembly module`, {
+        notes: found === null ? [] : [found],
+      });
       continue;
     }
     code.set(digest, bytes);

@@ -57,6 +57,8 @@ export interface ModuleShape {
   readonly functions: readonly Signature[];
   readonly memories: readonly MemoryEntry[];
   readonly hasStart: boolean;
+  /** Names of its custom sections. */
+  readonly customs: ReadonlySet<string>;
   /** Every type, as declared. */
   readonly types: readonly Signature[];
   /** Index into `types` of every function, imported ones first. */
@@ -83,6 +85,7 @@ export function readShape(bytes: Uint8Array): ModuleShape {
   cursor.at = 8;
 
   const sections: SectionSpan[] = [];
+  const customs = new Set<string>();
   const types: Signature[] = [];
   const imports: ImportEntry[] = [];
   const exports = new Map<string, ExportEntry>();
@@ -113,7 +116,9 @@ export function readShape(bytes: Uint8Array): ModuleShape {
     sections.push({ id, start, content, end });
     cursor.at = content;
     cursor.end = end;
-    if (id === Section.Type) {
+    if (id === Section.Custom) {
+      customs.add(cursor.name());
+    } else if (id === Section.Type) {
       for (let left = cursor.u32(); left > 0; left--) {
         if (cursor.byte() !== 0x60) throw new BinaryError('only function types are supported', cursor.at - 1);
         const params = cursor.valueTypes();
@@ -187,6 +192,7 @@ export function readShape(bytes: Uint8Array): ModuleShape {
     functions,
     memories,
     hasStart,
+    customs,
     types,
     functionTypes,
     tables,

@@ -21,7 +21,10 @@ export const HOST_ATTRIBUTES = new AttributeTable<Vm>([
     type: 'string',
     from: 'always',
     note: '`rootId` of the filter',
-    read: ({ plugin }) => text(plugin.spec.rootId),
+    read: ({ plugin, root }) => {
+      root.asksRootId = true;
+      return text(plugin.spec.rootId);
+    },
   },
   {
     path: 'plugin_vm_id',

@@ -7,7 +7,7 @@ import type { CompiledModule } from './module.ts';
 import type { MetricTable } from './plugin-metrics.ts';
 import type { Plugin, WasmHost } from './plugin.ts';
 import { RootContext } from './root.ts';
-import { PluginStartError, lastWords } from './start-error.ts';
+import { PluginStartError, lastWords, rootIdHint } from './start-error.ts';
 import { describe } from './trap/describe.ts';
 import { Vm } from './vm.ts';
 
@@ -284,7 +284,13 @@ export class InstanceGroup {
   }
 
   #root(vm: Vm, plugin: Plugin): string | null {
-    return new RootContext(vm, plugin).start();
+    const root = new RootContext(vm, plugin);
+    const refusal = root.start();
+    if (refusal === null && !vm.dead && plugin.spec.rootId !== '') {
+      const hint = rootIdHint(root);
+      if (hint !== '') plugin.warnOnce(hint);
+    }
+    return refusal;
   }
 
   /** Runs the start of a plugin. @param job answers what the guest refused, or null */
@@ -302,8 +308,11 @@ export class InstanceGroup {
       throw new PluginStartError(name, `its start: ${describe(error, this.module)}${lastWords(vm)}`);
     }
     vm.meter.endStart();
-    if (vm.trapReason !== '') throw new PluginStartError(name, vm.trapReason);
-    if (refusal !== null) throw new PluginStartError(name, `${refusal} answered false${lastWords(vm)}`);
+    if (vm.trapReason === '' && refusal === null) return;
+    const reason = vm.trapReason || `${refusal!} answered false${lastWords(vm)}`;
+    const root = vm.rootOf(plugin);
+    const hint = root === null ? '' : rootIdHint(root);
+    throw new PluginStartError(name, hint === '' ? reason : `${reason} (${hint})`);
   }
 }
 

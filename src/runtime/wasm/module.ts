@@ -19,6 +19,7 @@ import {
   REQUEST_MS,
   START_MS,
 } from './limits.ts';
+import { doubtful, forAnotherHost, misbuiltFile, notLinked } from './misbuilt.ts';
 import { originalOffsets } from './meter/offsets.ts';
 import { rewrite, type Rewritten } from './meter/rewrite.ts';
 
@@ -75,6 +76,8 @@ export interface CompiledModule {
   readonly sourceMap: Uint8Array | null;
   /** Where the content of the code section begins in the author's file: debug information counts from there. */
   readonly codeStart: number;
+  /** Whether the file holds this text. */
+  mentions(text: string): boolean;
   /** What an author should know although the module loads; one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -100,7 +103,11 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
     throw new ModuleError(`the module has ${bytes.length} bytes, at most ${MODULE_BYTES} are allowed`);
   }
   const memoryBytes = limits.memoryBytes ?? INSTANCE_BYTES;
+  const file = misbuiltFile(bytes);
+  if (file !== null) throw new ModuleError(`this is not a filter: ${file}`);
   const shape = shapeOf(bytes);
+  const other = forAnotherHost(shape);
+  if (other !== null) throw new ModuleError(`this is not a filter: ${other}`);
   const abi = abiOf(shape);
   checkMemory(shape, memoryBytes);
   const links = shape.imports.map(link);
@@ -114,7 +121,7 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
   for (const row of CALLBACKS) if (functions.has(row.name)) wants |= row.wants;
   const allocator = functions.has('proxy_on_memory_allocate') ? 'proxy_on_memory_allocate' : 'malloc';
   const minMemoryBytes = shape.memories[0]!.min * PAGE_BYTES;
-  const warnings = links.flatMap(warning);
+  const warnings = [...links.flatMap(warning), ...doubtful(shape)];
   let offsets: ((at: number) => number) | null = null;
   const codeStart = shape.sections.find(({ id }) => id === Section.Code)?.content ?? 0;
   return {
@@ -132,6 +139,7 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
     codeStart,
     originalOffset: (at) => (offsets ??= originalOffsets(bytes, shape, memoryBytes))(at),
     minMemoryBytes,
+    mentions: (text) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(text),
     warnings,
   };
 }
@@ -188,8 +196,9 @@ function abiOf(shape: ModuleShape): AbiVersion {
   const hint =
     other !== undefined
       ? `${other} is not one that weir hosts`
-      : 'AssemblyScript: `export * from` the SDK in the entry file; Rust: crate-type = ["cdylib"]; ' +
-        'Go: -buildmode=c-shared; and check that no later tool strips exports';
+      : (notLinked(shape) ??
+        'AssemblyScript: `export * from` the SDK in the entry file; Rust: crate-type = ["cdylib"]; ' +
+          'Go: -buildmode=c-shared; and check that no later tool strips exports');
   throw new ModuleError(
     `no proxy_abi_version_0_1_0, _0_2_0 or _0_2_1 is exported, so this is not a Proxy-Wasm filter (${hint}); exported: ${found}`,
   );
@@ -202,7 +211,10 @@ function checkMemory(shape: ModuleShape, limitBytes: number): void {
     throw new ModuleError('no memory is exported under the name "memory"');
   }
   if (shape.memories.length > 1) throw new ModuleError('more than one memory');
-  if (memory.shared || memory.wide) throw new ModuleError('shared and 64-bit memories are not supported');
+  if (memory.shared || memory.wide)
+    throw new ModuleError(
+      'shared and 64-bit memories are not supported: build it without threads (-pthread, atomics) and for wasm32',
+    );
   if (memory.min * PAGE_BYTES > limitBytes) {
     const needed = (memory.min * PAGE_BYTES) / MiB;
     throw new ModuleError(
@@ -230,7 +242,9 @@ function checkExports(shape: ModuleShape): void {
   const allocators = ['proxy_on_memory_allocate', 'malloc'].filter((name) => check(name, 'i', 1));
   if (allocators.length === 0) {
     throw new ModuleError(
-      'neither proxy_on_memory_allocate nor malloc is exported: weir could hand nothing to this filter',
+      'neither proxy_on_memory_allocate nor malloc is exported: weir could hand nothing to this filter. What to do: ' +
+        'C and C++: -Wl,--export=malloc, emscripten -sEXPORTED_FUNCTIONS=_malloc; Rust, Go, AssemblyScript: use ' +
+        'what the SDK exports, and check that no later tool strips it',
     );
   }
 }
@@ -238,7 +252,7 @@ function checkExports(shape: ModuleShape): void {
 function link(entry: ImportEntry): ImportLink {
   if (entry.signature === null) {
     throw new ModuleError(
-      `"${entry.module}"."${entry.name}" is imported but is not a function; a filter brings its own memory`,
+      `"${entry.module}"."${entry.name}" is imported but is not a function; a filter brings its own memory (AssemblyScript: without --importMemory; emscripten: -sSTANDALONE_WASM; wasm-ld: without --import-memory)`,
     );
   }
   const module = WASI_MODULES.has(entry.module) ? 'wasi' : entry.module;

@@ -22,6 +22,8 @@ export class RootContext {
   outstanding = 0;
   /** `proxy_on_vm_start` runs: 0.1.0 asks for its configuration without saying which. */
   startingVm = false;
+  /** The guest has read `plugin_root_id`: it chooses by it what it does. */
+  asksRootId = false;
   /** Arguments of the foreign callback that runs; null outside one. */
   callData: Uint8Array | null = null;
   /** `proxy_on_done` answered false, `proxy_done` is waited for. */
