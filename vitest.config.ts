@@ -20,7 +20,7 @@ export default defineConfig({
           ...shared,
           name: 'default',
           include: ['test/**/*.test.ts', 'filters-sdk/testing/**/*.test.ts'],
-          exclude: ['**/*.{slow,abi,envoy}.test.ts', '**/node_modules/**'],
+          exclude: ['**/*.{slow,abi,envoy,spec}.test.ts', '**/node_modules/**'],
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -55,6 +55,21 @@ export default defineConfig({
                 globalSetup: ['test/languages/setup.ts', 'test/envoy/setup.ts'],
                 testTimeout: 30_000,
                 hookTimeout: 120_000,
+              },
+            },
+          ]
+        : []),
+      // WebAssembly's own test suite, with and without the meter.
+      ...(wants('spec')
+        ? [
+            {
+              test: {
+                ...shared,
+                name: 'spec',
+                include: ['test/spec/*.spec.test.ts'],
+                globalSetup: ['test/spec/testsuite.ts'],
+                testTimeout: 60_000,
+                hookTimeout: 30_000,
               },
             },
           ]

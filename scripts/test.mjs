@@ -1,5 +1,5 @@
 // Runs the tests and ends with the one line that says how it went: `N passed, N failed` (and, where some
-// were, `, N skipped`). `--slow`, `--abi` and `--envoy` run those of that project instead (vitest.config.ts).
+// were, `, N skipped`). `--slow`, `--abi`, `--envoy` and `--spec` run those of that project instead (vitest.config.ts).
 // Other arguments go to vitest.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const rest = process.argv.slice(2);
-const PROJECTS = ['slow', 'abi', 'envoy'];
+const PROJECTS = ['slow', 'abi', 'envoy', 'spec'];
 const project = PROJECTS.find((name) => rest.includes(`--${name}`)) ?? 'default';
 const folder = mkdtempSync(join(tmpdir(), 'weir-results-'));
 const file = join(folder, 'results.json');

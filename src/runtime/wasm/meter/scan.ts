@@ -209,7 +209,9 @@ export function scanBody(
   readCode(plan, bounds);
   plan.local = plan.hasLoop || plan.catches;
   for (const cost of plan.costs) plan.units += cost;
-  plan.free = !plan.local && !plan.callsAtAll && !plan.hasBulk && plan.units <= FREE_UNITS;
+  // It is copied as it is, so nothing in it may need another number.
+  plan.free =
+    !plan.local && !plan.callsAtAll && !plan.hasBulk && !plan.refersToImport && plan.units <= FREE_UNITS;
   return plan;
 }
 
