@@ -1,4 +1,5 @@
 import type { PolicyName } from '../policies.ts';
+import type { WasmChain } from './wasm.ts';
 
 /** What is asked of each proxy. The upstream answers /1k and /100k with bodies of that size. */
 export interface Scenario {
@@ -13,11 +14,13 @@ export interface Scenario {
   readonly answerBytes: number;
   /** Which configuration weir runs with: `bench/load/<name>.yaml`. */
   readonly weir: PolicyName;
+  /** A chain of one plugin on top of that, the same in Envoy. */
+  readonly wasm?: WasmChain;
   /** In the order of the table; the first is what the others are compared with. */
   readonly subjects: readonly SubjectName[];
 }
 
-export type SubjectName = 'nginx' | 'nginx-64k' | 'haproxy' | 'undici' | 'weir';
+export type SubjectName = 'nginx' | 'nginx-64k' | 'haproxy' | 'undici' | 'envoy' | 'weir';
 
 const KIB = 1024;
 
@@ -40,6 +43,12 @@ const keepAlive = {
   weir: 'plain',
   subjects: ['nginx', 'weir', 'haproxy', 'undici'],
 } as const;
+
+/** Beside Envoy, with the same module doing the same work. */
+function besideEnvoy(name: string, question: string, wasm?: WasmChain): Scenario {
+  const chain = wasm === undefined ? {} : { wasm };
+  return { ...keepAlive, name, question, subjects: ['envoy', 'weir'], ...chain };
+}
 
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -83,4 +92,15 @@ export const SCENARIOS: readonly Scenario[] = [
     question: 'What does a connection for each request cost?',
     fields: [...FIELDS, 'Connection: close'],
   },
+  besideEnvoy('wasm-0', 'What does a request cost in weir and in Envoy without filters?'),
+  besideEnvoy('wasm-1', 'What does a filter in Rust add that reads three fields and sets one?', {
+    language: 'rust',
+    filters: 1,
+  }),
+  besideEnvoy('wasm-3', 'And three of them?', { language: 'rust', filters: 3 }),
+  besideEnvoy('wasm-10', 'And ten of them?', { language: 'rust', filters: 10 }),
+  besideEnvoy('wasm-10-sdk', "And ten that are written with weir's SDK?", {
+    language: 'as-weir',
+    filters: 10,
+  }),
 ];

@@ -3,10 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { envoyProgram } from '../../test/envoy/install.ts';
 import { freePort } from '../../test/support/ports.ts';
 import { Program, ROOT } from '../../test/support/process.ts';
 import { exchange } from '../../test/support/raw-client.ts';
 import { policiesOn } from '../policies.ts';
+import { addChain, envoyFile } from './wasm.ts';
 import type { Scenario, SubjectName } from './scenarios.ts';
 
 export interface Subject {
@@ -110,8 +112,14 @@ const START: Record<SubjectName, Start> = {
     const script = fileURLToPath(new URL('undici-proxy.mjs', import.meta.url));
     return pinned(context.proxyCores, [context.node, script, String(port), String(context.upstreamPort)]);
   },
+  async envoy(context, port, scenario) {
+    const file = await envoyFile(context.folder, port, context.upstreamPort, scenario.wasm ?? null);
+    const options = ['--concurrency', '1', '--disable-hot-restart', '--log-level', 'error'];
+    return pinned(context.proxyCores, [envoyProgram(), '-c', file, ...options]);
+  },
   async weir(context, port, scenario) {
     const policies = await policiesOn(scenario.weir, port, context.upstreamPort);
+    if (scenario.wasm !== undefined) addChain(policies, scenario.wasm);
     const admin = `127.0.0.1:${await freePort()}`;
     const args = ['run', '-f', policies, '--workers', '1', '--admin', admin];
     args.push('--data-dir', join(context.folder, 'weir-data'));

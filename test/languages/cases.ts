@@ -18,6 +18,7 @@ export interface Case extends Exchange {
 /** A configuration for each role; the role is its first word. */
 export const CONFIGURATIONS: readonly string[] = [
   'headers',
+  'typical',
   'reply',
   'trailers',
   'body',
@@ -138,6 +139,16 @@ const headers: Case[] = [
       expect(seen.answer.header('powered-by')).toBe('proxy-wasm');
       expect(seen.answer.header('x-response')).toBe(language);
     },
+  },
+];
+
+const typical: Case[] = [
+  {
+    name: 'reads three fields and sets one',
+    role: 'typical',
+    send: get('/', 'User-Agent: four', 'Accept: */*', 'X-Length: 99'),
+    // Cookie is not shown to plugins without the capability for secrets.
+    expect: (seen) => expect(sent(seen, 'x-length')).toEqual(['7']),
   },
 ];
 
@@ -544,6 +555,7 @@ const host: Case[] = [
 /** In this order: some depend on what those before them left. */
 export const CASES: readonly Case[] = [
   ...headers,
+  ...typical,
   ...replies,
   ...trailers,
   ...bodies,

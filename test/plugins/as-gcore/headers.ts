@@ -42,6 +42,14 @@ export class Headers extends Context {
   }
 }
 
+export class Typical extends Context {
+  onRequestHeaders(count: u32, end: bool): FilterHeadersStatusValues {
+    const length = requestHeader('user-agent').length + requestHeader('accept').length;
+    setRequestHeader('x-length', (length + requestHeader('cookie').length).toString());
+    return FilterHeadersStatusValues.Continue;
+  }
+}
+
 export class Replies extends Context {
   onRequestHeaders(count: u32, end: bool): FilterHeadersStatusValues {
     const grpc = requestHeader('x-grpc');

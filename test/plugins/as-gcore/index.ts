@@ -9,7 +9,7 @@ import {
 } from '@gcoredev/proxy-wasm-sdk-as/assembly';
 import { Body, Scan } from './body';
 import { Auth, Dispatches } from './callouts';
-import { Headers, Replies, Trailers } from './headers';
+import { Headers, Replies, Trailers, Typical } from './headers';
 import { Clock, Configuration, Foreign, Logs, Properties } from './host';
 import { Counting, Queue, Shared, Waiting, defineMetrics, resumeWaiting, takeJobs } from './state';
 import { ERROR, logLine, vmConfiguration } from './support';
@@ -46,6 +46,7 @@ class Root extends RootContext {
   createContext(id: u32): Context {
     const role = this.role;
     if (role == 'headers') return new Headers(id, this);
+    if (role == 'typical') return new Typical(id, this);
     if (role == 'reply') return new Replies(id, this);
     if (role == 'trailers') return new Trailers(id, this);
     if (role == 'body') return new Body(id, this);

@@ -1,6 +1,7 @@
 import {
   Action,
   LogLevel,
+  PairsWriter,
   Reply,
   StreamContext,
   log,
@@ -10,9 +11,9 @@ import {
   responseHeader,
   responseHeaders,
   responseTrailers,
+  utf8,
 } from '@weir/filters-sdk/assembly';
 import { proxy_send_local_response } from '@weir/filters-sdk/assembly/env';
-import { PairsWriter, utf8 } from '@weir/filters-sdk/assembly';
 
 export const LANGUAGE = 'as-weir';
 
@@ -52,6 +53,24 @@ export class Headers extends StreamContext {
       'done ' + requestHeader(':path')!.toString() + ' ' + responseHeader(':status')!.toString(),
     );
   }
+}
+
+const USER_AGENT = utf8('user-agent');
+const ACCEPT = utf8('accept');
+const COOKIE = utf8('cookie');
+const LENGTH = utf8('x-length');
+
+export class Typical extends StreamContext {
+  onRequestHeaders(count: i32, endOfStream: bool): Action {
+    const total = lengthOf(USER_AGENT) + lengthOf(ACCEPT) + lengthOf(COOKIE);
+    requestHeaders.set(LENGTH, total.toString());
+    return Action.Continue;
+  }
+}
+
+function lengthOf(name: ArrayBuffer): i32 {
+  const value = requestHeader(name);
+  return value === null ? 0 : value.length;
 }
 
 export class Replies extends StreamContext {

@@ -11,7 +11,7 @@ import {
 } from '@weir/filters-sdk/assembly';
 import { Body, Scan } from './body';
 import { Auth, Dispatches } from './callouts';
-import { Headers, Replies, Trailers } from './headers';
+import { Headers, Replies, Trailers, Typical } from './headers';
 import { Clock, Configuration, Foreign, Logs, Properties } from './host';
 import { Counting, Metrics, Queue, Shared, Waiting, resumeWaiting, takeJobs } from './state';
 
@@ -49,6 +49,7 @@ class Root extends RootContext {
   createStream(): StreamContext {
     const role = this.role;
     if (role == 'headers') return new Headers();
+    if (role == 'typical') return new Typical();
     if (role == 'reply') return new Replies();
     if (role == 'trailers') return new Trailers();
     if (role == 'body') return new Body();

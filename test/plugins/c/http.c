@@ -52,6 +52,14 @@ static void headers_log(stream *s) {
 const role headers_role = {
     .name = "headers", .request_headers = headers_request, .response_headers = headers_response, .log = headers_log};
 
+static int32_t typical_request(stream *s) {
+  size_t total = get(REQUEST_HEADERS, "user-agent").size + get(REQUEST_HEADERS, "accept").size + get(REQUEST_HEADERS, "cookie").size;
+  set(REQUEST_HEADERS, "x-length", format("%zu", total));
+  return CONTINUE;
+}
+
+const role typical_role = {.name = "typical", .request_headers = typical_request};
+
 static int32_t reply_request(stream *s) {
   text grpc = get(REQUEST_HEADERS, "x-grpc");
   if (grpc.data != NULL) return reply(200, FIELDS("x-reason", "asked"), format("aborted, not %s", grpc.data), 10);

@@ -8,7 +8,7 @@
 
 EXPORT(proxy_abi_version_0_2_1) void abi_version(void) {}
 
-static const role *const roles[] = {&headers_role, &reply_role,   &trailers_role, &body_role,   &scan_role,       &auth_role,
+static const role *const roles[] = {&headers_role, &typical_role, &reply_role,   &trailers_role, &body_role,   &scan_role,       &auth_role,
                                     &dispatches_role, &tick_role, &metrics_role,  &shared_role, &queue_role,      &properties_role,
                                     &logs_role,    &foreign_role, &clock_role,    &refuse_role, &config_role};
 

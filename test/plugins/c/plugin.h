@@ -49,7 +49,7 @@ struct stream {
 };
 
 extern stream *streams;
-extern const role headers_role, reply_role, trailers_role, body_role, scan_role, auth_role, dispatches_role, tick_role,
+extern const role headers_role, typical_role, reply_role, trailers_role, body_role, scan_role, auth_role, dispatches_role, tick_role,
     metrics_role, shared_role, queue_role, properties_role, logs_role, foreign_role, clock_role, config_role, refuse_role;
 
 void keep(void *memory);  // free it when the callback is over

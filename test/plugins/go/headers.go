@@ -57,6 +57,18 @@ func (*headers) OnHttpStreamDone() {
 	proxywasm.LogInfof("done %s %s", path, status)
 }
 
+type typical struct{ types.DefaultHttpContext }
+
+func (*typical) OnHttpRequestHeaders(int, bool) types.Action {
+	total := 0
+	for _, name := range []string{"user-agent", "accept", "cookie"} {
+		value, _ := proxywasm.GetHttpRequestHeader(name)
+		total += len(value)
+	}
+	must(proxywasm.ReplaceHttpRequestHeader("x-length", strconv.Itoa(total)))
+	return types.ActionContinue
+}
+
 type replies struct{ types.DefaultHttpContext }
 
 func (*replies) OnHttpRequestHeaders(int, bool) types.Action {

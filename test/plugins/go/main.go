@@ -73,6 +73,8 @@ func (r *root) NewHttpContext(id uint32) types.HttpContext {
 	switch r.role {
 	case "headers":
 		return &headers{}
+	case "typical":
+		return &typical{}
 	case "reply":
 		return &replies{}
 	case "trailers":

@@ -50,6 +50,22 @@ impl HttpContext for Headers {
     }
 }
 
+pub struct Typical;
+
+impl Context for Typical {}
+
+impl HttpContext for Typical {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        let length = |name| {
+            self.get_http_request_header_bytes(name)
+                .map_or(0, |value| value.len())
+        };
+        let total = length("user-agent") + length("accept") + length("cookie");
+        self.set_http_request_header("x-length", Some(&total.to_string()));
+        Action::Continue
+    }
+}
+
 pub struct Replies;
 
 impl Context for Replies {}

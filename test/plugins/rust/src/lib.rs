@@ -70,6 +70,7 @@ impl RootContext for Root {
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match self.role.as_str() {
             "headers" => Box::new(headers::Headers),
+            "typical" => Box::new(headers::Typical),
             "reply" => Box::new(headers::Replies),
             "trailers" => Box::new(headers::Trailers),
             "body" => Box::<body::Body>::default(),
