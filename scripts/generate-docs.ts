@@ -181,7 +181,18 @@ Scopes from outside in: *Gateway → listener → route → rule*.
 3. **Same kind, same target, same field, different value is an error** (WEIR2003), never "oldest wins".
    Equal values are fine. Two FilterChains on one target must say by \`placement\` which comes first.
 
-## Certificates of HTTPS listeners
+## TCP
+
+A listener of protocol TCP, or of TLS that ends here, gives its connections to one TCPRoute, by the server name that the
+client asks for where there is TLS. Each connection goes to one of the route's backends, by weight; a Service or an Upstream
+is what it is for HTTP, \`tls\` of an Upstream included. Scopes are *Gateway → listener → route → rule*, as above.
+FilterChains hold ([filters.md](filters.md#tcp)), and of a TrafficPolicy \`timeouts.idle\` and \`retry\`, by which
+connecting is tried again; of a ListenerPolicy \`limits.connections\`, \`limits.connectionsPerAddress\`,
+\`timeouts.tlsHandshake\`, \`timeouts.write\` and \`tls\`. A connection counts as a request against \`limits.requests\` of
+the Upstream, and beyond it or \`limits.connections\` it is closed at once. So it is where no endpoint can be reached, and
+where the backend does not resolve.
+
+## Certificates of HTTPS and TLS listeners
 
 \`certificateRefs\` name a Secret of type kubernetes.io/tls, with \`tls.crt\` and \`tls.key\` in \`data\` (base64) or
 \`stringData\` (plain), or a [Certificate](#certificate), which names files:

@@ -1,4 +1,5 @@
 import { STREAM_ATTRIBUTES } from '../../src/runtime/stream-attributes.ts';
+import { TCP_ATTRIBUTES } from '../../src/runtime/tcp/tcp-attributes.ts';
 import type { AttributePhase, AttributeRow } from '../../src/runtime/wasm/attribute-table.ts';
 import { HOST_ATTRIBUTES } from '../../src/runtime/wasm/host-attributes.ts';
 
@@ -52,6 +53,12 @@ export function propertiesMarkdown(generated: string): string {
     '## Of a stream',
     '',
     ...table(STREAM_ATTRIBUTES.rows),
+    '',
+    '## Of a TCP stream',
+    '',
+    'Nothing of a request or an answer. An attempt is one to connect.',
+    '',
+    ...table(TCP_ATTRIBUTES.rows),
     '',
     '## Of the plugin and what filters keep',
     '',
