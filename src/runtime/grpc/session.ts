@@ -9,6 +9,7 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { Endpoint } from '../cluster.ts';
 import { Timer, type TimerWheel } from '../timer-wheel.ts';
+import { GuardedSocket } from './guarded-socket.ts';
 
 /** Calls on one connection, where the server does not say fewer (security requirements §4.1). */
 const MAX_STREAMS = 100;
@@ -174,7 +175,12 @@ export class GrpcSession {
     }
     if (this.#tls !== null) socket.setNoDelay(true);
     const session = connectHttp2(`${this.secure ? 'https' : 'http'}://${this.endpoint.text}`, {
-      createConnection: () => socket,
+      createConnection: () =>
+        new GuardedSocket(
+          socket,
+          () => performance.now(),
+          (reason) => this.#onFault(reason),
+        ),
       settings: { enablePush: false, maxHeaderListSize: HEADER_BYTES },
       maxHeaderListPairs: HEADER_FIELDS + 1,
     });
@@ -186,6 +192,13 @@ export class GrpcSession {
     this.#wheel.cancel(this.#timer);
     for (const user of [...this.users]) user.onSession(this);
     if (this.users.size === 0 && !this.#closed) this.#wheel.add(this.#timer, this.#idleMs);
+  }
+
+  /** Nothing on the connection can be trusted any more. */
+  #onFault(reason: string): void {
+    this.reason ||= reason;
+    this.#lost = true;
+    this.#stopTaking();
   }
 
   /** The server takes no more streams, and says which of those it has it will not look at. */
