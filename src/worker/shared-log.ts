@@ -56,17 +56,33 @@ export class SharedLog implements SharedState {
 
   get(space: string, key: string): SharedValue | undefined {
     this.sync();
-    return this.#table.get(space, key);
+    return this.#table.get(space, key, Date.now());
   }
 
-  set(space: string, key: string, value: Uint8Array, cas: number): Status {
+  set(space: string, key: string, value: Uint8Array, cas: number, ttlMs = 0): Status {
     if (cas !== 0) {
       this.sync();
       // A version that has passed does not come back.
-      const found = this.#table.get(space, key);
+      const found = this.#table.get(space, key, Date.now());
       if (found !== undefined && found.cas !== cas) return Status.CasMismatch;
     }
-    return (this.#take(Step.Set, space, key, cas, value) as Status | null) ?? Status.InternalFailure;
+    return (this.#take(Step.Set, space, key, cas, value, ttlMs) as Status | null) ?? Status.InternalFailure;
+  }
+
+  add(space: string, key: string, delta: bigint, ttlMs: number): Uint8Array | Status {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(delta);
+    const result = this.#take(Step.Add, space, key, 0, bytes, ttlMs) as Uint8Array | Status | null;
+    return result ?? Status.InternalFailure;
+  }
+
+  remove(space: string, key: string, cas: number): Status {
+    return (this.#take(Step.Remove, space, key, cas) as Status | null) ?? Status.InternalFailure;
+  }
+
+  keys(space: string, prefix: string): string[] {
+    this.sync();
+    return this.#table.keys(space, prefix, Date.now());
   }
 
   hold(space: string): void {
@@ -144,6 +160,7 @@ export class SharedLog implements SharedState {
     name = '',
     number = 0,
     value: Uint8Array | null = null,
+    ttlMs = 0,
   ): Status | Uint8Array | undefined | null {
     const record = this.#outgoing;
     record.step = step;
@@ -152,6 +169,8 @@ export class SharedLog implements SharedState {
     record.name = name;
     record.number = number;
     record.value = value;
+    record.now = Date.now();
+    record.ttl = ttlMs;
     record.sequence = this.#sequence = (this.#sequence % 0xffff_ffff) + 1;
     this.#writer.write(record);
     record.value = null;
@@ -228,11 +247,24 @@ export class SharedLog implements SharedState {
     this.#result = result;
   }
 
-  #step({ step, worker, number, space, name, value }: SharedRecord): Status | Uint8Array | undefined | null {
+  #step({
+    step,
+    worker,
+    number,
+    space,
+    name,
+    value,
+    now,
+    ttl,
+  }: SharedRecord): Status | Uint8Array | undefined | null {
     const table = this.#table;
     switch (step) {
       case Step.Set:
-        return table.set(space, name, value!, number);
+        return table.set(space, name, value!, number, now, ttl === 0 ? 0 : now + ttl);
+      case Step.Add:
+        return table.add(space, name, deltaOf(value!), now, ttl === 0 ? 0 : now + ttl);
+      case Step.Remove:
+        return table.remove(space, name, number, now);
       case Step.Enqueue:
         return table.enqueue(number, value!);
       case Step.Dequeue:
@@ -278,4 +310,8 @@ export class SharedLog implements SharedState {
     this.counts.failures++;
     this.#deps.failed(error);
   }
+}
+
+function deltaOf(value: Uint8Array): bigint {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).readBigInt64LE();
 }

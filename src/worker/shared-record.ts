@@ -10,15 +10,18 @@ export const Step = {
   Hold: 6,
   Release: 7,
   Gone: 8,
+  Add: 9,
+  Remove: 10,
 } as const;
 
 /**
  * A record, little-endian: 8 bytes mark, u32 size of all of it, u32 CRC-32 of what follows, u32 step, u32
- * worker, u32 sequence number of that worker, u32 number, u32 size of the space, u32 size of the name;
- * then space and name, a byte for a character, and the value. The mark is random: a guest that writes
+ * worker, u32 sequence number of that worker, u32 number, u32 size of the space, u32 size of the name, f64
+ * milliseconds since 1970, u32 milliseconds that the value is there; then space and name, a byte for a
+ * character, and the value. The mark is random: a guest that writes
  * what looks like a record into a value does not know it.
  */
-const HEAD = 40;
+const HEAD = 52;
 export const MARK_BYTES = 8;
 const CHECKED = 16;
 /** A value and its key are at most 1 MiB together, or an item is. */
@@ -31,6 +34,9 @@ export class SharedRecord {
   sequence = 0;
   /** CAS value, queue or worker, as the step has it. */
   number = 0;
+  /** When the step was written: its time for all that take it, since a table has no clock. */
+  now = 0;
+  ttl = 0;
   space = '';
   /** Key or queue. */
   name = '';
@@ -61,6 +67,8 @@ export class RecordWriter {
     bytes.writeUInt32LE(record.number, 28);
     bytes.writeUInt32LE(space.length, 32);
     bytes.writeUInt32LE(name.length, 36);
+    bytes.writeDoubleLE(record.now, 40);
+    bytes.writeUInt32LE(record.ttl, 48);
     bytes.write(space, HEAD, 'latin1');
     bytes.write(name, HEAD + space.length, 'latin1');
     if (value !== null) bytes.set(value, HEAD + space.length + name.length);
@@ -96,6 +104,8 @@ export function readRecord(
   into.worker = bytes.readUInt32LE(start + 20);
   into.sequence = bytes.readUInt32LE(start + 24);
   into.number = bytes.readUInt32LE(start + 28);
+  into.now = bytes.readDoubleLE(start + 40);
+  into.ttl = bytes.readUInt32LE(start + 48);
   into.space = bytes.toString('latin1', start + HEAD, name);
   into.name = bytes.toString('latin1', name, value);
   into.value = new Uint8Array(bytes.subarray(value, start + length));

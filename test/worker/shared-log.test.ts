@@ -54,6 +54,43 @@ describe('shared data', () => {
     expect(a.get('shop\0other', 'k')).toBeUndefined();
   });
 
+  test('counters are exact, whoever adds', () => {
+    const [a, b] = [worker(1), worker(2)];
+    const numberOf = (value: Uint8Array | Status): bigint =>
+      Buffer.from(value as Uint8Array).readBigInt64LE();
+    for (let i = 1; i <= 100; i++)
+      expect(numberOf((i % 2 === 0 ? a : b).add(SPACE, 'n', 3n, 0))).toBe(BigInt(3 * i));
+    expect(b.get(SPACE, 'n')!.cas).toBe(a.get(SPACE, 'n')!.cas);
+    a.set(SPACE, 'text', Buffer.from('abc'), 0);
+    expect(b.add(SPACE, 'text', 1n, 0)).toBe(Status.BadArgument);
+  });
+
+  test('what has a time is gone for all when it is over, and for one that comes later', async () => {
+    const [a, b] = [worker(1), worker(2)];
+    a.set(SPACE, 'k', Buffer.from('v'), 0, 60);
+    b.add(SPACE, 'n', 7n, 60);
+    expect([text(b.get(SPACE, 'k')?.value), a.keys(SPACE, '')]).toEqual(['v', ['k', 'n']]);
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    const late = worker(3);
+    for (const each of [a, b, late]) {
+      expect(each.get(SPACE, 'k')).toBeUndefined();
+      expect(each.keys(SPACE, '')).toEqual([]);
+    }
+    expect(Buffer.from(late.add(SPACE, 'n', 1n, 0) as Uint8Array).readBigInt64LE()).toBe(1n);
+    expect(a.set(SPACE, 'k', Buffer.from('w'), 12_345)).toBe(Status.Ok);
+    expect(text(b.get(SPACE, 'k')!.value)).toBe('w');
+  });
+
+  test('is removed for all, in the version that was meant', () => {
+    const [a, b] = [worker(1), worker(2)];
+    a.set(SPACE, 'k', Buffer.from('v'), 0);
+    const { cas } = b.get(SPACE, 'k')!;
+    expect(b.remove(SPACE, 'k', cas + 1)).toBe(Status.CasMismatch);
+    expect(b.remove(SPACE, 'k', cas)).toBe(Status.Ok);
+    expect(a.remove(SPACE, 'k', 0)).toBe(Status.NotFound);
+    expect(a.get(SPACE, 'k')).toBeUndefined();
+  });
+
   test('has its bounds over all workers', () => {
     const [a, b] = [worker(1), worker(2)];
     expect(a.set(SPACE, 'k', Buffer.alloc(1024 * 1024 - 1), 0)).toBe(Status.Ok);

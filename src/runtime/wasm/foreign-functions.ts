@@ -4,6 +4,7 @@ import { createExpression, deleteExpression, evaluateExpression } from './expres
 import type { ForeignResult } from './foreign-result.ts';
 import { takeLimit } from './limit-take.ts';
 import { declareProperty, setEnvoyFilterState, setMetadata } from './property-functions.ts';
+import { addToCounter, deleteShared, listShared, setShared } from './shared-functions.ts';
 import { sign, verifySignature } from './signature-functions.ts';
 import { clearRouteCache } from './stream-calls.ts';
 import type { Vm } from './vm.ts';
@@ -163,6 +164,52 @@ const ROWS: readonly ForeignFunction[] = [
     timed: false,
     file: 'limit-take.ts',
     call: takeLimit,
+  },
+  {
+    name: 'weir.counter_add',
+    does: 'Adds to a counter in the shared data of the VM id, exactly over all workers, and answers what it is then. A counter begins with 0; `proxy_get_shared_data` reads it as 8 bytes.',
+    takes:
+      'i64 what to add, u32 milliseconds that a counter is there which this makes (0: for good), then the key',
+    gives: 'i64',
+    statuses: 'BadArgument InternalFailure',
+    like: 'proxy_set_shared_data',
+    timed: false,
+    file: 'shared-functions.ts',
+    call: addToCounter,
+  },
+  {
+    name: 'weir.shared_set',
+    does: 'Sets shared data as `proxy_set_shared_data` does, for a limited time.',
+    takes:
+      'u32 milliseconds that it is there (0: for good), u32 version as in `proxy_set_shared_data` (0: any), u32 size of the key, key, value',
+    gives: 'u32: 1 set, 0 the version is another',
+    statuses: 'BadArgument InternalFailure',
+    like: 'proxy_set_shared_data',
+    timed: false,
+    file: 'shared-functions.ts',
+    call: setShared,
+  },
+  {
+    name: 'weir.shared_delete',
+    does: 'Removes shared data.',
+    takes: 'u32 version (0: any), then the key',
+    gives: 'u32: 1 removed, 0 not there, or the version is another',
+    statuses: 'BadArgument InternalFailure',
+    like: 'proxy_set_shared_data',
+    timed: false,
+    file: 'shared-functions.ts',
+    call: deleteShared,
+  },
+  {
+    name: 'weir.shared_keys',
+    does: 'Lists the keys of the shared data that begin with a prefix.',
+    takes: 'the prefix',
+    gives: 'header map layout: the keys, values empty',
+    statuses: '',
+    like: 'proxy_get_shared_data',
+    timed: true,
+    file: 'shared-functions.ts',
+    call: listShared,
   },
   {
     name: 'weir.set_metadata',

@@ -5,7 +5,12 @@ export interface SharedValue {
   readonly value: Uint8Array;
   /** Changes with every write; never 0. */
   readonly cas: number;
+  /** Milliseconds since 1970 from which on it is not there; 0: it stays. */
+  readonly expires: number;
 }
+
+/** A counter is a value of eight bytes, i64 little-endian. */
+const COUNTER_BYTES = 8;
 
 /** What guests of one tenant and VM id share. */
 interface Space {
@@ -69,27 +74,97 @@ export class SharedTable {
     };
   }
 
-  get(space: string, key: string): SharedValue | undefined {
-    return this.#spaces.get(space)?.values.get(key);
+  /** @param now milliseconds since 1970 */
+  get(space: string, key: string, now: number): SharedValue | undefined {
+    const found = this.#spaces.get(space)?.values.get(key);
+    return found === undefined || isOver(found, now) ? undefined : found;
+  }
+
+  /** The keys of a space that begin with `prefix`. */
+  keys(space: string, prefix: string, now: number): string[] {
+    const found: string[] = [];
+    for (const [key, value] of this.#spaces.get(space)?.values ?? [])
+      if (key.startsWith(prefix) && !isOver(value, now)) found.push(key);
+    return found;
   }
 
   /**
    * @param value the table keeps it
    * @param cas 0 writes in any case, another value only where it is the key's own; a key that is not
    *   there takes any
+   * @param now the time of the step, the same for all that take it
+   * @param expires as in `SharedValue`
    */
-  set(name: string, key: string, value: Uint8Array, cas: number): Status {
+  set(name: string, key: string, value: Uint8Array, cas: number, now: number, expires = 0): Status {
     const space = this.#space(name);
-    const before = space.values.get(key);
+    const before = this.#fresh(space, key, now);
     if (before !== undefined && cas !== 0 && cas !== before.cas) return Status.CasMismatch;
-    const more = value.length - (before === undefined ? -key.length : before.value.length);
-    const full = space.bytes + more > SHARED_BYTES || this.#bytes + more > SHARED_TOTAL_BYTES;
-    if (full || (before === undefined && space.values.size >= SHARED_KEYS)) return Status.InternalFailure;
+    return this.#put(space, key, value, expires, now);
+  }
+
+  /**
+   * Adds to a counter, which begins with 0 where there is none.
+   *
+   * @param expires of a counter that is made by this; one that is there keeps its own
+   * @returns its eight bytes, or BadArgument where the value is no counter, or InternalFailure without room
+   */
+  add(name: string, key: string, delta: bigint, now: number, expires: number): Uint8Array | Status {
+    const space = this.#space(name);
+    const before = this.#fresh(space, key, now);
+    if (before !== undefined && before.value.length !== COUNTER_BYTES) return Status.BadArgument;
+    const value = new Uint8Array(COUNTER_BYTES);
+    const sum = delta + (before === undefined ? 0n : viewOf(before.value).getBigInt64(0, true));
+    viewOf(value).setBigInt64(0, BigInt.asIntN(64, sum), true);
+    const status = this.#put(space, key, value, before === undefined ? expires : before.expires, now);
+    return status === Status.Ok ? value : status;
+  }
+
+  /** @param cas as in `set`. @returns Ok, NotFound or CasMismatch */
+  remove(name: string, key: string, cas: number, now: number): Status {
+    const space = this.#space(name);
+    const before = this.#fresh(space, key, now);
+    if (before === undefined) return Status.NotFound;
+    if (cas !== 0 && cas !== before.cas) return Status.CasMismatch;
+    this.#drop(space, key, before);
+    return Status.Ok;
+  }
+
+  /** The value of a key; one whose time is over goes. */
+  #fresh(space: Space, key: string, now: number): SharedValue | undefined {
+    const value = space.values.get(key);
+    if (value === undefined || !isOver(value, now)) return value;
+    this.#drop(space, key, value);
+    return undefined;
+  }
+
+  #put(space: Space, key: string, value: Uint8Array, expires: number, now: number): Status {
+    if (!this.#hasRoom(space, key, value)) {
+      for (const [other, old] of space.values) if (isOver(old, now)) this.#drop(space, other, old);
+      if (!this.#hasRoom(space, key, value)) return Status.InternalFailure;
+    }
+    const more = this.#growth(space, key, value);
     space.bytes += more;
     this.#bytes += more;
     this.#lastCas = this.#lastCas === 0xffff_ffff ? 1 : this.#lastCas + 1;
-    space.values.set(key, { value, cas: this.#lastCas });
+    space.values.set(key, { value, cas: this.#lastCas, expires });
     return Status.Ok;
+  }
+
+  #growth(space: Space, key: string, value: Uint8Array): number {
+    const before = space.values.get(key);
+    return value.length - (before === undefined ? -key.length : before.value.length);
+  }
+
+  #hasRoom(space: Space, key: string, value: Uint8Array): boolean {
+    const more = this.#growth(space, key, value);
+    if (space.bytes + more > SHARED_BYTES || this.#bytes + more > SHARED_TOTAL_BYTES) return false;
+    return space.values.size < SHARED_KEYS || space.values.has(key);
+  }
+
+  #drop(space: Space, key: string, { value }: SharedValue): void {
+    space.values.delete(key);
+    space.bytes -= key.length + value.length;
+    this.#bytes -= key.length + value.length;
   }
 
   /** Creates the queue, or opens it; the worker is told of its items from here on. 0: there are too many. */
@@ -207,4 +282,12 @@ export class SharedTable {
     }
     return space;
   }
+}
+
+function isOver({ expires }: SharedValue, now: number): boolean {
+  return expires !== 0 && expires <= now;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

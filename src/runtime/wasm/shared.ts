@@ -23,9 +23,21 @@ export interface SharedState {
    * @param value the state keeps it
    * @param cas 0 writes in any case, another value only where it is the key's own; a key that is not
    *   there takes any
+   * @param ttlMs how long it is there; 0: until somebody writes or removes it
    * @returns Ok, CasMismatch, or InternalFailure where there is no room
    */
-  set(space: string, key: string, value: Uint8Array, cas: number): Status;
+  set(space: string, key: string, value: Uint8Array, cas: number, ttlMs?: number): Status;
+  /**
+   * Adds to a counter, a value of eight bytes, i64 little-endian, that begins with 0.
+   *
+   * @param ttlMs how long a counter is there that is made by this; 0: as above
+   * @returns its bytes, or BadArgument where the value is none, or InternalFailure without room
+   */
+  add(space: string, key: string, delta: bigint, ttlMs: number): Uint8Array | Status;
+  /** @param cas 0 removes in any case. @returns Ok, NotFound, CasMismatch or InternalFailure */
+  remove(space: string, key: string, cas: number): Status;
+  /** Keys that begin with `prefix`. */
+  keys(space: string, prefix: string): string[];
   /** A plugin of the space starts. What a space holds goes with its last plugin. */
   hold(space: string): void;
   release(space: string): void;
@@ -54,13 +66,32 @@ export class LocalSharedState implements SharedState {
   });
   /** Plugins by space: the table knows workers, of which there is one here. */
   readonly #holds = new Map<string, number>();
+  readonly #now: () => number;
 
-  get(space: string, key: string): SharedValue | undefined {
-    return this.#table.get(space, key);
+  constructor(now: () => number = () => Date.now()) {
+    this.#now = now;
   }
 
-  set(space: string, key: string, value: Uint8Array, cas: number): Status {
-    return this.#table.set(space, key, value, cas);
+  get(space: string, key: string): SharedValue | undefined {
+    return this.#table.get(space, key, this.#now());
+  }
+
+  set(space: string, key: string, value: Uint8Array, cas: number, ttlMs = 0): Status {
+    const now = this.#now();
+    return this.#table.set(space, key, value, cas, now, ttlMs === 0 ? 0 : now + ttlMs);
+  }
+
+  add(space: string, key: string, delta: bigint, ttlMs: number): Uint8Array | Status {
+    const now = this.#now();
+    return this.#table.add(space, key, delta, now, ttlMs === 0 ? 0 : now + ttlMs);
+  }
+
+  remove(space: string, key: string, cas: number): Status {
+    return this.#table.remove(space, key, cas, this.#now());
+  }
+
+  keys(space: string, prefix: string): string[] {
+    return this.#table.keys(space, prefix, this.#now());
   }
 
   hold(space: string): void {
