@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import pino from 'pino';
 import { Rollout, type RolloutDeps } from '../../src/control/rollout.ts';
+import type { PluginStatus } from '../../src/runtime/runtime.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
 import { RequestMetrics } from '../../src/runtime/request-metrics.ts';
 import { ClusterMetrics, FilterMetrics, RuntimeMetrics } from '../../src/runtime/runtime-metrics.ts';
@@ -11,6 +12,7 @@ import { SharedLedger } from '../../src/supervisor/ledger.ts';
 import { MetricsBoard } from '../../src/supervisor/metrics.ts';
 import { StatusView } from '../../src/supervisor/status-view.ts';
 import { WorkerProgram, type SteeredRuntime } from '../../src/worker/program.ts';
+import { pluginFamilies } from '../../src/worker/plugin-families.ts';
 import type { WorkerDump } from '../../src/worker/protocol.ts';
 
 interface MetricRow {
@@ -48,6 +50,12 @@ export async function metricsMarkdown(generated: string): Promise<string> {
     '',
     'What a filter defines is shown as `wasmcustom_<its name>`, where a character that Prometheus does not',
     'allow became `_`, with the label `filter` (`namespace/chain#filter`). At most 1000 for a plugin.',
+    '',
+    'Labels are part of the name that the filter gives to `proxy_define_metric`: `hits{user="a",code="200"}` as',
+    'Prometheus writes them, or tags as Istio’s plugins write them, `user=.=a;.;code=.=200;.;hits`. At most 16',
+    'labels. A filter may use 200 sets of label values with one name; further ones count together, with `other` in',
+    'each label. `filter` and `le` become `exported_filter` and `exported_le`. A name has one type, that of',
+    'whoever defined it first; another type, and braces that are no labels, are refused (InternalFailure).',
   ].join('\n')}\n`;
 }
 
@@ -104,6 +112,17 @@ class RestingFleet extends Fleet {
   }
 }
 
+const RESTING_PLUGIN: PluginStatus = {
+  name: 'shop/checkout#key',
+  module: 'shop/risk',
+  digest: '',
+  instances: 1,
+  heapBytes: 0,
+  traps: 0,
+  health: 'healthy',
+  usage: { fuel: 0, cpuSeconds: 0, callouts: 0, hostCalls: { headers: 1 } },
+};
+
 function restingWorker(): WorkerDump {
   const metrics = new Metrics();
   const scope = metrics.scope();
@@ -124,7 +143,7 @@ function restingWorker(): WorkerDump {
     makeRuntime: () => ({}) as SteeredRuntime<never>,
   });
   return {
-    families: [...metrics.dump(), ...program['families']()],
+    families: [...metrics.dump(), ...pluginFamilies([RESTING_PLUGIN]), ...program['families']()],
     status: { version: '', streams: 0, connections: 0, snapshots: 1, plugins: [], clusters: [] },
     process: { cpuSeconds: 0, residentBytes: 0, heapBytes: 0 },
   };

@@ -130,6 +130,12 @@ export class LiveSnapshot {
     return this.#filterMetrics.get(plugin)!;
   }
 
+  /** A callback of a root context took so many seconds. */
+  spent(plugin: Plugin, callback: string, seconds: number): void {
+    const metrics = this.#filterMetrics.get(plugin);
+    if (metrics !== undefined) this.#scope.metrics.observe(metrics.rootCallback(callback), seconds);
+  }
+
   /** Null where this snapshot no longer has the port. */
   routerOf(key: string): Router | null {
     return this.#ports.get(key)?.router ?? null;

@@ -20,8 +20,7 @@ export class StageError extends Error {
 interface Held {
   readonly plugin: Plugin;
   readonly key: string;
-  /** Of its module. */
-  readonly digest: string;
+  module: ModuleSpec;
   holders: number;
 }
 
@@ -88,9 +87,9 @@ export class PluginSet {
     for (const [id, cluster] of this.#clusters) if (!clusters.includes(cluster)) this.#clusters.delete(id);
   }
 
-  /** sha256 of the module of a plugin that is held; empty for another one. */
-  digestOf(plugin: Plugin): string {
-    return this.#held.get(this.#keys.get(plugin) ?? '')?.digest ?? '';
+  /** The module of a plugin that is held; null for another one. */
+  moduleOf(plugin: Plugin): ModuleSpec | null {
+    return this.#held.get(this.#keys.get(plugin) ?? '')?.module ?? null;
   }
 
   get all(): readonly Plugin[] {
@@ -120,12 +119,13 @@ export class PluginSet {
         throw new StageError(messageOf(error), spec.name, spec.source, error);
       }
       plugin.hasPredecessor = [...this.#held.values()].some(
-        (other) => other.plugin.spec.name === spec.name && other.digest !== module.digest,
+        (other) => other.plugin.spec.name === spec.name && other.module.digest !== module.digest,
       );
-      held = { plugin, key, digest: module.digest, holders: 0 };
+      held = { plugin, key, module, holders: 0 };
       this.#held.set(key, held);
       this.#keys.set(plugin, key);
     }
+    held.module = module;
     held.holders++;
     return held.plugin;
   }

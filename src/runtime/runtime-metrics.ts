@@ -109,21 +109,37 @@ export class FilterMetrics {
   readonly denied: number;
   /** Slot of `weir_filter_duration_seconds` by `Phase`. */
   readonly durations: Int32Array;
+  readonly #registry: MetricRegistry;
+  readonly #filter: string;
+  /** Slots of `weir_filter_duration_seconds` of callbacks that are no part of a stream, by their names. */
+  readonly #rootCallbacks = new Map<string, number>();
 
   constructor(registry: MetricRegistry, filter: string) {
+    this.#registry = registry;
+    this.#filter = filter;
     this.traps = registry.counter('weir_filter_traps_total', 'Calls of a filter that ended in a trap.', {
       filter,
     });
     this.denied = registry.counter('weir_filter_replies_total', 'Requests that a filter answered itself.', {
       filter,
     });
-    this.durations = Int32Array.from(PHASES, (phase) =>
-      registry.histogram(
-        'weir_filter_duration_seconds',
-        'Time in a callback of a filter.',
-        { filter, phase },
-        FILTER_BOUNDS,
-      ),
+    this.durations = Int32Array.from(PHASES, (phase) => this.#duration(phase));
+  }
+
+  /** @param name `proxy_on_tick` and its like: few, and made with their first call */
+  rootCallback(name: string): number {
+    let slot = this.#rootCallbacks.get(name);
+    if (slot === undefined)
+      this.#rootCallbacks.set(name, (slot = this.#duration(name.replace(/^proxy_on_/, ''))));
+    return slot;
+  }
+
+  #duration(phase: string): number {
+    return this.#registry.histogram(
+      'weir_filter_duration_seconds',
+      'Time in a callback of a filter.',
+      { filter: this.#filter, phase },
+      FILTER_BOUNDS,
     );
   }
 }

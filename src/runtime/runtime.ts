@@ -13,6 +13,8 @@ import { SystemResolver } from './resolver.ts';
 import { portKey, type Snapshot } from './snapshot.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { LogLevel } from './wasm/abi.ts';
+import { fuelSpeed } from './wasm/meter/calibrate.ts';
+import { HOST_GROUPS } from './wasm/usage.ts';
 import type { PluginHealth } from './wasm/instance-group.ts';
 import { WasmHost, type Plugin } from './wasm/plugin.ts';
 import type { SharedState } from './wasm/shared.ts';
@@ -55,10 +57,21 @@ export interface Staged {
 
 export interface PluginStatus {
   readonly name: string;
+  /** `namespace/name` of its Module, and sha256. */
+  readonly module: string;
+  readonly digest: string;
   readonly instances: number;
   readonly heapBytes: number;
   readonly traps: number;
   readonly health: PluginHealth;
+  /** Since it started. */
+  readonly usage: {
+    readonly fuel: number;
+    readonly cpuSeconds: number;
+    readonly callouts: number;
+    /** By the names of `HOST_GROUPS`; those without a call are left out. */
+    readonly hostCalls: Readonly<Record<string, number>>;
+  };
 }
 
 export interface RuntimeStatus {
@@ -116,7 +129,12 @@ export class Runtime {
       workerId: deps.workerId,
       environment: process.env,
       tripped: (plugin, reason) =>
-        deps.onTrip?.({ plugin: plugin.spec.name, digest: this.#plugins.digestOf(plugin), reason }),
+        deps.onTrip?.({
+          plugin: plugin.spec.name,
+          digest: this.#plugins.moduleOf(plugin)?.digest ?? '',
+          reason,
+        }),
+      spent: (plugin, callback, fuel) => this.#live?.spent(plugin, callback, fuel / fuelSpeed() / 1000),
       ...(deps.logLevel === undefined ? {} : { logLevel: deps.logLevel }),
     });
     this.#plugins = new PluginSet(host);
@@ -227,13 +245,7 @@ export class Runtime {
       streams: this.#worker.activeStreams,
       connections: this.#busyPorts().reduce((sum, port) => sum + port.connections.size, 0),
       snapshots: this.#alive.size,
-      plugins: this.#plugins.all.map((plugin) => ({
-        name: plugin.spec.name,
-        instances: plugin.instances,
-        heapBytes: plugin.heapBytes,
-        traps: plugin.traps,
-        health: plugin.health,
-      })),
+      plugins: this.#plugins.all.map((plugin) => this.#pluginStatus(plugin)),
       clusters: this.#clusters.all.map((cluster) => ({
         name: cluster.spec.name,
         requests: cluster.activeRequests,
@@ -246,6 +258,27 @@ export class Runtime {
   #busyPorts(): ListeningPort[] {
     for (const port of this.#leaving) if (port.connections.size === 0) this.#leaving.delete(port);
     return [...this.#ports.values(), ...this.#leaving];
+  }
+
+  #pluginStatus(plugin: Plugin): PluginStatus {
+    const module = this.#plugins.moduleOf(plugin);
+    const { fuel, callouts, hostCalls } = plugin.usage;
+    const counts = HOST_GROUPS.map((group, i) => [group, hostCalls[i]!] as const);
+    return {
+      name: plugin.spec.name,
+      module: module?.name ?? '',
+      digest: module?.digest ?? '',
+      instances: plugin.instances,
+      heapBytes: plugin.heapBytes,
+      traps: plugin.traps,
+      health: plugin.health,
+      usage: {
+        fuel,
+        cpuSeconds: fuel / fuelSpeed() / 1000,
+        callouts,
+        hostCalls: Object.fromEntries(counts.filter(([, count]) => count > 0)),
+      },
+    };
   }
 
   get draining(): boolean {

@@ -4,23 +4,35 @@ import type { Snapshot } from '../runtime/snapshot.ts';
 
 const HEALTHS = ['healthy', 'recovering', 'tripped'] as const;
 
-/** The plugins of all workers, summed by name; a plugin is as healthy as where it is worst. */
+/** The plugins of all workers, summed by name and digest; a plugin is as healthy as where it is worst. */
 export function mergePlugins(workers: readonly RuntimeStatus[]): PluginStatus[] {
   const merged = new Map<string, PluginStatus>();
   for (const plugin of workers.flatMap(({ plugins }) => plugins)) {
-    const sum = merged.get(plugin.name);
-    merged.set(plugin.name, sum === undefined ? plugin : add(sum, plugin));
+    const key = `${plugin.name} ${plugin.digest}`;
+    const sum = merged.get(key);
+    merged.set(key, sum === undefined ? plugin : add(sum, plugin));
   }
   return [...merged.values()];
 }
 
 function add(a: PluginStatus, b: PluginStatus): PluginStatus {
+  const hostCalls = { ...a.usage.hostCalls };
+  for (const [group, count] of Object.entries(b.usage.hostCalls))
+    hostCalls[group] = (hostCalls[group] ?? 0) + count;
   return {
     name: a.name,
+    module: a.module,
+    digest: a.digest,
     instances: a.instances + b.instances,
     heapBytes: a.heapBytes + b.heapBytes,
     traps: a.traps + b.traps,
     health: HEALTHS[Math.max(HEALTHS.indexOf(a.health), HEALTHS.indexOf(b.health))]!,
+    usage: {
+      fuel: a.usage.fuel + b.usage.fuel,
+      cpuSeconds: a.usage.cpuSeconds + b.usage.cpuSeconds,
+      callouts: a.usage.callouts + b.usage.callouts,
+      hostCalls,
+    },
   };
 }
 

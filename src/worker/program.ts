@@ -11,6 +11,7 @@ import { LeasedLedger } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Code } from '../runtime/stage-fault.ts';
 import { family } from './metric-family.ts';
+import { pluginFamilies } from './plugin-families.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
 import { SharedLog } from './shared-log.ts';
 
@@ -190,12 +191,13 @@ export class WorkerProgram<Staged> {
   private dump(id: number): void {
     const { user, system } = process.cpuUsage();
     const memory = process.memoryUsage();
+    const status = this.runtime.status();
     this.send({
       type: 'dump',
       id,
       dump: {
-        families: [...this.runtime.dump(), ...this.families()],
-        status: this.runtime.status(),
+        families: [...this.runtime.dump(), ...pluginFamilies(status.plugins), ...this.families()],
+        status,
         process: {
           cpuSeconds: (user + system) / 1e6,
           residentBytes: memory.rss,

@@ -9,7 +9,18 @@ function status(health: 'healthy' | 'tripped', active: number): RuntimeStatus {
     streams: 0,
     connections: 0,
     snapshots: 1,
-    plugins: [{ name: 'shop/chain#risk', instances: 1, heapBytes: 100, traps: active, health }],
+    plugins: [
+      {
+        name: 'shop/chain#risk',
+        module: 'shop/risk',
+        digest: 'd',
+        instances: 1,
+        heapBytes: 100,
+        traps: active,
+        health,
+        usage: { fuel: 10, cpuSeconds: 0.5, callouts: 1, hostCalls: { log: 1, [health]: 2 } },
+      },
+    ],
     clusters: [{ name: 'shop/a', requests: active, endpoints: [{ address: '127.0.0.1:9001', active }] }],
   };
 }
@@ -35,7 +46,16 @@ const cluster: ClusterSpec = {
 
 test('a plugin is summed over the workers, and as healthy as where it is worst', () => {
   expect(mergePlugins([status('healthy', 2), status('tripped', 3)])).toEqual([
-    { name: 'shop/chain#risk', instances: 2, heapBytes: 200, traps: 5, health: 'tripped' },
+    {
+      name: 'shop/chain#risk',
+      module: 'shop/risk',
+      digest: 'd',
+      instances: 2,
+      heapBytes: 200,
+      traps: 5,
+      health: 'tripped',
+      usage: { fuel: 20, cpuSeconds: 1, callouts: 2, hostCalls: { log: 2, healthy: 2, tripped: 2 } },
+    },
   ]);
 });
 

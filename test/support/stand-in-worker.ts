@@ -75,6 +75,9 @@ class StandIn implements SteeredRuntime<Staged> {
       heapBytes: 0,
       traps: 0,
       health: 'healthy' as const,
+      module: '',
+      digest: '',
+      usage: { fuel: 0, cpuSeconds: 0, callouts: 0, hostCalls: {} },
     }));
     return {
       version: this.#version,

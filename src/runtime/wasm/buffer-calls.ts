@@ -5,6 +5,7 @@ import type { HostCalls } from './host-calls.ts';
 import { BODY_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { writeU32 } from './pairs.ts';
+import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 
 /** The buffer that was found last: `Vm.give` takes bytes and a range, and a body is longer than its bytes say. */
@@ -21,6 +22,7 @@ export function bufferCalls(vm: Vm): HostCalls {
       outData: number,
       outSize: number,
     ): Status {
+      vm.count(HostGroup.Body);
       const memory = vm.memory();
       if (type >>> 0 > BufferType.CallData) return Status.BadArgument;
       if (!holds(memory, outData, 4) || !holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
@@ -33,6 +35,7 @@ export function bufferCalls(vm: Vm): HostCalls {
     },
 
     proxy_get_buffer_status(type: number, outSize: number, outFlags: number): Status {
+      vm.count(HostGroup.Body);
       const memory = vm.memory();
       if (type >>> 0 > BufferType.CallData) return Status.BadArgument;
       if (!holds(memory, outSize, 4) || !holds(memory, outFlags, 4)) return Status.InvalidMemoryAccess;
@@ -50,6 +53,7 @@ export function bufferCalls(vm: Vm): HostCalls {
       data: number,
       dataSize: number,
     ): Status {
+      vm.count(HostGroup.Body);
       const memory = vm.memory();
       if (type >>> 0 > BufferType.UpstreamData) return Status.BadArgument;
       if (!holds(memory, data, dataSize)) return Status.InvalidMemoryAccess;
@@ -71,6 +75,7 @@ export function bufferCalls(vm: Vm): HostCalls {
 
     /** 0.1.0: which configuration is meant depends on the callback that asks. */
     proxy_get_configuration(outData: number, outSize: number): Status {
+      vm.count(HostGroup.Other);
       const memory = vm.memory();
       if (!holds(memory, outData, 4) || !holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
       const { plugin } = vm;

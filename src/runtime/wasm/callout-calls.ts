@@ -7,6 +7,7 @@ import { Interner, utf8 } from './intern.ts';
 import { BODY_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { PairsReader, writeU32 } from './pairs.ts';
+import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 
 const names = new Interner(utf8);
@@ -33,6 +34,7 @@ export function calloutCalls(vm: Vm): HostCalls {
       timeoutMs: number,
       outId: number,
     ): Status {
+      vm.count(HostGroup.HttpCall);
       const { plugin } = vm;
       const memory = vm.memory();
       if (
@@ -79,6 +81,7 @@ export function calloutCalls(vm: Vm): HostCalls {
     },
 
     proxy_get_status(outCode: number, outData: number, outSize: number): Status {
+      vm.count(HostGroup.Other);
       const memory = vm.memory();
       if (!holds(memory, outCode, 4) || !holds(memory, outData, 4) || !holds(memory, outSize, 4))
         return Status.InvalidMemoryAccess;

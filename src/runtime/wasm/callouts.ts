@@ -79,6 +79,7 @@ export class Callouts implements CalloutSink {
     if (token === 0) return 0;
     const id = this.#root.vm.nextCall();
     context.outstanding++;
+    this.#root.plugin.usage.callouts++;
     this.#pending.set(token, { id, contextId: context.id });
     return id;
   }

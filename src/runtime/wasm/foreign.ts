@@ -5,6 +5,7 @@ import type { HostCalls } from './host-calls.ts';
 import { Interner, latin1 } from './intern.ts';
 import { FOREIGN_ARGUMENT_BYTES, FOREIGN_NAME_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
+import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 
 /** The function of a name, or the name where there is none. */
@@ -25,6 +26,7 @@ export function foreignCalls(vm: Vm): HostCalls {
       outData: number,
       outSize: number,
     ): Status {
+      vm.count(HostGroup.Foreign);
       const memory = vm.memory();
       if (
         !holds(memory, name, nameSize) ||

@@ -8,6 +8,7 @@ import type { HostCalls } from './host-calls.ts';
 import { CALLOUT_MS, GRPC_PATH_BYTES, GRPC_STREAM_IDLE_MS } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { writeU32 } from './pairs.ts';
+import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 
 /** base64 as gRPC has it in `-bin` fields: padded or not, several values with commas between them. */
@@ -40,6 +41,7 @@ export function grpcCalls(vm: Vm): HostCalls {
       timeoutMs: number,
       outId: number,
     ): Status {
+      vm.count(HostGroup.GrpcCall);
       const memory = vm.memory();
       if (
         !holds(memory, upstream, upstreamSize) ||
@@ -78,6 +80,7 @@ export function grpcCalls(vm: Vm): HostCalls {
       metadataSize: number,
       outId: number,
     ): Status {
+      vm.count(HostGroup.GrpcCall);
       const memory = vm.memory();
       if (
         !holds(memory, upstream, upstreamSize) ||
@@ -102,6 +105,7 @@ export function grpcCalls(vm: Vm): HostCalls {
 
     /** @param endStream no message comes after this one */
     proxy_grpc_send(id: number, message: number, messageSize: number, endStream: number): Status {
+      vm.count(HostGroup.GrpcCall);
       const memory = vm.memory();
       if (!holds(memory, message, messageSize)) return Status.InvalidMemoryAccess;
       const call = vm.root.grpc.get(id >>> 0);
@@ -119,12 +123,14 @@ export function grpcCalls(vm: Vm): HostCalls {
 
     /** The guest hears nothing more of the call. */
     proxy_grpc_cancel(id: number): Status {
+      vm.count(HostGroup.GrpcCall);
       vm.forbid();
       return cancel(vm, id);
     },
 
     /** Ends the sending side of a stream. A unary call has none: as Envoy, that is given up. */
     proxy_grpc_close(id: number): Status {
+      vm.count(HostGroup.GrpcCall);
       vm.forbid();
       const call = vm.root.grpc.get(id >>> 0);
       if (call === undefined) return Status.NotFound;

@@ -34,6 +34,7 @@ export class GrpcCalls {
     call.exchange = exchange;
     this.#calls.set(call.id, call);
     context.outstanding++;
+    this.root.plugin.usage.callouts++;
     if (stream) this.#streams++;
     return call;
   }

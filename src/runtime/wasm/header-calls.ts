@@ -7,6 +7,7 @@ import type { HostCalls } from './host-calls.ts';
 import { holds } from './log-calls.ts';
 import { PairsReader, pairsSize, writePairs, writeU32 } from './pairs.ts';
 import { isSecretField, isSecretName, withoutSecrets } from './secret-fields.ts';
+import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 
 /** The empty map as a count of zero: all SDKs read it, where some trap on no bytes at all. */
@@ -21,6 +22,7 @@ export function headerCalls(vm: Vm): HostCalls {
   return {
     /** Bytes of names and values. */
     proxy_get_header_map_size(map: number, outSize: number): Status {
+      vm.count(HostGroup.Headers);
       const memory = vm.memory();
       if (!holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
       const block = visible(vm, map);
@@ -30,6 +32,7 @@ export function headerCalls(vm: Vm): HostCalls {
     },
 
     proxy_get_header_map_pairs(map: number, outData: number, outSize: number): Status {
+      vm.count(HostGroup.Headers);
       const memory = vm.memory();
       if (!holds(memory, outData, 4) || !holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
       if (map >>> 0 > MapType.HttpCallResponseTrailers) return Status.BadArgument;
@@ -51,6 +54,7 @@ export function headerCalls(vm: Vm): HostCalls {
       outData: number,
       outSize: number,
     ): Status {
+      vm.count(HostGroup.Headers);
       const memory = vm.memory();
       if (!holds(memory, name, nameSize) || !holds(memory, outData, 4) || !holds(memory, outSize, 4)) {
         return Status.InvalidMemoryAccess;
@@ -79,6 +83,7 @@ export function headerCalls(vm: Vm): HostCalls {
       value: number,
       valueSize: number,
     ): Status {
+      vm.count(HostGroup.Headers);
       return edit(vm, Edit.Add, map, name, nameSize, value, valueSize);
     },
 
@@ -89,11 +94,13 @@ export function headerCalls(vm: Vm): HostCalls {
       value: number,
       valueSize: number,
     ): Status {
+      vm.count(HostGroup.Headers);
       return edit(vm, Edit.Replace, map, name, nameSize, value, valueSize);
     },
 
     /** Pseudo-headers stay: a message without them could not be sent on. */
     proxy_remove_header_map_value(map: number, name: number, nameSize: number): Status {
+      vm.count(HostGroup.Headers);
       const memory = vm.memory();
       if (!holds(memory, name, nameSize)) return Status.InvalidMemoryAccess;
       const block = writable(vm, map);
@@ -109,6 +116,7 @@ export function headerCalls(vm: Vm): HostCalls {
 
     /** Replaces the whole map. Pseudo-headers that the list leaves out keep their values. */
     proxy_set_header_map_pairs(map: number, data: number, size: number): Status {
+      vm.count(HostGroup.Headers);
       const memory = vm.memory();
       if (!holds(memory, data, size)) return Status.InvalidMemoryAccess;
       const block = writable(vm, map);

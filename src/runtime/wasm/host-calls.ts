@@ -11,6 +11,7 @@ import type { ImportLink } from './module.ts';
 import { propertyCalls } from './property-calls.ts';
 import { sharedCalls } from './shared-calls.ts';
 import { streamCalls } from './stream-calls.ts';
+import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 import { wasiCalls } from './wasi.ts';
 
@@ -59,6 +60,7 @@ function granted(vm: Vm, link: ImportLink, call: HostCall): HostCall {
   const { results } = link.signature;
   const value = results.startsWith('I') ? BigInt(Status.InternalFailure) : Status.InternalFailure;
   const refuse = (): number | bigint => {
+    vm.count(HostGroup.Denied);
     vm.plugin.warnOnce(
       `it called ${link.name} without the capability "${need.capability}": answered InternalFailure`,
     );

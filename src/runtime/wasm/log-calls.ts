@@ -3,12 +3,14 @@ import { LogLevel, Status } from './abi.ts';
 import type { HostCalls } from './host-calls.ts';
 import { LOG_LINE_BYTES } from './limits.ts';
 import { readU32, writeU32 } from './pairs.ts';
+import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 
 /** Logs, the clock, and what runtimes of compilers import beside the ABI. */
 export function logCalls(vm: Vm): HostCalls {
   return {
     proxy_log(level: number, message: number, size: number): Status {
+      vm.count(HostGroup.Log);
       if (level >>> 0 > LogLevel.Critical) return Status.BadArgument;
       if (!holds(vm.view(), message, size)) return Status.InvalidMemoryAccess;
       if (level >= LogLevel.Error || vm.plugin.logs(level))
@@ -17,6 +19,7 @@ export function logCalls(vm: Vm): HostCalls {
     },
 
     proxy_get_log_level(out: number): Status {
+      vm.count(HostGroup.Log);
       const memory = vm.view();
       if (!holds(memory, out, 4)) return Status.InvalidMemoryAccess;
       writeU32(memory, out >>> 0, vm.plugin.logLevel);
@@ -24,6 +27,7 @@ export function logCalls(vm: Vm): HostCalls {
     },
 
     proxy_get_current_time_nanoseconds(out: number): Status {
+      vm.count(HostGroup.Log);
       const memory = vm.view();
       if (!holds(memory, out, 8)) return Status.InvalidMemoryAccess;
       writeNanoseconds(memory, out >>> 0, vm.plugin.host.now());

@@ -3,6 +3,7 @@ import type { HostCalls } from './host-calls.ts';
 import { METRIC_NAME_BYTES } from './limits.ts';
 import { holds, readText } from './log-calls.ts';
 import { writeU32 } from './pairs.ts';
+import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 
 /** Counters, gauges and histograms; they outlive the instance that defines them. */
@@ -10,6 +11,7 @@ export function metricCalls(vm: Vm): HostCalls {
   const { metrics } = vm.group;
   return {
     proxy_define_metric(type: number, name: number, nameSize: number, outId: number): Status {
+      vm.count(HostGroup.Metrics);
       const memory = vm.memory();
       if (!holds(memory, name, nameSize) || !holds(memory, outId, 4)) return Status.InvalidMemoryAccess;
       if (type >>> 0 > MetricType.Histogram || nameSize === 0 || nameSize >>> 0 > METRIC_NAME_BYTES)
@@ -28,6 +30,7 @@ export function metricCalls(vm: Vm): HostCalls {
     },
 
     proxy_increment_metric(id: number, delta: bigint): Status {
+      vm.count(HostGroup.Metrics);
       vm.forbid();
       const type = metrics.type(id >>> 0);
       if (type < 0) return Status.NotFound;
@@ -38,6 +41,7 @@ export function metricCalls(vm: Vm): HostCalls {
     },
 
     proxy_record_metric(id: number, value: bigint): Status {
+      vm.count(HostGroup.Metrics);
       vm.forbid();
       if (metrics.type(id >>> 0) < 0) return Status.NotFound;
       metrics.record(id >>> 0, Number(BigInt.asUintN(64, value)));
@@ -45,6 +49,7 @@ export function metricCalls(vm: Vm): HostCalls {
     },
 
     proxy_get_metric(id: number, outValue: number): Status {
+      vm.count(HostGroup.Metrics);
       const memory = vm.memory();
       if (!holds(memory, outValue, 8)) return Status.InvalidMemoryAccess;
       const type = metrics.type(id >>> 0);

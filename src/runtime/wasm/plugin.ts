@@ -15,6 +15,7 @@ import { QueueConsumers } from './queues.ts';
 import type { RootContext } from './root.ts';
 import { spaceOf, type SharedState } from './shared.ts';
 import type { StreamHost } from './stream-host.ts';
+import { PluginUsage } from './usage.ts';
 
 export { Wants } from './abi.ts';
 
@@ -34,6 +35,8 @@ export interface WasmHostDeps {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The breaker of a plugin tripped; `reason` is the last trap. */
   tripped(plugin: Plugin, reason: string): void;
+  /** A callback of a root context took so much fuel. */
+  spent?(plugin: Plugin, callback: string, fuel: number): void;
   /** Lines below it are not made; guests can ask for it. Default: `LogLevel.Info`. */
   readonly logLevel?: number;
 }
@@ -114,6 +117,7 @@ export class Plugin {
   /** Another digest served in its place before: there is something to go back to where it fails. */
   hasPredecessor = false;
   traps = 0;
+  readonly usage = new PluginUsage();
 
   readonly #log: GuestLog;
   readonly #clusters: ReadonlyMap<string, number>;

@@ -9,6 +9,7 @@ import { holds } from './log-calls.ts';
 import { encodeAttribute } from './properties.ts';
 import { isSecretProperty, withoutSecretEntries } from './secret-fields.ts';
 import type { AttributeValue } from './stream-host.ts';
+import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 
 const paths = new Interner(utf8);
@@ -17,6 +18,7 @@ const paths = new Interner(utf8);
 export function propertyCalls(vm: Vm): HostCalls {
   return {
     proxy_get_property(path: number, pathSize: number, outData: number, outSize: number): Status {
+      vm.count(HostGroup.Properties);
       const memory = vm.memory();
       if (!holds(memory, path, pathSize) || !holds(memory, outData, 4) || !holds(memory, outSize, 4)) {
         return Status.InvalidMemoryAccess;
@@ -31,6 +33,7 @@ export function propertyCalls(vm: Vm): HostCalls {
 
     /** Kept for the stream, under the path as it stands; what is built in is not covered by it. */
     proxy_set_property(path: number, pathSize: number, value: number, valueSize: number): Status {
+      vm.count(HostGroup.Properties);
       const memory = vm.memory();
       if (!holds(memory, path, pathSize) || !holds(memory, value, valueSize))
         return Status.InvalidMemoryAccess;

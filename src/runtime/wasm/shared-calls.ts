@@ -5,6 +5,7 @@ import { QUEUE_BYTES, SHARED_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { writeU32 } from './pairs.ts';
 import { prefixOf, spaceOf } from './shared.ts';
+import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 
 /** Byte by byte, so that no two keys become one. */
@@ -25,6 +26,7 @@ export function sharedCalls(vm: Vm): HostCalls {
       outSize: number,
       outCas: number,
     ): Status {
+      vm.count(HostGroup.SharedData);
       const memory = vm.memory();
       if (
         !holds(memory, key, keySize) ||
@@ -48,6 +50,7 @@ export function sharedCalls(vm: Vm): HostCalls {
       valueSize: number,
       cas: number,
     ): Status {
+      vm.count(HostGroup.SharedData);
       const memory = vm.memory();
       if (!holds(memory, key, keySize) || !holds(memory, value, valueSize)) return Status.InvalidMemoryAccess;
       if ((keySize >>> 0) + (valueSize >>> 0) > SHARED_BYTES) return full(vm, 'proxy_set_shared_data');
@@ -57,6 +60,7 @@ export function sharedCalls(vm: Vm): HostCalls {
     },
 
     proxy_register_shared_queue(name: number, nameSize: number, outId: number): Status {
+      vm.count(HostGroup.SharedQueues);
       const memory = vm.memory();
       if (!holds(memory, name, nameSize) || !holds(memory, outId, 4)) return Status.InvalidMemoryAccess;
       const id = vm.group.host.queues.register(vm.root, read(name, nameSize));
@@ -72,6 +76,7 @@ export function sharedCalls(vm: Vm): HostCalls {
       nameSize: number,
       outId: number,
     ): Status {
+      vm.count(HostGroup.SharedQueues);
       const memory = vm.memory();
       if (!holds(memory, vmId, vmIdSize) || !holds(memory, name, nameSize) || !holds(memory, outId, 4)) {
         return Status.InvalidMemoryAccess;
@@ -84,6 +89,7 @@ export function sharedCalls(vm: Vm): HostCalls {
     },
 
     proxy_enqueue_shared_queue(id: number, data: number, size: number): Status {
+      vm.count(HostGroup.SharedQueues);
       const memory = vm.memory();
       if (!holds(memory, data, size)) return Status.InvalidMemoryAccess;
       if (size >>> 0 > QUEUE_BYTES) return full(vm, 'proxy_enqueue_shared_queue');
@@ -93,6 +99,7 @@ export function sharedCalls(vm: Vm): HostCalls {
     },
 
     proxy_dequeue_shared_queue(id: number, outData: number, outSize: number): Status {
+      vm.count(HostGroup.SharedQueues);
       const memory = vm.memory();
       if (!holds(memory, outData, 4) || !holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
       const item = shared.dequeue(prefix, id >>> 0);

@@ -7,6 +7,7 @@ import { BODY_BYTES } from './limits.ts';
 import { holds, readText } from './log-calls.ts';
 import { PairsReader } from './pairs.ts';
 import type { LocalReply } from './stream-host.ts';
+import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 import { MapType } from './abi.ts';
 
@@ -34,6 +35,7 @@ export function streamCalls(vm: Vm): HostCalls {
       headersSize: number,
       grpcStatus: number,
     ): Status {
+      vm.count(HostGroup.Reply);
       const memory = vm.memory();
       if (
         !holds(memory, details, detailsSize) ||
@@ -74,10 +76,12 @@ export function streamCalls(vm: Vm): HostCalls {
     },
 
     proxy_continue_stream(type: number): Status {
+      vm.count(HostGroup.Other);
       return type >>> 0 > StreamType.Upstream ? Status.BadArgument : resume(type);
     },
 
     proxy_close_stream(type: number): Status {
+      vm.count(HostGroup.Reply);
       vm.forbid();
       if (type >>> 0 > StreamType.Upstream) return Status.BadArgument;
       if (!(vm.effective instanceof StreamContext)) return Status.Ok;
@@ -88,9 +92,20 @@ export function streamCalls(vm: Vm): HostCalls {
       return vm.effects.close(vm.effective, type) ? Status.Ok : Status.InternalFailure;
     },
 
-    proxy_continue_request: (): Status => resume(StreamType.Request),
-    proxy_continue_response: (): Status => resume(StreamType.Response),
-    proxy_clear_route_cache: (): Status => clearRouteCache(vm),
+    proxy_continue_request(): Status {
+      vm.count(HostGroup.Other);
+      return resume(StreamType.Request);
+    },
+
+    proxy_continue_response(): Status {
+      vm.count(HostGroup.Other);
+      return resume(StreamType.Response);
+    },
+
+    proxy_clear_route_cache(): Status {
+      vm.count(HostGroup.Headers);
+      return clearRouteCache(vm);
+    },
   };
 }
 

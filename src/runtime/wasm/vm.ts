@@ -206,6 +206,11 @@ export class Vm {
     return this.#bytes.length !== 0 ? this.#bytes : this.#renew();
   }
 
+  /** A host call begins. @param group of `HostGroup` */
+  count(group: number): void {
+    this.plugin.usage.hostCalls[group]!++;
+  }
+
   forbid(): void {
     if (this.stage === Stage.Callback) return;
     this.fail(
@@ -291,9 +296,11 @@ export class Vm {
       result = callback(context.id, b, c, d, e) >>> 0;
     } catch (error) {
       meter.end(account);
+      this.#spent(context, name);
       return this.#trap(error, name);
     }
     meter.end(account);
+    this.#spent(context, name);
     if (this.#fault !== null) return this.#trap(this.#fault, name);
     const replied = this.replied;
     this.stage = Stage.Idle;
@@ -302,6 +309,13 @@ export class Vm {
     this.stream = null;
     if (this.effects.commit()) this.#apply();
     return replied ? REPLIED : result;
+  }
+
+  /** What a call cost: by plugin, and for callbacks that are no part of a stream by callback. */
+  #spent(context: Context, name: string): void {
+    const { used } = this.meter;
+    context.plugin.usage.fuel += used;
+    if (context.stream === null) context.plugin.host.spent?.(context.plugin, name, used);
   }
 
   /** Host calls are for this context from here on. */
