@@ -193,11 +193,11 @@ describe('timers of the downstream connection', () => {
 
   test('a client that takes its answer slowly is not cut', async () => {
     const size = 12 * 1024 * 1024;
-    const { client } = await start({ writeTimeoutMs: 300 }, big(size));
+    const { client } = await start({ writeTimeoutMs: 1000 }, big(size));
     const tick = setInterval(() => {
       client.socket.pause();
-      setTimeout(() => client.socket.resume(), 100);
-    }, 150);
+      setTimeout(() => client.socket.resume(), 300);
+    }, 400);
     const answer = await client.exchange(getRequest('/'), { discard: true });
     clearInterval(tick);
     expect(answer.sha256).toBe(bigHash(size));
