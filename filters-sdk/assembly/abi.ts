@@ -41,6 +41,8 @@ export enum MapType {
 export enum BufferType {
   RequestBody = 0,
   ResponseBody = 1,
+  DownstreamData = 2,
+  UpstreamData = 3,
   HttpCallResponseBody = 4,
   GrpcReceiveBuffer = 5,
   VmConfiguration = 6,
@@ -51,6 +53,15 @@ export enum BufferType {
 export enum StreamType {
   Request = 0,
   Response = 1,
+  Downstream = 2,
+  Upstream = 3,
+}
+
+/** Who closed a connection: `Local` is the host. */
+export enum CloseType {
+  Unknown = 0,
+  Local = 1,
+  Remote = 2,
 }
 
 export enum MetricType {

@@ -4,7 +4,7 @@ import { Bytes, encode, sizeOf, startOf } from './bytes';
 import { proxy_get_buffer_bytes, proxy_set_buffer_bytes } from './env';
 
 /**
- * The body of one message as far as the running callback sees it: the chunk that came, or after a pause
+ * The body of one message, or the data of one side of a TCP stream, as far as the running callback sees it: the chunk that came, or after a pause
  * everything that was kept. `content-length` is corrected by weir; for other hosts remove it in the header
  * callback of a filter that changes the length.
  */
@@ -43,6 +43,10 @@ export class Body {
 
 export const requestBody = changetype<Body>(<usize>BufferType.RequestBody + 1);
 export const responseBody = changetype<Body>(<usize>BufferType.ResponseBody + 1);
+
+/** Of a TCP stream: what the client sent, and what the upstream sent. */
+export const downstreamData = changetype<Body>(<usize>BufferType.DownstreamData + 1);
+export const upstreamData = changetype<Body>(<usize>BufferType.UpstreamData + 1);
 
 /** A buffer that is handed over whole: configurations, a callout's body, arguments. */
 export function buffer(type: BufferType, size: i32): Bytes {

@@ -1,4 +1,4 @@
-import { Action, StreamType } from './abi';
+import { Action, CloseType, StreamType } from './abi';
 import { CallResponse } from './calls';
 import {
   proxy_close_stream,
@@ -11,7 +11,7 @@ import { LimitDecision } from './limit-decision';
 import { runningContext } from './running';
 
 /**
- * One for each request and its response. Callbacks come in this order: request headers, request body
+ * One for each request and its response, or for each TCP connection. Callbacks of a request come in this order: request headers, request body
  * (any number), request trailers, response headers, response body, response trailers, done, log, delete.
  *
  * Override what you need. A callback that no class of the filter overrides is not exported, so the host
@@ -56,6 +56,30 @@ export abstract class StreamContext {
   onResponseTrailers(count: i32): Action {
     return Action.Continue;
   }
+
+  /** TCP: a client has connected. `Pause` keeps it from the upstream until `resumeDownstream`. */
+  onNewConnection(): Action {
+    return Action.Continue;
+  }
+
+  /**
+   * TCP: the client sent something. `Pause` keeps it: the next call sees all that was kept.
+   *
+   * @param size bytes that `downstreamData` holds now
+   * @param endOfStream the client sends no more
+   */
+  onDownstreamData(size: i32, endOfStream: bool): Action {
+    return Action.Continue;
+  }
+
+  /** TCP: the same for the upstream and `upstreamData`. */
+  onUpstreamData(size: i32, endOfStream: bool): Action {
+    return Action.Continue;
+  }
+
+  onDownstreamClose(by: CloseType): void {}
+
+  onUpstreamClose(by: CloseType): void {}
 
   /** The answer to a call that this stream made with `httpCall`. */
   onCallResponse(response: CallResponse): void {}
@@ -156,6 +180,21 @@ export function resumeResponse(): void {
 /** Cuts the stream off, without an answer. */
 export function resetStream(): void {
   proxy_close_stream(StreamType.Request);
+}
+
+/** TCP: lets the connection, or what the client sent, go on. */
+export function resumeDownstream(): void {
+  proxy_continue_stream(StreamType.Downstream);
+}
+
+/** TCP: lets what the upstream sent go on. */
+export function resumeUpstream(): void {
+  proxy_continue_stream(StreamType.Upstream);
+}
+
+/** TCP: closes both connections. What was passed on to the client arrives. */
+export function closeConnection(): void {
+  proxy_close_stream(StreamType.Downstream);
 }
 
 /** Milliseconds between two `onTick` of the running root context; 0 ends them. */

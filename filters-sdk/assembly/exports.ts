@@ -96,6 +96,34 @@ export function proxy_on_response_trailers(id: u32, count: i32): i32 {
   return action;
 }
 
+export function proxy_on_new_connection(id: u32): i32 {
+  const action = stream(id).onNewConnection();
+  release();
+  return action;
+}
+
+export function proxy_on_downstream_data(id: u32, size: i32, endOfStream: i32): i32 {
+  const action = stream(id).onDownstreamData(size, endOfStream != 0);
+  release();
+  return action;
+}
+
+export function proxy_on_upstream_data(id: u32, size: i32, endOfStream: i32): i32 {
+  const action = stream(id).onUpstreamData(size, endOfStream != 0);
+  release();
+  return action;
+}
+
+export function proxy_on_downstream_connection_close(id: u32, by: i32): void {
+  stream(id).onDownstreamClose(by);
+  release();
+}
+
+export function proxy_on_upstream_connection_close(id: u32, by: i32): void {
+  stream(id).onUpstreamClose(by);
+  release();
+}
+
 export function proxy_on_tick(id: u32): void {
   root(id).onTick();
   release();

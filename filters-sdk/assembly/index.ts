@@ -1,16 +1,19 @@
 // What most filters use. The callbacks themselves are handed on from `./exports`; what has state of its own
 // is imported from its own file, so that a filter without it is smaller: `./config`, `./json`, `./limits`,
 // `./metrics`, `./template`.
-export { Action, LogLevel } from './abi';
+export { Action, CloseType, LogLevel } from './abi';
 export { Bytes, encode, isToken, lower, utf8, view } from './bytes';
 export { ByteWriter } from './writer';
 export {
   RootContext,
   StreamContext,
+  closeConnection,
   finishRoot,
   resetStream,
+  resumeDownstream,
   resumeRequest,
   resumeResponse,
+  resumeUpstream,
   setTickPeriod,
 } from './context';
 export { registerRoot } from './context-table';
@@ -24,7 +27,7 @@ export {
   responseTrailers,
 } from './headers';
 export { Pairs, PairsWriter } from './pairs';
-export { Body, requestBody, responseBody } from './body';
+export { Body, downstreamData, requestBody, responseBody, upstreamData } from './body';
 export { Reply, replyWith } from './reply';
 export {
   booleanProperty,

@@ -21,6 +21,11 @@ const CALLBACKS = {
   onResponseHeaders: 'proxy_on_response_headers',
   onResponseBody: 'proxy_on_response_body',
   onResponseTrailers: 'proxy_on_response_trailers',
+  onNewConnection: 'proxy_on_new_connection',
+  onDownstreamData: 'proxy_on_downstream_data',
+  onUpstreamData: 'proxy_on_upstream_data',
+  onDownstreamClose: 'proxy_on_downstream_connection_close',
+  onUpstreamClose: 'proxy_on_upstream_connection_close',
   onDone: 'proxy_on_done',
   onLog: 'proxy_on_log',
 };
