@@ -1,4 +1,4 @@
-/** A weir whose one filter gets another instance every 100 requests, and what that leaves behind. */
+/** A weir whose one filter gets another instance at least every 100 requests, and what that leaves behind. */
 import { Load } from './load.ts';
 import { freePort } from './ports.ts';
 import { Weir } from './process.ts';
@@ -6,7 +6,8 @@ import { getRequest } from './raw-client.ts';
 import { detailOf, metricOf, policies, until } from './scenario.ts';
 import { guest } from './wasm-guest.ts';
 
-export const RECYCLE_AFTER = 100;
+/** An instance serves on until its successor is there: some 20 more, with 32 connections at once. */
+const RECYCLE_AFTER = 80;
 
 export interface Recycled {
   readonly failures: readonly (readonly [reason: string, count: number])[];
