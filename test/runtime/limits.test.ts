@@ -171,8 +171,8 @@ describe('timers of the downstream connection', () => {
 
   test('time that the upstream holds a body back does not count against the client', async () => {
     const size = 16 * 1024 * 1024;
-    const { client } = await start({ bodyTimeoutMs: 300 }, async (request, answer) => {
-      await sleep(700);
+    const { client } = await start({ bodyTimeoutMs: 800 }, async (request, answer) => {
+      await sleep(1600);
       await request.finish();
       await answer.send(200, [], request.sha256);
     });
