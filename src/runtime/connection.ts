@@ -1,17 +1,15 @@
-import { isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { serverNameOf } from './accepted-socket.ts';
 import { endpointText } from './cluster.ts';
-import { forwardedLines, type ForwardedLines } from './forwarded-lines.ts';
+import { Forwarding, forwardingFor } from './forwarding.ts';
 import { ChunkedReader } from './http/chunked.ts';
-import { X_FORWARDED_FOR, X_FORWARDED_PROTO, X_REQUEST_ID } from './http/fields.ts';
 import { MessageKind, type HeaderBlock } from './http/headers.ts';
 import { Framing, HeadReader, MethodId, NEED_MORE, REFUSED } from './http/parse.ts';
 import { headBound, writeResponseHead } from './http/write.ts';
 import type { AcceptedConnection, ListeningPort } from './listener.ts';
 import type { LiveSnapshot } from './live-snapshot.ts';
 import { refusalBytes, Replies } from './reply.ts';
-import { REQUEST_ID_LENGTH, writeRequestId } from './request-id.ts';
 import { RouteCache, type Router } from './route.ts';
 import type { ListenerLimits } from './snapshot.ts';
 import { appendChunk, appendLastChunk, out, readWindow, reset, Transport } from './socket-io.ts';
@@ -30,8 +28,6 @@ const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 
 const Phase = { Head: 0, Body: 1, Waiting: 2, Discard: 3, Tunnel: 4, Linger: 5, Closed: 6 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
-
-const requestId = Buffer.allocUnsafeSlow(REQUEST_ID_LENGTH);
 
 let lastId = 0;
 
@@ -56,7 +52,8 @@ export class Connection extends Transport implements AcceptedConnection {
   limits: ListenerLimits;
   #routedLive: LiveSnapshot | null = null;
   #router: Router | null = null;
-  readonly #ownLines: ForwardedLines;
+  /** What is said to upstreams of the client. */
+  readonly forwarding: Forwarding;
   readonly #reader = new HeadReader();
   readonly #timer: Timer;
   #chunked: ChunkedReader | null = null;
@@ -98,7 +95,7 @@ export class Connection extends Transport implements AcceptedConnection {
     this.remotePort = socket.remotePort ?? 0;
     this.localPort = port.spec.port;
     this.tls = tls;
-    this.#ownLines = forwardedLines(this.remoteAddress, tls !== null);
+    this.forwarding = forwardingFor(this.remoteAddress, tls !== null);
     this.#timer = new Timer(() => this.#onTimer());
     socket.on('drain', () => this.onSocketDrain());
     socket.on('error', () => this.#onClosed());
@@ -339,52 +336,6 @@ export class Connection extends Transport implements AcceptedConnection {
   }
 
   // ── The answer out ────────────────────────────────────────────────────────────────────────────
-
-  /**
-   * Own fields of the request: who sent it, how, and its id. Values from outside were left out by the
-   * reader, and count only behind trusted proxies.
-   */
-  appendForwarded(request: HeaderBlock): void {
-    if (this.limits.trustedHops > 0) {
-      this.#appendTrusted(request);
-      return;
-    }
-    const { bytes, offsets, idOffset } = this.#ownLines;
-    const at = request.appendLines(bytes, offsets);
-    writeRequestId(request.bytes, at + idOffset);
-  }
-
-  #appendTrusted(request: HeaderBlock): void {
-    const hops = this.forwardedFor(request);
-    hops.push(this.remoteAddress);
-    request.replaceText('x-forwarded-for', hops.join(', '));
-    if (request.indexOf(X_FORWARDED_PROTO) < 0)
-      request.appendText('x-forwarded-proto', this.secure ? 'https' : 'http');
-    if (request.indexOf(X_REQUEST_ID) >= 0) return;
-    writeRequestId(requestId, 0);
-    request.append(X_REQUEST_ID, 0, X_REQUEST_ID.length, requestId, 0, REQUEST_ID_LENGTH);
-  }
-
-  /** All addresses of all X-Forwarded-For fields, from the client on. */
-  forwardedFor(request: HeaderBlock): string[] {
-    const hops: string[] = [];
-    for (let i = request.indexOf(X_FORWARDED_FOR); i >= 0; i = request.indexOf(X_FORWARDED_FOR, i + 1)) {
-      for (const hop of request.valueText(i).split(',')) if (hop.trim() !== '') hops.push(hop.trim());
-    }
-    return hops;
-  }
-
-  /**
-   * Address of the client: the peer's, or behind n trusted proxies the n-th from the right of those that
-   * they report; where there are fewer, or that one is no address, the peer's.
-   */
-  clientAddress(request: HeaderBlock): string {
-    const { trustedHops } = this.limits;
-    if (trustedHops === 0) return this.remoteAddress;
-    // The request has the peer at the end by now.
-    const hop = this.forwardedFor(request).at(-1 - trustedHops) ?? '';
-    return isIP(hop) === 0 ? this.remoteAddress : hop;
-  }
 
   sendContinue(): void {
     this.#continued = true;

@@ -15,7 +15,7 @@ const SOURCE_ROWS: readonly AttributeRow<Stream>[] = [
     from: 'connection',
     note: 'of the client, by X-Forwarded-For where proxies in front are trusted; its port is 0 then',
     read: ({ connection, request }) => {
-      const host = connection.clientAddress(request);
+      const host = connection.forwarding.clientAddress(request, connection.limits.trustedHops);
       const port = host === connection.remoteAddress ? connection.remotePort : 0;
       return { type: 'address', host, port };
     },

@@ -238,7 +238,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   #start(): void {
     const { request, connection, live } = this;
     if (normalisePath(request, connection.limits) !== 0) return this.#makeReply(Replies.badPath);
-    connection.appendForwarded(request);
+    connection.forwarding.append(request, connection.limits.trustedHops);
     // The log shows the request as it came; filters and rewrites come later.
     if (live.logs) this.record.capture(request);
     this.#route.decide(request, connection, live);

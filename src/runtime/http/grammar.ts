@@ -50,19 +50,10 @@ for (let v = 0; v < 16; v++) {
   HEX['0123456789ABCDEF'.charCodeAt(v)] = v;
 }
 
-function allOf(table: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  for (let p = start; p < end; p++) if (table[bytes[p]!] === 0) return false;
-  return true;
-}
-
-/** May these bytes be the value of a field? Empty is allowed; CR, LF, NUL and other controls are not. */
-export function isFieldValue(bytes: Uint8Array, start: number, end: number): boolean {
-  return allOf(VALUE, bytes, start, end);
-}
-
 /** May these bytes be the value of `:path`, `:method`, `:scheme` or `:authority`? No space, no control, no `#`. */
 export function isTarget(bytes: Uint8Array, start: number, end: number): boolean {
-  return allOf(TARGET, bytes, start, end);
+  for (let p = start; p < end; p++) if (TARGET[bytes[p]!] === 0) return false;
+  return true;
 }
 
 /** Is the byte optional white space? */

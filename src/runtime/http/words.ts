@@ -48,7 +48,7 @@ export function equalsWords(a: DataView, aStart: number, b: DataView, bStart: nu
   return true;
 }
 
-/** May the bytes be the value of a field? As `isFieldValue`. */
+/** May the bytes be the value of a field? Empty is allowed; CR, LF, NUL and other controls are not. */
 export function isFieldValueWords(bytes: DataView, start: number, size: number): boolean {
   const whole = size & ~3;
   let i = 0;
