@@ -74,9 +74,9 @@ export class GrpcEnd {
   }
 }
 
-/** Of the call whose callback runs: in `onGrpcHead`, and where a unary call ends. */
+/** In `onGrpcHead`; in weir also where a unary call ends. Elsewhere there are no fields. */
 export const grpcHead = changetype<HeaderMap>(<usize>MapType.GrpcInitialMetadata + 1);
-/** In `onGrpcTrailers`, and where a unary call ends. */
+/** In `onGrpcTrailers`; in weir also where a unary call ends. */
 export const grpcTrailers = changetype<HeaderMap>(<usize>MapType.GrpcTrailingMetadata + 1);
 
 /** Calls under way: (token, context, whether it is a stream) each. Few at a time, so they are looked through. */
@@ -135,7 +135,7 @@ export function takeGrpc(token: u32): u32 {
  * still lives, or how the call failed to `onGrpcEnd`.
  *
  * @param upstream one that the configuration names for this filter
- * @param metadata null: none. Values of names in `-bin` are {@link base64}
+ * @param metadata null: none. Values of names in `-bin` are any bytes; those that come back are base64
  * @param timeoutMs 0: as long as the host allows
  * @returns a token, or 0 where the call cannot be made (the log says why)
  */
@@ -252,36 +252,7 @@ export function grpcCancel(token: u32): bool {
   return proxy_grpc_cancel(token) == Status.Ok;
 }
 
-const DIGITS = memory.data<u8>([
-  65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 86, 87, 88, 89, 90, 97,
-  98, 99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112, 113, 114, 115, 116, 117, 118, 119,
-  120, 121, 122, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 43, 47,
-]);
-
-/** Bytes as the value of a field whose name ends in `-bin`. */
-export function base64<T>(data: T): Bytes {
-  if (isString<T>()) return base64<Bytes>(encode(changetype<string>(data)));
-  const start = startOf<T>(data);
-  const size = sizeOf<T>(data);
-  const length = ((size + 2) / 3) * 4;
-  const text = allocate(length);
-  let to = text;
-  for (let i = 0; i < size; i += 3) {
-    const left = size - i;
-    const word =
-      ((<u32>load<u8>(start + i)) << 16) |
-      (left > 1 ? (<u32>load<u8>(start + i + 1)) << 8 : 0) |
-      (left > 2 ? <u32>load<u8>(start + i + 2) : 0);
-    store<u8>(to, load<u8>(DIGITS + (word >> 18)));
-    store<u8>(to, load<u8>(DIGITS + ((word >> 12) & 63)), 1);
-    store<u8>(to, left > 1 ? load<u8>(DIGITS + ((word >> 6) & 63)) : 61, 2);
-    store<u8>(to, left > 2 ? load<u8>(DIGITS + (word & 63)) : 61, 3);
-    to += 4;
-  }
-  return Bytes.of(text, length);
-}
-
-/** The bytes of such a value, padded or not; null where it is not base64. */
+/** The bytes of a value that came under a name in `-bin`, padded or not; null where it is not base64. */
 export function fromBase64(value: Bytes): Bytes | null {
   let length = value.length;
   while (length > 0 && value.at(length - 1) == 61) length--;

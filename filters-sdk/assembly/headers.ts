@@ -32,6 +32,8 @@ export class HeaderMap {
     if (isString<N>()) return this.get<Bytes>(encode(changetype<string>(name)));
     const status = proxy_get_header_map_value(this.type, startOf<N>(name), sizeOf<N>(name), out, out + 4);
     if (status == Status.NotFound) return null;
+    // Envoy shows metadata of streams alone.
+    if (status == Status.BadArgument && (this.type | 1) == MapType.GrpcTrailingMetadata) return null;
     expect(status, 'proxy_get_header_map_value');
     return Bytes.of(load<usize>(out), load<i32>(out, 4));
   }

@@ -18,7 +18,6 @@ import {
   GrpcEnd,
   GrpcMessage,
   GrpcStatus,
-  base64,
   fromBase64,
   grpcCall,
   grpcCancel,
@@ -79,7 +78,7 @@ class Asks extends StreamContext {
   }
 
   private unary(method: string, message: string): Action {
-    const metadata = new PairsWriter().add('x-one', 'a').add('x-data-bin', base64(encodeSample()));
+    const metadata = new PairsWriter().add('x-one', 'a').add('x-data-bin', sample());
     this.token = grpcCall('echo', SERVICE, method, metadata, message, 300);
     return this.token == 0 ? replyWith(500, 'not sent') : Action.Pause;
   }
@@ -106,9 +105,12 @@ class Asks extends StreamContext {
       return;
     }
     requestHeaders.set('x-reply', message.body);
-    const bytes = fromBase64(grpcHead.get('x-bytes-bin')!);
+    const head = grpcHead.get('x-bytes-bin');
+    let bytes: Bytes | null = null;
+    if (head !== null) bytes = fromBase64(head);
     requestHeaders.set('x-bytes', bytes === null ? 'none' : list(bytes));
-    requestHeaders.set('x-tail', grpcTrailers.get('x-tail')!);
+    const tail = grpcTrailers.get('x-tail');
+    requestHeaders.set('x-tail', tail === null ? 'none' : tail.toString());
     resumeRequest();
   }
 
@@ -124,10 +126,10 @@ class Asks extends StreamContext {
   }
 }
 
-function encodeSample(): ArrayBuffer {
-  const sample = new Uint8Array(5);
-  for (let i = 0; i < 5; i++) sample[i] = <u8>(251 + i);
-  return sample.buffer;
+function sample(): ArrayBuffer {
+  const bytes = new Uint8Array(5);
+  for (let i = 0; i < 5; i++) bytes[i] = <u8>(251 + i);
+  return bytes.buffer;
 }
 
 function list(bytes: Bytes): string {

@@ -6,7 +6,7 @@ export interface GrpcRequest {
   readonly path: string;
   /** Empty: the name that the certificate is for, else the upstream's. */
   readonly authority: string;
-  /** Checked names and values, without pseudo-headers; kept until the call is over. */
+  /** Checked names and values as on the wire (`-bin` in base64), without pseudo-headers; kept until the call is over. */
   readonly metadata: HeaderBlock;
   /** Milliseconds for the whole call, which the server is told; 0: none. */
   readonly timeoutMs: number;

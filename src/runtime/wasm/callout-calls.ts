@@ -4,7 +4,7 @@ import { Edit, FieldKind, fits, kindOf, writeField } from './field-rules.ts';
 import { MapType, Status } from './abi.ts';
 import type { HostCalls } from './host-calls.ts';
 import { Interner, utf8 } from './intern.ts';
-import { BODY_BYTES } from './limits.ts';
+import { BODY_BYTES, FIELD_VALUE_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { PairsReader, writeU32 } from './pairs.ts';
 import { HostGroup } from './usage.ts';
@@ -93,8 +93,19 @@ export function calloutCalls(vm: Vm): HostCalls {
   };
 }
 
-/** A map that the guest passes, with the same checks as one that it writes. Null where one fails. */
-export function readBlock(vm: Vm, start: number, size: number, map: number): HeaderBlock | null {
+/**
+ * A map that the guest passes, with the same checks as one that it writes.
+ *
+ * @param metadata of gRPC: values of names in `-bin` are any bytes, and become base64 as on the wire
+ * @returns null where a check fails
+ */
+export function readBlock(
+  vm: Vm,
+  start: number,
+  size: number,
+  map: number,
+  metadata = false,
+): HeaderBlock | null {
   const memory = vm.view();
   const words = vm.words();
   if (!pairs.read(memory, start, size)) return null;
@@ -106,6 +117,16 @@ export function readBlock(vm: Vm, start: number, size: number, map: number): Hea
     const kind = kindOf(map, name);
     const valueStart = spans[i + 2]!;
     const valueEnd = spans[i + 3]!;
+    if (metadata && kind === FieldKind.Plain) {
+      const text = Buffer.from(memory.subarray(spans[i], spans[i + 1]))
+        .toString('latin1')
+        .toLowerCase();
+      if (text.endsWith('-bin')) {
+        if (valueEnd - valueStart > FIELD_VALUE_BYTES) return null;
+        block.appendText(text, Buffer.from(memory.subarray(valueStart, valueEnd)).toString('base64'));
+        continue;
+      }
+    }
     if (kind === FieldKind.Invalid || !fits(kind, map, name, memory, words, valueStart, valueEnd))
       return null;
     writeField(block, kind, Edit.Add, map, name, memory, words, valueStart, valueEnd);

@@ -11,10 +11,6 @@ import { writeU32 } from './pairs.ts';
 import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 
-/** base64 as gRPC has it in `-bin` fields: padded or not, several values with commas between them. */
-const BASE64_LIST = /^[A-Za-z0-9+/=, ]*$/;
-const BIN = '-bin';
-
 /** What both ways to begin a call have in common. */
 interface Beginning {
   readonly cluster: number;
@@ -181,12 +177,10 @@ function begin(
     !isTarget(path, 0, path.length)
   )
     return complain('the names of service and method make no path');
-  const metadata = readBlock(vm, metadataAt, metadataSize, MapType.RequestTrailers);
+  const metadata = readBlock(vm, metadataAt, metadataSize, MapType.RequestTrailers, true);
   if (metadata === null) return complain('the initial metadata are not valid');
   for (const [name, value] of target.metadata)
     if (metadata.get(name) === undefined) metadata.appendText(name, value);
-  const bad = metadata.entries().find(([name, value]) => name.endsWith(BIN) && !BASE64_LIST.test(value));
-  if (bad !== undefined) return complain(`the value of ${bad[0]} is not base64`);
   return {
     cluster,
     upstream: target.name,
