@@ -20,6 +20,7 @@ export class Metered {
   overflowed = false;
   readonly #left: () => number;
   readonly #reset: (units: number, frames: number) => void;
+  readonly #framesLeft: () => number;
   readonly #slice: number;
   readonly #frames: number;
 
@@ -34,6 +35,7 @@ export class Metered {
     this.#left = own('left');
     this.#reset = own('reset');
     const frames = own<() => number>('frames');
+    this.#framesLeft = frames;
     const refill = own<(units: number) => void>('refill');
     own<WebAssembly.Table>('table').set(0, MORE);
     own<(source: object) => void>('bind')({
@@ -54,7 +56,18 @@ export class Metered {
 
   /** A full slice and all frames, as between two callbacks. */
   reset(): void {
+    this.given = 0;
     this.#reset(this.#slice, this.#frames);
+  }
+
+  /** Units taken since it was made or reset. */
+  get used(): number {
+    return (this.given + 1) * this.#slice - this.#left();
+  }
+
+  /** Frames that are entered and not left. */
+  get entered(): number {
+    return this.#frames - this.#framesLeft();
   }
 
   get left(): number {

@@ -12,6 +12,12 @@ export const FRAMES_OUT = 2 ** (FUEL_SHIFT - 1);
 
 /** Locals that a frame may have to count as one: a frame of many takes more of the stack. */
 const LOCALS_PER_FRAME = 64;
+/**
+ * Most that a loop takes before it may be left for more fuel: it takes that again when it is entered again,
+ * so a slice has to be larger. The rest of a large body is taken behind.
+ */
+export const AGAIN_UNITS = 64;
+
 /** Where the pass put things that a body refers to. */
 export interface Places {
   /** Index of the global that holds the meter. */
@@ -141,10 +147,12 @@ class BodyEmitter {
       case Edit.LoopHead:
         this.#takeInLoop(plan.costs[argument]!);
         out.put([Op.BrIf, 1]);
+        this.#charge(Math.max(0, plan.costs[argument]! - AGAIN_UNITS));
         return place;
       case Edit.LoopHeadWithParams:
         this.#takeInLoop(plan.costs[argument]!);
         this.#refuelIf();
+        this.#charge(Math.max(0, plan.costs[argument]! - AGAIN_UNITS));
         return place;
       case Edit.LoopClose:
         out.byte(Op.End);
@@ -238,7 +246,7 @@ class BodyEmitter {
   #takeInLoop(units: number): void {
     this.#get();
     // A loop without any instruction has to end too.
-    this.#constant(Math.max(units, 1) * FUEL_ONE);
+    this.#constant(Math.min(Math.max(units, 1), AGAIN_UNITS) * FUEL_ONE);
     scratch.put([Op.I64Sub, Op.LocalTee]);
     scratch.u32(this.#meter);
     scratch.put([Op.I64Const, 0, Op.I64LtS]);

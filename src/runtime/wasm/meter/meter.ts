@@ -2,6 +2,7 @@ import type { CpuLimits } from '../../snapshot.ts';
 import { MOST_FRAMES } from './added.ts';
 import { fuelSpeed } from './calibrate.ts';
 import { BYTE_UNITS, PAID_BYTES } from './prices.ts';
+import { AGAIN_UNITS } from './emit.ts';
 import { cpuMilliseconds, milliseconds } from './clock.ts';
 import { MORE, type FuelSource } from './slice.ts';
 
@@ -57,7 +58,7 @@ export class Meter implements FuelSource {
     const speed = fuelSpeed();
     this.#msPerUnit = 1 / speed;
     const shortest = Math.min(limits.perCallMs, limits.perRequestMs, limits.perStartMs) / 4;
-    this.#slice = Math.max(1, Math.floor(speed * Math.min(SLICE_MS, shortest)));
+    this.#slice = Math.max(16 * AGAIN_UNITS, Math.floor(speed * Math.min(SLICE_MS, shortest)));
   }
 
   /** Takes hold of an instance, before any of its code has run. */
