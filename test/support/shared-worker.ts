@@ -14,6 +14,8 @@ export interface SharedJob {
   readonly enqueues: number;
   /** Bytes of each item: large ones bring many files. */
   readonly itemBytes: number;
+  /** Does nothing but write, for ever. */
+  readonly isVictim?: boolean;
 }
 
 export interface SharedOutcome {
@@ -22,6 +24,13 @@ export interface SharedOutcome {
   readonly microseconds: number;
   readonly failures: number;
   readonly files: number;
+}
+
+/** Writes until it is killed. */
+function writeForEver({ folder, worker }: SharedJob): void {
+  const log = new SharedLog({ folder, worker, wake: () => undefined, failed: () => undefined });
+  const value = Buffer.alloc(30_000, 'victim');
+  for (;;) log.set('s\0', `victim ${worker}`, value, 0);
 }
 
 function work({ folder, worker, increments, enqueues, itemBytes }: SharedJob): SharedOutcome {
@@ -63,5 +72,6 @@ function work({ folder, worker, increments, enqueues, itemBytes }: SharedJob): S
 }
 
 process.on('message', (job: SharedJob) => {
-  process.send!(work(job), () => process.disconnect());
+  if (job.isVictim === true) writeForEver(job);
+  else process.send!(work(job), () => process.disconnect());
 });

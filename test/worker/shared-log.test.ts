@@ -111,9 +111,11 @@ describe('shared data', () => {
     for (let k = 0; k < 5; k++) {
       const expected = a.get(SPACE, `k${k}`);
       expect(text(expected!.value)).toMatch(new RegExp(`^${195 + k} `));
-      expect(late.get(SPACE, `k${k}`)).toEqual(expected);
-      // It read nothing while files came and went.
-      expect(idle.get(SPACE, `k${k}`)).toEqual(expected);
+      // The idle one read nothing while files came and went.
+      for (const found of [late.get(SPACE, `k${k}`)!, idle.get(SPACE, `k${k}`)!]) {
+        expect(found.cas).toBe(expected!.cas);
+        expect(Buffer.compare(found.value, expected!.value)).toBe(0);
+      }
     }
     expect(idle.set(SPACE, 'k0', Buffer.from('x'), late.get(SPACE, 'k0')!.cas)).toBe(Status.Ok);
     expect(text(a.get(SPACE, 'k0')!.value)).toBe('x');
@@ -303,6 +305,28 @@ describe('four processes at once', () => {
     const all = [...outcomes.flatMap(({ taken }) => taken), ...rest];
     expect(all).toHaveLength(8000);
     expect(new Set(all).size).toBe(8000);
+    expect(outcomes.map(({ failures }) => failures)).toEqual([0, 0, 0, 0]);
+  }, 60_000);
+
+  test('do so while others are killed in the middle of writing', async () => {
+    const victims: ChildProcess[] = [];
+    let next = 10;
+    const killer = setInterval(() => {
+      victims.shift()?.kill('SIGKILL');
+      const victim = fork(entry, { serialization: 'advanced' });
+      victim.send({ folder, worker: next++, increments: 0, enqueues: 0, itemBytes: 0, isVictim: true });
+      victims.push(victim);
+    }, 150);
+    const outcomes = await together({ increments: 4000, enqueues: 1000, itemBytes: 2000 });
+    clearInterval(killer);
+    for (const victim of victims) victim.kill('SIGKILL');
+    expect(next).toBeGreaterThan(11);
+    const [a, b] = [worker(5), worker(6)];
+    expect(text(a.get('s\0', 'counter')?.value)).toBe('16000');
+    for (let victim = 10; victim < next; victim++)
+      expect(a.get('s\0', `victim ${victim}`)).toEqual(b.get('s\0', `victim ${victim}`));
+    const all = outcomes.flatMap(({ taken }) => taken);
+    expect(new Set(all).size).toBe(all.length);
     expect(outcomes.map(({ failures }) => failures)).toEqual([0, 0, 0, 0]);
   }, 60_000);
 
