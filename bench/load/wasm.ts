@@ -52,7 +52,7 @@ export async function envoyFile(
   const config = bootstrap({
     adminPort: await freePort(),
     clusters: { origin: upstreamPort },
-    listeners: [{ name: 'bench', port, filters }],
+    listeners: [{ name: 'bench', protocol: 'http', port, filters }],
     plain: true,
   });
   const file = join(folder, `envoy-${port}.json`);

@@ -13,12 +13,14 @@ export interface EnvoyListener {
   readonly name: string;
   readonly port: number;
   readonly filters: readonly EnvoyFilter[];
+  /** With tcp, connections go to the cluster `tcp`. */
+  readonly protocol: 'http' | 'tcp';
 }
 
 export interface EnvoyPart {
   readonly adminPort: number;
   readonly listeners: readonly EnvoyListener[];
-  /** Names to ports of 127.0.0.1; requests go to the first. */
+  /** Names to ports of 127.0.0.1; requests go to the first. `grpc` speaks HTTP/2. */
   readonly clusters: Readonly<Record<string, number>>;
   /** For the benchmark: no trailers, and connections that end after 1000 requests, as with the other proxies. */
   readonly plain?: boolean;
@@ -49,7 +51,9 @@ export function bootstrap(part: EnvoyPart): object {
   };
 }
 
-function listenerOf({ name, port, filters }: EnvoyListener, origin: string, plain: boolean): object {
+function listenerOf(listener: EnvoyListener, origin: string, plain: boolean): object {
+  const { name, port, filters } = listener;
+  if (listener.protocol === 'tcp') return tcpListener(listener);
   return {
     name,
     address: address(port),
@@ -76,7 +80,7 @@ function listenerOf({ name, port, filters }: EnvoyListener, origin: string, plai
                 ],
               },
               http_filters: [
-                ...filters.map(wasmFilter),
+                ...filters.map((filter) => wasmFilter(filter, 'http')),
                 {
                   name: 'envoy.filters.http.router',
                   typed_config: {
@@ -93,11 +97,24 @@ function listenerOf({ name, port, filters }: EnvoyListener, origin: string, plai
   };
 }
 
-function wasmFilter(filter: EnvoyFilter): object {
+function tcpListener({ name, port, filters }: EnvoyListener): object {
+  const proxy = {
+    name: 'envoy.filters.network.tcp_proxy',
+    typed_config: {
+      '@type': `${HTTP}.filters.network.tcp_proxy.v3.TcpProxy`,
+      stat_prefix: name,
+      cluster: 'tcp',
+    },
+  };
+  const chain = { filters: [...filters.map((filter) => wasmFilter(filter, 'network')), proxy] };
+  return { name, address: address(port), filter_chains: [chain] };
+}
+
+function wasmFilter(filter: EnvoyFilter, layer: 'http' | 'network'): object {
   return {
     name: `wasm-${filter.name}`,
     typed_config: {
-      '@type': `${HTTP}.filters.http.wasm.v3.Wasm`,
+      '@type': `${HTTP}.filters.${layer}.wasm.v3.Wasm`,
       config: {
         name: filter.name,
         root_id: filter.rootId,
@@ -126,7 +143,10 @@ function cluster(name: string, port: number): object {
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
         '@type': `${HTTP}.upstreams.http.v3.HttpProtocolOptions`,
-        explicit_http_config: { http_protocol_options: { enable_trailers: true } },
+        explicit_http_config:
+          name === 'grpc'
+            ? { http2_protocol_options: {} }
+            : { http_protocol_options: { enable_trailers: true } },
       },
     },
     load_assignment: {

@@ -53,6 +53,18 @@ export const ALLOWED: readonly Allowed[] = [
     when: ({ envoy }) => envoy === 'none',
   },
   {
+    id: 'grpc-time',
+    aspect: /^answer\.field\.x-grpc-code$/,
+    places: ['grpc'],
+    when: ({ weir, envoy }) => weir === '4' && envoy === '14',
+  },
+  {
+    id: 'grpc-message',
+    aspect: /^answer\.field\.x-grpc-text$/,
+    places: ['grpc'],
+    when: ({ envoy }) => /\{\w+\}$/.test(envoy ?? ''),
+  },
+  {
     id: 'log-unreached',
     aspect: /^logs$/,
     places: ['refused'],

@@ -1,7 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { portsOf, startUpstreams, type Deployment, type Subject } from '../languages/subject.ts';
+import {
+  portsOf,
+  startUpstreams,
+  upstreamPorts,
+  type Deployment,
+  type Subject,
+  type Upstreams,
+} from '../languages/subject.ts';
+import type { GrpcServer } from '../support/grpc-server.ts';
 import type { FakeUpstream } from '../support/fake-upstream.ts';
 import { freePort } from '../support/ports.ts';
 import { Program, temporaryFolder } from '../support/process.ts';
@@ -50,27 +58,26 @@ export class EnvoySubject implements Subject {
   readonly envoy: Envoy;
   readonly upstream: FakeUpstream;
   readonly authz: FakeUpstream;
+  readonly grpc: GrpcServer;
   readonly #ports: ReadonlyMap<string, number>;
 
-  private constructor(
-    envoy: Envoy,
-    upstream: FakeUpstream,
-    authz: FakeUpstream,
-    ports: ReadonlyMap<string, number>,
-  ) {
+  private constructor(envoy: Envoy, upstreams: Upstreams, ports: ReadonlyMap<string, number>) {
     this.envoy = envoy;
-    this.upstream = upstream;
-    this.authz = authz;
+    this.upstream = upstreams.upstream;
+    this.authz = upstreams.authz;
+    this.grpc = upstreams.grpc;
     this.#ports = ports;
   }
 
-  static async start({ places, vmConfiguration, shared }: Deployment): Promise<EnvoySubject> {
-    const { upstream, authz } = await startUpstreams();
+  static async start(deployment: Deployment): Promise<EnvoySubject> {
+    const { places, vmConfiguration, shared } = deployment;
+    const upstreams = await startUpstreams();
     const ports = await portsOf(places);
     const envoy = await Envoy.start({
-      clusters: { origin: upstream.port, authz: authz.port },
-      listeners: places.map(({ name, filters }) => ({
+      clusters: upstreamPorts(upstreams, deployment),
+      listeners: places.map(({ name, filters, protocol }) => ({
         name,
+        protocol: protocol ?? 'http',
         port: ports.get(name)!,
         filters: filters.map((filter, i) => ({
           ...filter,
@@ -80,7 +87,7 @@ export class EnvoySubject implements Subject {
         })),
       })),
     });
-    return new EnvoySubject(envoy, upstream, authz, ports);
+    return new EnvoySubject(envoy, upstreams, ports);
   }
 
   port(place: string): number {

@@ -1,8 +1,9 @@
 // The same modules and the same requests in weir and in Envoy: the same answers, the same upstream, the same logs.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LANGUAGES, pluginFile } from '../languages/build.ts';
-import { CASES, CONFIGURATIONS, VM_CONFIGURATION } from '../languages/cases.ts';
+import { casesOf, configurationsOf, VM_CONFIGURATION, WITH_TCP } from '../languages/cases.ts';
 import { inRoles } from '../languages/subject.ts';
+import { startParrot, talk } from '../languages/tcp.ts';
 import { Both } from './both.ts';
 import { ALLOWED } from './differences.ts';
 
@@ -11,14 +12,24 @@ const used = new Set<string>();
 describe.each(LANGUAGES)('a plugin in %s', (language) => {
   let both: Both;
   beforeAll(async () => {
-    const places = inRoles(pluginFile(language), CONFIGURATIONS);
-    both = await Both.start({ places, vmConfiguration: VM_CONFIGURATION });
+    const places = inRoles(pluginFile(language), configurationsOf(language));
+    const tcpPort = await startParrot();
+    both = await Both.start({ places, vmConfiguration: VM_CONFIGURATION, tcpPort });
   }, 120_000);
 
-  test.each(CASES.map((one) => [one.name, one] as const))('%s', async (_, one) => {
+  test.each(casesOf(language))('%s', async (_, one) => {
     one.expect(await both.compare(one), language);
     for (const id of both.used) used.add(id);
   });
+
+  test.runIf(WITH_TCP.includes(language)).each(['end', 'deny'] as const)(
+    'a TCP connection that %ss',
+    async (last) => {
+      const weir = await talk(both.weir, ['one', 'two'], last);
+      expect(weir).toEqual(await talk(both.envoy, ['one', 'two'], last));
+      expect(weir.heard).toEqual([`<${language}:one>!`, `<${language}:two>!`]);
+    },
+  );
 });
 
 test('every difference that is listed as meant was seen', () => {

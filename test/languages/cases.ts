@@ -13,10 +13,15 @@ import type { Exchange, Seen } from './subject.ts';
 export interface Case extends Exchange {
   readonly name: string;
   readonly expect: (seen: Seen, language: Language) => void;
+  /** Default: all. Not every SDK has everything. */
+  readonly languages?: readonly Language[];
 }
 
+/** Weir's SDK has no TCP. */
+export const WITH_TCP: readonly Language[] = ['rust', 'go', 'c', 'as-gcore'];
+
 /** A configuration for each role; the role is its first word. */
-export const CONFIGURATIONS: readonly string[] = [
+const CONFIGURATIONS: readonly string[] = [
   'headers',
   'typical',
   'reply',
@@ -25,6 +30,9 @@ export const CONFIGURATIONS: readonly string[] = [
   'scan',
   'auth',
   'dispatches',
+  'grpc',
+  'grpc-stream',
+  'tcp',
   'tick',
   'metrics',
   'shared',
@@ -35,6 +43,10 @@ export const CONFIGURATIONS: readonly string[] = [
   'clock',
   'config {"text": "déjà vu", "list": [1, 2]}',
 ];
+
+export function configurationsOf(language: Language): string[] {
+  return CONFIGURATIONS.filter((role) => role !== 'tcp' || WITH_TCP.includes(language));
+}
 
 export const VM_CONFIGURATION = 'for the whole VM';
 
@@ -425,6 +437,57 @@ const callouts: Case[] = [
   },
 ];
 
+const WITH_GRPC: readonly Language[] = ['rust', 'c'];
+
+function grpcFailure(name: string, call: string, code: string, text: string | null): Case {
+  return {
+    name: `learns of a gRPC call ${name}`,
+    role: 'grpc',
+    languages: WITH_GRPC,
+    send: get('/', `X-Call: ${call}`),
+    expect: ({ answer, upstream }) => {
+      expect(upstream).toEqual([]);
+      expect(answer.status).toBe(403);
+      expect(answer.header('x-grpc-code')).toBe(code);
+      if (text !== null) expect(answer.header('x-grpc-text')).toBe(text);
+    },
+  };
+}
+
+const grpc: Case[] = [
+  {
+    name: 'admits a request after a gRPC call, with its reply',
+    role: 'grpc',
+    languages: WITH_GRPC,
+    send: get('/', 'X-Call: Unary hello there'),
+    expect: (seen) => expect(sent(seen, 'x-grpc-reply')).toEqual(['echo:hello there']),
+  },
+  grpcFailure('that failed', 'Fail 7 no', '7', 'no'),
+  grpcFailure('that took too long', 'Hang', '4', null),
+  grpcFailure('to a method that is not there', 'Nothing', '12', null),
+  {
+    name: 'talks over a gRPC stream while a request waits',
+    role: 'grpc-stream',
+    languages: WITH_GRPC,
+    send: get('/', 'X-First: one'),
+    expect: (seen) => {
+      expect(sent(seen, 'x-grpc-heard')).toEqual(['you said one, you said two']);
+      expect(sent(seen, 'x-grpc-trailer').join()).toMatch(/^[0-9]+$/);
+      expect(sent(seen, 'x-grpc-code')).toEqual(['0']);
+    },
+  },
+  {
+    name: 'hears how a gRPC stream was ended',
+    role: 'grpc-stream',
+    languages: WITH_GRPC,
+    send: get('/', 'X-First: fail'),
+    expect: (seen) => {
+      expect(sent(seen, 'x-grpc-heard')).toEqual(['']);
+      expect(sent(seen, 'x-grpc-code')).toEqual(['10']);
+    },
+  },
+];
+
 const state: Case[] = [
   {
     name: 'resumes a request from a tick',
@@ -552,8 +615,15 @@ const host: Case[] = [
   },
 ];
 
+export function casesOf(language: Language): (readonly [name: string, one: Case])[] {
+  return CASES.filter(({ languages }) => languages?.includes(language) !== false).map((one) => [
+    one.name,
+    one,
+  ]);
+}
+
 /** In this order: some depend on what those before them left. */
-export const CASES: readonly Case[] = [
+const CASES: readonly Case[] = [
   ...headers,
   ...typical,
   ...replies,
@@ -561,6 +631,7 @@ export const CASES: readonly Case[] = [
   ...bodies,
   ...scans,
   ...callouts,
+  ...grpc,
   ...state,
   ...properties,
   ...host,

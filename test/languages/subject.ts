@@ -1,6 +1,7 @@
 /** A host of the test plugins, weir or another, with a port for each place and upstreams of its own. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FakeUpstream, reply, type Behaviour } from '../support/fake-upstream.ts';
+import { GrpcServer } from '../support/grpc-server.ts';
 import type { Fields } from '../support/message.ts';
 import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
@@ -13,6 +14,8 @@ export interface Subject {
   readonly upstream: FakeUpstream;
   /** What plugins may call, as `authz`. */
   readonly authz: FakeUpstream;
+  /** What plugins may call with gRPC, as `grpc`. */
+  readonly grpc: GrpcServer;
   port(place: string): number;
   /** What plugins have logged so far, without what the host puts before it. */
   logs(): string[];
@@ -31,6 +34,8 @@ export interface PlacedFilter {
 export interface Place {
   readonly name: string;
   readonly filters: readonly PlacedFilter[];
+  /** Default: http. With tcp, what comes goes to `tcpPort` of the deployment. */
+  readonly protocol?: 'http' | 'tcp';
 }
 
 export interface Deployment {
@@ -39,14 +44,16 @@ export interface Deployment {
   readonly vmConfiguration?: string;
   /** Whether filters of one file share a VM. Default: each has its own. */
   readonly shared?: boolean;
+  readonly tcpPort?: number;
 }
 
 /** One plugin in every role. The first word of a configuration is the role. */
 export function inRoles(file: string, configurations: readonly string[]): Place[] {
-  return configurations.map((configuration) => ({
-    name: configuration.split(' ')[0]!,
-    filters: [{ file, configuration, rootId: 'plugin' }],
-  }));
+  return configurations.map((configuration) => {
+    const name = configuration.split(' ')[0]!;
+    const protocol = name === 'tcp' ? 'tcp' : 'http';
+    return { name, protocol, filters: [{ file, configuration, rootId: 'plugin' }] };
+  });
 }
 
 export const DEFAULT_ANSWER: Behaviour = reply(
@@ -58,10 +65,25 @@ export const DEFAULT_ANSWER: Behaviour = reply(
   'ok\n',
 );
 
-export async function startUpstreams(): Promise<{ upstream: FakeUpstream; authz: FakeUpstream }> {
+export interface Upstreams {
+  readonly upstream: FakeUpstream;
+  readonly authz: FakeUpstream;
+  readonly grpc: GrpcServer;
+}
+
+export async function startUpstreams(): Promise<Upstreams> {
   const upstream = await FakeUpstream.start({ name: 'upstream', behaviour: DEFAULT_ANSWER });
   const authz = await FakeUpstream.start({ name: 'authz', behaviour: DEFAULT_ANSWER });
-  return { upstream, authz };
+  return { upstream, authz, grpc: await GrpcServer.start() };
+}
+
+/** Upstreams by the names that hosts know them by. */
+export function upstreamPorts(
+  { upstream, authz, grpc }: Upstreams,
+  { tcpPort }: Deployment,
+): Record<string, number> {
+  const ports = { origin: upstream.port, authz: authz.port, grpc: grpc.port };
+  return tcpPort === undefined ? ports : { ...ports, tcp: tcpPort };
 }
 
 export async function portsOf(places: readonly Place[]): Promise<Map<string, number>> {
@@ -75,29 +97,26 @@ export class WeirSubject implements Subject {
   readonly weir: Weir;
   readonly upstream: FakeUpstream;
   readonly authz: FakeUpstream;
+  readonly grpc: GrpcServer;
   readonly #ports: ReadonlyMap<string, number>;
 
-  private constructor(
-    weir: Weir,
-    upstream: FakeUpstream,
-    authz: FakeUpstream,
-    ports: ReadonlyMap<string, number>,
-  ) {
+  private constructor(weir: Weir, upstreams: Upstreams, ports: ReadonlyMap<string, number>) {
     this.weir = weir;
-    this.upstream = upstream;
-    this.authz = authz;
+    this.upstream = upstreams.upstream;
+    this.authz = upstreams.authz;
+    this.grpc = upstreams.grpc;
     this.#ports = ports;
   }
 
   static async start(deployment: Deployment): Promise<WeirSubject> {
-    const { upstream, authz } = await startUpstreams();
+    const upstreams = await startUpstreams();
     const ports = await portsOf(deployment.places);
     const weir = await Weir.start({
-      files: weirFiles(deployment, ports, { origin: upstream.port, authz: authz.port }),
+      files: weirFiles(deployment, ports, upstreamPorts(upstreams, deployment)),
       args: ['--log-level', 'trace'],
       readyTimeoutMs: 60_000,
     });
-    return new WeirSubject(weir, upstream, authz, ports);
+    return new WeirSubject(weir, upstreams, ports);
   }
 
   port(place: string): number {
@@ -154,7 +173,11 @@ export async function observe(subject: Subject, wanted: Exchange): Promise<Seen>
   };
 }
 
-async function logsSince(subject: Subject, from: number, awaited: readonly string[]): Promise<string[]> {
+export async function logsSince(
+  subject: Subject,
+  from: number,
+  awaited: readonly string[],
+): Promise<string[]> {
   const until = performance.now() + 5000;
   for (;;) {
     const logs = subject.logs().slice(from);

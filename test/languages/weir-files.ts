@@ -5,7 +5,7 @@ import type { Deployment, Place, PlacedFilter } from './subject.ts';
 export function weirFiles(
   { places, vmConfiguration, shared }: Deployment,
   ports: ReadonlyMap<string, number>,
-  upstreams: { readonly origin: number; readonly authz: number },
+  upstreams: Readonly<Record<string, number>>,
 ): Record<string, string | Buffer> {
   const modules = new Map<string, string>();
   for (const { file, builtIn } of places.flatMap(({ filters }) => filters))
@@ -14,12 +14,17 @@ export function weirFiles(
   const kinds: object[] = [
     kind('gateway.networking.k8s.io/v1', 'Gateway', 'edge', {
       gatewayClassName: 'weir',
-      listeners: [...ports].map(([name, port]) => ({ name, port, protocol: 'HTTP' })),
+      listeners: places.map(({ name, protocol }) => ({
+        name,
+        port: ports.get(name)!,
+        protocol: protocol === 'tcp' ? 'TCP' : 'HTTP',
+      })),
     }),
     kind('gateway.networking.k8s.io/v1', 'HTTPRoute', 'all', {
       parentRefs: [{ name: 'edge' }],
       rules: [{ backendRefs: [{ group: 'policy.weir', kind: 'Upstream', name: 'origin' }] }],
     }),
+    ...(places.some(({ protocol }) => protocol === 'tcp') ? [tcpRoute] : []),
     policy('Telemetry', 'quiet', { accessLog: { mode: 'Off' } }),
     ...Object.entries(upstreams).map(([name, port]) =>
       policy('Upstream', name, { endpoints: { static: [{ address: '127.0.0.1', port }] } }),
@@ -40,6 +45,11 @@ export function weirFiles(
   };
 }
 
+const tcpRoute = kind('gateway.networking.k8s.io/v1alpha2', 'TCPRoute', 'tcp', {
+  parentRefs: [{ name: 'edge' }],
+  rules: [{ backendRefs: [{ group: 'policy.weir', kind: 'Upstream', name: 'tcp' }] }],
+});
+
 function chainOf({ name, filters }: Place, modules: ReadonlyMap<string, string>): object {
   const use = (filter: PlacedFilter): string => filter.builtIn ?? `module/${modules.get(filter.file)!}`;
   return policy('FilterChain', name, {
@@ -48,7 +58,11 @@ function chainOf({ name, filters }: Place, modules: ReadonlyMap<string, string>)
       name: `filter-${i}`,
       use: use(filter),
       ...(filter.builtIn === undefined
-        ? { config: filter.configuration, rootId: filter.rootId, callouts: [{ name: 'authz' }] }
+        ? {
+            config: filter.configuration,
+            rootId: filter.rootId,
+            callouts: [{ name: 'authz' }, { name: 'grpc' }],
+          }
         : { config: JSON.parse(filter.configuration) as object }),
     })),
   });

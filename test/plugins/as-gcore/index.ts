@@ -11,6 +11,7 @@ import { Body, Scan } from './body';
 import { Auth, Dispatches } from './callouts';
 import { Headers, Replies, Trailers, Typical } from './headers';
 import { Clock, Configuration, Foreign, Logs, Properties } from './host';
+import { Tcp } from './tcp';
 import { Counting, Queue, Shared, Waiting, defineMetrics, resumeWaiting, takeJobs } from './state';
 import { ERROR, logLine, vmConfiguration } from './support';
 
@@ -53,6 +54,7 @@ class Root extends RootContext {
     if (role == 'scan') return new Scan(id, this);
     if (role == 'auth') return new Auth(id, this);
     if (role == 'dispatches') return new Dispatches(id, this);
+    if (role == 'tcp') return new Tcp(id, this);
     if (role == 'tick') return new Waiting(id, this);
     if (role == 'metrics') return new Counting(id, this);
     if (role == 'shared') return new Shared(id, this);

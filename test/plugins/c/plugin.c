@@ -9,7 +9,7 @@
 EXPORT(proxy_abi_version_0_2_1) void abi_version(void) {}
 
 static const role *const roles[] = {&headers_role, &typical_role, &reply_role,   &trailers_role, &body_role,   &scan_role,       &auth_role,
-                                    &dispatches_role, &tick_role, &metrics_role,  &shared_role, &queue_role,      &properties_role,
+                                    &dispatches_role, &tick_role, &metrics_role,  &shared_role, &queue_role, &tcp_role, &grpc_role, &grpc_stream_role,      &properties_role,
                                     &logs_role,    &foreign_role, &clock_role,    &refuse_role, &config_role};
 
 static root *roots;
@@ -87,7 +87,7 @@ char *format(const char *pattern, ...) {
 void log_line(int32_t level, const char *line) { proxy_log(level, line, strlen(line)); }
 
 // The ABI's layout of a map: count | count × (name size, value size) | count × (name NUL value NUL).
-static text pairs(const char *const *fields) {
+text pairs(const char *const *fields) {
   uint32_t count = 0;
   size_t size = 4;
   for (; fields[2 * count] != NULL; count++) size += 8 + strlen(fields[2 * count]) + strlen(fields[2 * count + 1]) + 2;
@@ -109,18 +109,22 @@ int32_t reply(uint32_t status, const char *const *fields, const char *body, int3
   return PAUSE;
 }
 
-int32_t call(stream *from, const char *upstream, const char *const *fields, const char *body) {
-  text headers = pairs(fields);
-  uint32_t token = 0;
-  int32_t status = proxy_http_call(upstream, strlen(upstream), headers.data, headers.size, body, strlen(body), NULL, 0, 500, &token);
-  if (status != OK) return status;
+void expect(stream *from, uint32_t token) {
   for (int i = 0; i < 64; i++) {
     if (calls[i].stream != 0) continue;
     calls[i].token = token;
     calls[i].stream = from->id;
-    return OK;
+    return;
   }
   abort();
+}
+
+int32_t call(stream *from, const char *upstream, const char *const *fields, const char *body) {
+  text headers = pairs(fields);
+  uint32_t token = 0;
+  int32_t status = proxy_http_call(upstream, strlen(upstream), headers.data, headers.size, body, strlen(body), NULL, 0, 500, &token);
+  if (status == OK) expect(from, token);
+  return status;
 }
 
 static root *root_of(uint32_t id) {
@@ -183,15 +187,49 @@ CALLBACK(proxy_on_response_headers, response_headers, (uint32_t id, uint32_t cou
 CALLBACK(proxy_on_response_body, response_body, (uint32_t id, size_t size, uint32_t end), s, size, end)
 CALLBACK(proxy_on_response_trailers, response_trailers, (uint32_t id, uint32_t count), s)
 
-EXPORT(proxy_on_http_call_response)
-void on_http_call_response(uint32_t id, uint32_t token, uint32_t fields, size_t size, uint32_t trailers) {
+CALLBACK(proxy_on_new_connection, connection, (uint32_t id), s)
+CALLBACK(proxy_on_downstream_data, downstream, (uint32_t id, size_t size, uint32_t end), s, size)
+CALLBACK(proxy_on_upstream_data, upstream, (uint32_t id, size_t size, uint32_t end), s, size)
+
+EXPORT(proxy_on_downstream_connection_close) void on_downstream_close(uint32_t id, uint32_t peer) {
+  stream *s = stream_of(id);
+  if (s->root->role->closed != NULL) s->root->role->closed(s);
+  release();
+}
+
+// The stream that made a call, made effective; NULL where it is gone.
+static stream *caller(uint32_t token, bool last) {
   for (int i = 0; i < 64; i++) {
     if (calls[i].stream == 0 || calls[i].token != token) continue;
     stream *s = stream_of(calls[i].stream);
-    calls[i].stream = 0;
-    if (s != NULL && proxy_set_effective_context(s->id) == OK) s->root->role->call_response(s, fields, size);
-    break;
+    if (last) calls[i].stream = 0;
+    return s != NULL && proxy_set_effective_context(s->id) == OK ? s : NULL;
   }
+  return NULL;
+}
+
+EXPORT(proxy_on_http_call_response)
+void on_http_call_response(uint32_t id, uint32_t token, uint32_t fields, size_t size, uint32_t trailers) {
+  stream *s = caller(token, true);
+  if (s != NULL) s->root->role->call_response(s, fields, size);
+  release();
+}
+
+EXPORT(proxy_on_grpc_receive) void on_grpc_receive(uint32_t id, uint32_t token, size_t size) {
+  stream *s = caller(token, false);
+  if (s != NULL) s->root->role->grpc_receive(s, token, size);
+  release();
+}
+
+EXPORT(proxy_on_grpc_receive_trailing_metadata) void on_grpc_trailers(uint32_t id, uint32_t token, uint32_t count) {
+  stream *s = caller(token, false);
+  if (s != NULL && s->root->role->grpc_trailers != NULL) s->root->role->grpc_trailers(s);
+  release();
+}
+
+EXPORT(proxy_on_grpc_close) void on_grpc_close(uint32_t id, uint32_t token, uint32_t status) {
+  stream *s = caller(token, true);
+  if (s != NULL) s->root->role->grpc_close(s, status);
   release();
 }
 

@@ -10,9 +10,9 @@
 enum { OK = 0, NOT_FOUND = 1, CAS_MISMATCH = 8 };
 enum { TRACE, DEBUG, INFO, WARN, ERROR, CRITICAL };
 enum { CONTINUE = 0, PAUSE = 1 };
-enum { REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS, CALL_HEADERS = 6 };
-enum { REQUEST_BODY, RESPONSE_BODY, CALL_BODY = 4, VM_CONFIGURATION = 6, PLUGIN_CONFIGURATION = 7 };
-enum { REQUEST, RESPONSE };
+enum { REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS, GRPC_METADATA, GRPC_TRAILERS, CALL_HEADERS };
+enum { REQUEST_BODY, RESPONSE_BODY, DOWNSTREAM_DATA, UPSTREAM_DATA, CALL_BODY, GRPC_MESSAGE, VM_CONFIGURATION, PLUGIN_CONFIGURATION };
+enum { REQUEST, RESPONSE, DOWNSTREAM, UPSTREAM };
 enum { COUNTER, GAUGE, HISTOGRAM };
 
 IMPORT(proxy_log)(int32_t level, const char *text, size_t size);
@@ -31,6 +31,14 @@ IMPORT(proxy_send_local_response)(uint32_t status, const char *details, size_t d
                                   const char *headers, size_t headers_size, int32_t grpc_status);
 IMPORT(proxy_http_call)(const char *upstream, size_t upstream_size, const char *headers, size_t headers_size, const char *body,
                         size_t body_size, const char *trailers, size_t trailers_size, uint32_t timeout, uint32_t *token);
+IMPORT(proxy_get_status)(uint32_t *code, char **out, size_t *size);
+IMPORT(proxy_close_stream)(int32_t stream);
+IMPORT(proxy_grpc_call)(const char *upstream, size_t upstream_size, const char *service, size_t service_size, const char *method,
+                        size_t method_size, const char *metadata, size_t metadata_size, const char *message, size_t message_size,
+                        uint32_t timeout, uint32_t *token);
+IMPORT(proxy_grpc_stream)(const char *upstream, size_t upstream_size, const char *service, size_t service_size, const char *method,
+                          size_t method_size, const char *metadata, size_t metadata_size, uint32_t *token);
+IMPORT(proxy_grpc_send)(uint32_t token, const char *message, size_t size, int32_t end_stream);
 IMPORT(proxy_get_shared_data)(const char *key, size_t key_size, char **out, size_t *size, uint32_t *cas);
 IMPORT(proxy_set_shared_data)(const char *key, size_t key_size, const char *value, size_t value_size, uint32_t cas);
 IMPORT(proxy_register_shared_queue)(const char *name, size_t name_size, uint32_t *id);

@@ -69,8 +69,17 @@ func (r *root) OnQueueReady(queue uint32) {
 	takeJobs(queue)
 }
 
+func (r *root) NewTcpContext(uint32) types.TcpContext {
+	if r.role != "tcp" {
+		return nil
+	}
+	return &tcp{}
+}
+
 func (r *root) NewHttpContext(id uint32) types.HttpContext {
 	switch r.role {
+	case "tcp":
+		return nil
 	case "headers":
 		return &headers{}
 	case "typical":

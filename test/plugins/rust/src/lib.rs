@@ -1,12 +1,14 @@
 //! The test plugin in Rust; what each role does is in ../README.md.
 mod body;
 mod callouts;
+mod grpc;
 mod headers;
 mod host;
 mod state;
+mod tcp;
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 use std::time::Duration;
 
@@ -64,7 +66,14 @@ impl RootContext for Root {
     }
 
     fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+        Some(match self.role.as_str() {
+            "tcp" => ContextType::StreamContext,
+            _ => ContextType::HttpContext,
+        })
+    }
+
+    fn create_stream_context(&self, _: u32) -> Option<Box<dyn StreamContext>> {
+        Some(Box::new(tcp::Tcp))
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
@@ -77,6 +86,8 @@ impl RootContext for Root {
             "scan" => Box::new(body::Scan),
             "auth" => Box::new(callouts::Auth),
             "dispatches" => Box::new(callouts::Dispatches { pending: 3 }),
+            "grpc" => Box::new(grpc::Unary),
+            "grpc-stream" => Box::<grpc::Chat>::default(),
             "tick" => Box::new(state::Waiting { id }),
             "metrics" => Box::new(self.metrics?),
             "shared" => Box::new(state::Shared),
