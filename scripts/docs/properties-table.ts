@@ -27,6 +27,7 @@ const ENCODING: Readonly<Record<AttributeRow<never>['type'], readonly [envoy: st
   map: ['header map layout, each value by its own type', 'the same, values as text'],
   list: ['header map layout, elements as names, values empty', 'the same, elements as text'],
   message: ['protobuf', 'protobuf'],
+  group: ['only parts of it; all of it is SerializationFailure', 'the same'],
 };
 
 function table(rows: readonly Pick<AttributeRow<never>, 'path' | 'type' | 'from' | 'note'>[]): string[] {
@@ -47,7 +48,7 @@ export function propertiesMarkdown(generated: string): string {
     '',
     'What `proxy_get_property` finds, and what the variables of CEL expressions ([foreign-functions.md](foreign-functions.md))',
     'are. The segments of a path are separated by NUL, here by a dot. A path that leads nowhere, and one whose time has',
-    'not come, is NotFound. Properties of credentials are hidden from modules without the capability `secrets`',
+    'not come, is NotFound; `request`, `xds` and their like as a whole are SerializationFailure. Properties of credentials are hidden from modules without the capability `secrets`',
     '([capabilities.md](capabilities.md)).',
     '',
     '## Of a stream',

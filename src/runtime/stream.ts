@@ -751,7 +751,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.#route.reset();
     this.#series.reset();
     this.clusterIndex = -1;
-    this.attemptAt = this.answerAt = 0;
+    this.attemptAt = this.answerAt = this.endedAt = 0;
     this.status = this.flags = 0;
     this.details = '';
     this.bytesReceived = this.bytesSent = 0;

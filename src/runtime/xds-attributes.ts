@@ -94,9 +94,9 @@ const XDS_ALONE: readonly Part[] = [
   {
     name: 'virtual_host_metadata',
     type: 'message',
-    from: 'never',
-    note: 'hostnames have none',
-    read: () => undefined,
+    from: 'route',
+    note: 'empty: hostnames have none',
+    read: (s) => (s.virtualHostName === undefined ? undefined : metadata([])),
   },
   {
     name: 'filter_chain_name',

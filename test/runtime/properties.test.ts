@@ -77,6 +77,7 @@ type Expected =
   Buffer | number | ((value: Buffer | number | undefined, client: RawClient, bench: Bench) => void);
 
 const NOT_FOUND = 1;
+const SERIALIZATION_FAILURE = 3;
 const between =
   (low: number, high: number): Expected =>
   (value) => {
@@ -186,7 +187,7 @@ const REQUEST: Readonly<Record<string, Expected>> = {
   'xds/upstream_host_metadata': NOT_FOUND,
   'xds/upstream_host_locality_metadata': NOT_FOUND,
   'xds/virtual_host_name': text('*'),
-  'xds/virtual_host_metadata': NOT_FOUND,
+  'xds/virtual_host_metadata': Buffer.alloc(0),
   'xds/filter_chain_name': text('test/edge/http'),
   plugin_name: text('test/chain#0'),
   plugin_root_id: text(''),
@@ -195,7 +196,13 @@ const REQUEST: Readonly<Record<string, Expected>> = {
   node: (value) => expect(String(value)).toContain('weir'),
   'xds/node': (value) => expect(String(value)).toContain('weir'),
   metadata: Buffer.alloc(0),
-  filter_state: NOT_FOUND,
+  filter_state: SERIALIZATION_FAILURE,
+  'filter_state/nothing': NOT_FOUND,
+  request: SERIALIZATION_FAILURE,
+  response: SERIALIZATION_FAILURE,
+  connection: SERIALIZATION_FAILURE,
+  xds: SERIALIZATION_FAILURE,
+  'request/nothing': NOT_FOUND,
 };
 
 /** The same stream at the head of its answer, 200 with a length of 2. */
@@ -511,4 +518,14 @@ describe('what filters keep', () => {
     expect(lines.slice(0, 1)).toEqual(['request/path:0']);
     expect(readings(lines.slice(1)).get('request/path')).toEqual(text('/theirs'));
   });
+});
+
+test('the next stream of a connection has a duration of its own', async () => {
+  const { plane } = await start(['response get request/duration']);
+  const client = await RawClient.connect({ port: plane.port });
+  for (let i = 0; i < 3; i++) {
+    const found = readings((await client.exchange(getRequest('/'))).text.split('\n'));
+    expect(number(found.get('request/duration'))).toBeGreaterThan(0);
+    expect(number(found.get('request/duration'))).toBeLessThan(10e9);
+  }
 });

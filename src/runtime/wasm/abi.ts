@@ -279,7 +279,7 @@ export const HOST_FUNCTIONS: readonly HostFunctionRow[] = [
   env('Metrics', 'metric-calls.ts', 'proxy_increment_metric', 'iI', 'NotFound BadArgument'),
   env('Metrics', 'metric-calls.ts', 'proxy_record_metric', 'iI', 'NotFound'),
   env('Metrics', 'metric-calls.ts', 'proxy_get_metric', 'ii', 'NotFound BadArgument'),
-  env('Properties', 'property-calls.ts', 'proxy_get_property', 'iiii', 'NotFound'),
+  env('Properties', 'property-calls.ts', 'proxy_get_property', 'iiii', 'NotFound SerializationFailure'),
   env('Properties', 'property-calls.ts', 'proxy_set_property', 'iiii', 'NotFound BadArgument'),
   env(
     'Foreign functions',

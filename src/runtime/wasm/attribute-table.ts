@@ -1,3 +1,4 @@
+import { GROUP } from './attribute-values.ts';
 import { walk } from './properties.ts';
 import type { AttributeValue } from './stream-host.ts';
 
@@ -21,16 +22,22 @@ export interface AttributeRow<Source> {
 export class AttributeTable<Source> {
   readonly rows: readonly AttributeRow<Source>[];
   readonly #byPath: ReadonlyMap<string, AttributeRow<Source>>;
+  /** First segments that have rows below them. */
+  readonly #groups: ReadonlySet<string>;
 
   constructor(rows: readonly AttributeRow<Source>[]) {
     this.rows = rows;
     this.#byPath = new Map(rows.map((row) => [row.path.replaceAll('.', '\0'), row]));
+    this.#groups = new Set(
+      rows.filter(({ path }) => path.includes('.')).map(({ path }) => path.split('.', 1)[0]!),
+    );
   }
 
   /** @param path segments joined by one NUL */
   find(source: Source, path: string): AttributeValue | undefined {
     const row = this.#byPath.get(path);
-    return row === undefined ? this.#into(source, path) : row.read(source);
+    if (row !== undefined) return row.read(source);
+    return this.#groups.has(path) ? GROUP : this.#into(source, path);
   }
 
   #into(source: Source, path: string): AttributeValue | undefined {

@@ -2,6 +2,9 @@ import type { HeaderBlock } from '../http/headers.ts';
 import { protobufBytes, protobufField } from './protobuf.ts';
 import type { AttributeFields, AttributeValue } from './stream-host.ts';
 
+/** What has parts and cannot be had whole. */
+export const GROUP: AttributeValue = { type: 'group' };
+
 export function text(value: string): AttributeValue {
   return { type: 'string', value };
 }

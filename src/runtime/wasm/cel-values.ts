@@ -52,6 +52,9 @@ export function toCel(attribute: AttributeValue): CelValue {
       return new Map(attribute.value.map(([key, value]) => [key, toCel(value)]));
     case 'list':
       return attribute.value.map(toCel);
+    // Looked up part by part (`AttributeGroup`), so that nothing asks for it whole.
+    case 'group':
+      return null;
     default:
       return attribute.value;
   }

@@ -45,7 +45,9 @@ export function evaluateExpression(
   if (expression === undefined) return Status.NotFound;
   try {
     const value = expression.evaluate((path) => property(vm, path));
-    result.set(encodeAttribute(value, vm.plugin.spec.properties));
+    const bytes = encodeAttribute(value, vm.plugin.spec.properties);
+    if (bytes === null) return Status.SerializationFailure;
+    result.set(bytes);
     return Status.Ok;
   } catch (error) {
     if (error instanceof UnencodableError) return Status.SerializationFailure;

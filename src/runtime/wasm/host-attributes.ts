@@ -1,5 +1,5 @@
 import { AttributeTable, type AttributeRow } from './attribute-table.ts';
-import { LOCALITY, metadata, text, type MetadataSpec } from './attribute-values.ts';
+import { GROUP, LOCALITY, metadata, text, type MetadataSpec } from './attribute-values.ts';
 import { METADATA_PREFIX, OWN_PREFIX, stateOf } from './filter-state.ts';
 import { protobufField } from './protobuf.ts';
 import type { AttributeValue, StateValue } from './stream-host.ts';
@@ -50,10 +50,10 @@ export const HOST_ATTRIBUTES = new AttributeTable<Vm>([
   },
   {
     path: 'filter_state',
-    type: 'map',
+    type: 'group',
     from: 'request',
     note: '`filter_state.wasm.<path>`: what a filter set as property `<path>`, as one segment behind `filter_state`; other keys by `set_envoy_filter_state`',
-    read: () => undefined,
+    read: ({ stream }) => (stream === null ? undefined : GROUP),
     readField: (vm, key) => stateAttribute(stateOf(vm, key)),
   },
 ] satisfies AttributeRow<Vm>[]);

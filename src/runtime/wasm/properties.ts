@@ -15,9 +15,9 @@ export type PropertyEncoding = PluginSpec['properties'];
  * As text: numbers in decimal, times and durations in seconds with milliseconds, booleans `true` and
  * `false`, addresses without their port.
  *
- * @returns the bytes; they may be a buffer that the next call overwrites
+ * @returns the bytes, which may be a buffer that the next call overwrites; null where it has none
  */
-export function encodeAttribute(attribute: AttributeValue, encoding: PropertyEncoding): Uint8Array {
+export function encodeAttribute(attribute: AttributeValue, encoding: PropertyEncoding): Uint8Array | null {
   switch (attribute.type) {
     case 'string':
       return typeof attribute.value === 'string' ? encodeText(attribute.value) : attribute.value;
@@ -34,6 +34,8 @@ export function encodeAttribute(attribute: AttributeValue, encoding: PropertyEnc
       );
     case 'message':
       return attribute.encode();
+    case 'group':
+      return null;
     default:
       return encoding === 'text' ? encodeText(scalarText(attribute)) : encodeScalar(attribute);
   }
@@ -45,6 +47,7 @@ const TRUE = Uint8Array.of(1);
 const FALSE = Uint8Array.of(0);
 const EIGHT = Buffer.alloc(8);
 const TEXT = Buffer.alloc(PROPERTY_VALUE_BYTES);
+const NOTHING = new Uint8Array(0);
 const EMPTY: AttributeValue = { type: 'string', value: '' };
 
 function encodeScalar(attribute: Scalar): Uint8Array {
@@ -72,9 +75,10 @@ function encodePairs(
   encoding: PropertyEncoding,
 ): Uint8Array {
   // Each part is copied, since a scratch buffer holds one at a time.
+  const part = (value: AttributeValue): Buffer => Buffer.from(encodeAttribute(value, encoding) ?? NOTHING);
   const parts = entries.map(([key, value]) => [
-    typeof key === 'string' ? Buffer.from(key) : Buffer.from(encodeAttribute(key, encoding)),
-    Buffer.from(encodeAttribute(value, encoding)),
+    typeof key === 'string' ? Buffer.from(key) : part(key),
+    part(value),
   ]);
   let size = 4;
   for (const [key, value] of parts) size += 10 + key!.length + value!.length;

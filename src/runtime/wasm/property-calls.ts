@@ -28,6 +28,7 @@ export function propertyCalls(vm: Vm): HostCalls {
       const value = property(vm, text) ?? dotted(vm, text);
       if (value === undefined) return Status.NotFound;
       const bytes = encodeAttribute(value, vm.plugin.spec.properties);
+      if (bytes === null) return Status.SerializationFailure;
       return vm.give(bytes, 0, bytes.length, outData >>> 0, outSize >>> 0);
     },
 

@@ -83,7 +83,7 @@ export function listShared(
   const prefix = keys.at(vm.words(), start, end - start);
   const found = vm.group.host.deps.shared.keys(vm.plugin.space, prefix);
   const value = found.map((key) => ({ type: 'string', value: Buffer.from(key, 'latin1') }) as const);
-  result.set(encodeAttribute({ type: 'list', value }, 'envoy'));
+  result.set(encodeAttribute({ type: 'list', value }, 'envoy')!);
   return Status.Ok;
 }
 

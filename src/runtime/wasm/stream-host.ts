@@ -17,6 +17,8 @@ export type AttributeValue =
   | { readonly type: 'bool'; readonly value: boolean }
   | { readonly type: 'map'; readonly value: AttributeFields }
   | { readonly type: 'list'; readonly value: readonly AttributeValue[] }
+  /** `request` and its like: parts of it can be asked for, all of it cannot. */
+  | { readonly type: 'group' }
   /** A protobuf message: `encode` makes its bytes, its fields can be asked for one by one. */
   | { readonly type: 'message'; readonly value: AttributeFields; encode(): Uint8Array };
 

@@ -132,7 +132,6 @@ describe('paths', () => {
     'node\0nothing',
     'node\0metadata\0x',
     'node\0id\0x',
-    'filter_state',
     'filter_state\0wasm.a',
   ])('%j is NotFound', async (path) => {
     const run = await runScript((s) => s.call('proxy_get_property', s.text(path), s.out(0), s.out(1)));
