@@ -16,7 +16,7 @@ export interface CpuAccount {
 export type Exhaustion = 'call' | 'request' | 'start' | 'frames';
 
 /** The clock is read this often, where code runs as fast as the calibration's. */
-const SLICE_MS = 0.25;
+const SLICE_MS = 0.1;
 /** Charged at once: more than any slice. */
 const MOST_UNITS = 2 ** 30;
 /** On a machine that is too busy a guest's time by the clock may be this many times its budget. */
@@ -25,7 +25,7 @@ const MOST_WAIT = 4;
 /**
  * The meter of one instance.
  *
- * A guest gets its fuel in slices of about a quarter of a millisecond and asks for the next one. Fuel is
+ * A guest gets its fuel in slices of a tenth of a millisecond or so and asks for the next one. Fuel is
  * what interrupts it, at a place that it cannot choose, and the clock decides: time that the thread did
  * not get, because the machine was busy, is not the guest's. A callback that fits into a slice, which is
  * nearly every one, costs two calls into the instance and no reading of the clock.

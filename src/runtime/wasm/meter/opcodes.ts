@@ -99,10 +99,9 @@ export const Bulk = {
   TableFill: 17,
 } as const;
 
-function table(
-  size: number,
-  rows: readonly (readonly [from: number, to: number, value: number])[],
-): Uint8Array {
+type Rows = readonly (readonly [from: number, to: number, value: number])[];
+
+function table(size: number, rows: Rows): Uint8Array {
   const out = new Uint8Array(size);
   for (const [from, to, value] of rows) out.fill(value, from, to + 1);
   return out;
@@ -170,19 +169,20 @@ export const ATOMIC_SHAPES = table(0x4f, [
   [0x10, 0x4e, Shape.Memory],
 ]);
 
-/** Units of an instruction of one byte. A unit is about what an addition takes; words that only structure are free. */
-export const COSTS = table(256, [
+/** Throwing makes an object of the engine, with a stack. */
+const THROW_UNITS = 20_000;
+
+const ROWS: Rows = [
   [0x0d, 0x0e, 1],
   [0x10, 0x10, 4],
   [0x11, 0x11, 8],
   [0x12, 0x12, 4],
   [0x13, 0x13, 8],
-  [0x08, 0x09, 1000],
+  [0x08, 0x09, THROW_UNITS],
   [0x1b, 0x1c, 1],
   [0x23, 0x26, 1],
   [0x28, 0x3f, 1],
   [0x40, 0x40, 200],
-  [0x45, 0xc4, 1],
   // Division, remainder and square root.
   [0x6d, 0x70, 6],
   [0x7f, 0x82, 8],
@@ -190,10 +190,18 @@ export const COSTS = table(256, [
   [0x95, 0x95, 4],
   [0x9f, 0x9f, 8],
   [0xa3, 0xa3, 4],
+  [0x45, 0xc4, 1],
   [0xd1, 0xd2, 2],
   [0xfc, 0xfd, 2],
   [0xfe, 0xfe, 8],
-]);
+];
+
+/** Units of an instruction of one byte. A unit is about what an addition takes; words that only structure are free. */
+export const COSTS = Uint16Array.from({ length: 256 }, (_, opcode) => costOf(opcode));
+
+function costOf(opcode: number): number {
+  return ROWS.find(([from, to]) => opcode >= from && opcode <= to)?.[2] ?? 0;
+}
 
 /** Of a call that may land in a function that charges nothing for itself. */
 export const FREE_FUNCTION_COST = 24;

@@ -48,7 +48,7 @@ export const Edit = {
 } as const;
 
 /** How a bulk instruction's operand becomes units: shifted to the left, or to the right where negative. */
-export const BulkPrice = { Bytes: -2, Entries: 3, Pages: 14 } as const;
+export const BulkPrice = { Bytes: -2, Entries: 3, NewEntries: 8, Pages: 14 } as const;
 
 /** One body, read: what to insert where. Costs are final after `settle` of `plan.ts`. */
 export interface Plan {
@@ -509,14 +509,9 @@ function prefixed(
   if (prefix !== Op.Numeric) return;
   if (opcode === Bulk.MemoryInit || opcode === Bulk.MemoryCopy || opcode === Bulk.MemoryFill) {
     bulk(place, BulkPrice.Bytes);
-  } else if (
-    opcode === Bulk.TableInit ||
-    opcode === Bulk.TableCopy ||
-    opcode === Bulk.TableGrow ||
-    opcode === Bulk.TableFill
-  ) {
+  } else if (opcode === Bulk.TableInit || opcode === Bulk.TableCopy || opcode === Bulk.TableFill) {
     bulk(place, BulkPrice.Entries);
-  }
+  } else if (opcode === Bulk.TableGrow) bulk(place, BulkPrice.NewEntries);
 }
 
 function unknown(name: string, place: number): never {
