@@ -1,7 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { LocalLedger } from '../runtime/ledger.ts';
 import { WasmHost } from '../runtime/wasm/plugin.ts';
-import { compileModule } from '../runtime/wasm/module.ts';
+import type { PluginSpec } from '../runtime/snapshot.ts';
+import { compileModule, type CompiledModule } from '../runtime/wasm/module.ts';
+import { loadSymbols } from '../runtime/wasm/trap/symbols.ts';
 import { LocalSharedState } from '../runtime/wasm/shared.ts';
 import { faultOf, sourceMapOf } from '../runtime/stage-fault.ts';
 import type { CanaryJob, CanaryReport } from './canary.ts';
@@ -42,6 +44,19 @@ function tell(report: CanaryReport): void {
   parentPort?.postMessage(report);
 }
 
+/** A plugin that does not start is asked again once its sources can be named, which nobody waits for here. */
+async function start(module: CompiledModule, spec: PluginSpec): Promise<void> {
+  try {
+    await host.startPlugin(module, spec);
+  } catch (error) {
+    const loading = loadSymbols(module);
+    if (loading === null) throw error;
+    await loading;
+    lines = [];
+    await host.startPlugin(module, spec);
+  }
+}
+
 async function tryOut(job: CanaryJob): Promise<void> {
   for (const [index, { spec, module }] of job.plugins.entries()) {
     lines = [];
@@ -54,7 +69,7 @@ async function tryOut(job: CanaryJob): Promise<void> {
       const compiled = await compileModule(bytes, { ...module, sourceMap });
       source = spec.source;
       tell({ type: 'step', index, step: 'start' });
-      await host.startPlugin(compiled, spec);
+      await start(compiled, spec);
       tell({ type: 'ok', index });
     } catch (error) {
       const fault = faultOf(error);

@@ -22,6 +22,8 @@ async function trap(file: string): Promise<string> {
   const plugin = await host.start(readFileSync(join(folder, file)));
   const stream = new ArrayStream();
   plugin.createContext(stream)!.onRequestHeaders(stream.request().count, true);
+  // Told when the module's line table has been read.
+  await expect.poll(() => host.messages.length).toBeGreaterThan(0);
   return host.messages.find((message) => message.startsWith('trap in'))!;
 }
 

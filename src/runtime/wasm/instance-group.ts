@@ -9,6 +9,7 @@ import type { Plugin, WasmHost } from './plugin.ts';
 import { RootContext } from './root.ts';
 import { PluginStartError, lastWords, rootIdHint } from './start-error.ts';
 import { describe } from './trap/describe.ts';
+import { loadSymbols } from './trap/symbols.ts';
 import { Vm } from './vm.ts';
 
 /** `recovering`: an instance trapped and the next is being made. `tripped`: it traps too often to be tried soon. */
@@ -132,19 +133,31 @@ export class InstanceGroup {
 
   /** An instance trapped: it is dropped, its streams are told, another takes its place. */
   trapped(vm: Vm, callback: string, error: unknown): void {
-    vm.trapReason = `trap in ${callback}: ${describe(error, this.module)}${lastWords(vm)}`;
+    const reason = (): string => `trap in ${callback}: ${describe(error, this.module)}${lastWords(vm)}`;
+    vm.trapReason = reason();
     const index = this.#ready.indexOf(vm);
     // One that starts is nobody's yet.
     if (index < 0 && !this.#leaving.has(vm)) return;
     const { plugin } = vm;
     plugin.traps++;
-    plugin.log(LogLevel.Error, vm.trapReason);
+    this.#tell(vm, plugin, reason);
     if (index >= 0) this.#unready(index);
     this.#leaving.delete(vm);
     this.#drop(vm);
     // Not from within the stream whose callback it was: that one learns of it by the callback's result.
     queueMicrotask(() => tellStreams(vm));
     this.#replaceAfter(vm, plugin);
+  }
+
+  /** Logs why an instance trapped; with the first trap of a module once its sources can be named. */
+  #tell(vm: Vm, plugin: Plugin, reason: () => string): void {
+    const tell = (): void => {
+      vm.trapReason = reason();
+      plugin.log(LogLevel.Error, vm.trapReason);
+    };
+    const loading = loadSymbols(this.module);
+    if (loading === null) tell();
+    else void loading.then(tell, tell);
   }
 
   #replaceAfter(vm: Vm, plugin: Plugin): void {

@@ -22,6 +22,7 @@ import {
 import { doubtful, forAnotherHost, misbuiltFile, notLinked } from './misbuilt.ts';
 import { originalOffsets } from './meter/offsets.ts';
 import { rewrite, type Rewritten } from './meter/rewrite.ts';
+import { inTurns } from './turns.ts';
 
 /** Bounds that a configuration sets for one module; the others stand in `limits.ts`. */
 export interface ModuleLimits {
@@ -38,9 +39,6 @@ const CPU_LIMITS: CpuLimits = {
   perStartMs: START_MS,
   frames: CALL_FRAMES,
 };
-
-/** The longest that rewriting keeps the thread to itself. */
-const REWRITE_TURN_MS = 4;
 
 /** A function that the module imports, and what weir links there. */
 export interface ImportLink {
@@ -68,8 +66,11 @@ export interface CompiledModule {
   readonly meter: string;
   /** Functions of its own; in a stack, those with higher numbers are the meter's. */
   readonly ownFunctions: number;
-  /** The place in the author's file of a place in the code that runs, as stacks of traps name it. */
-  originalOffset(at: number): number;
+  /**
+   * Maps places in the code that runs, as stacks of traps name them, to places in the author's file. Rewrites
+   * the module again to learn them, so it is for when a trap is told of.
+   */
+  originalOffsets(): Promise<(at: number) => number>;
   /** What an instance begins with. */
   readonly minMemoryBytes: number;
   /** JSON that maps offsets of the author's file to sources; null where none came beside it. */
@@ -122,7 +123,6 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
   const allocator = functions.has('proxy_on_memory_allocate') ? 'proxy_on_memory_allocate' : 'malloc';
   const minMemoryBytes = shape.memories[0]!.min * PAGE_BYTES;
   const warnings = [...links.flatMap(warning), ...doubtful(shape)];
-  let offsets: ((at: number) => number) | null = null;
   const codeStart = shape.sections.find(({ id }) => id === Section.Code)?.content ?? 0;
   return {
     code,
@@ -137,25 +137,25 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
     ownFunctions: metered.functions,
     sourceMap: limits.sourceMap ?? null,
     codeStart,
-    originalOffset: (at) => (offsets ??= originalOffsets(bytes, shape, memoryBytes))(at),
+    originalOffsets: async () => {
+      const trace: number[] = [];
+      const again = await meter(bytes, shape, memoryBytes, trace);
+      return originalOffsets(trace, again.bytes.length);
+    },
     minMemoryBytes,
     mentions: (text) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(text),
     warnings,
   };
 }
 
-/** Lets other work in between, since this may be a worker's thread. */
-async function meter(bytes: Uint8Array, shape: ModuleShape, memoryBytes: number): Promise<Rewritten> {
+async function meter(
+  bytes: Uint8Array,
+  shape: ModuleShape,
+  memoryBytes: number,
+  trace?: number[],
+): Promise<Rewritten> {
   try {
-    const steps = rewrite(bytes, shape, { memoryBytes });
-    let turn = performance.now();
-    for (;;) {
-      const step = steps.next();
-      if (step.done === true) return step.value;
-      if (performance.now() - turn < REWRITE_TURN_MS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      turn = performance.now();
-    }
+    return await inTurns(rewrite(bytes, shape, { memoryBytes, ...(trace === undefined ? {} : { trace }) }));
   } catch (error) {
     if (error instanceof BinaryError) throw new ModuleError(error.message);
     throw error;

@@ -1,22 +1,15 @@
-import type { ModuleShape } from '../binary.ts';
-import { rewriteNow } from './rewrite.ts';
-
 /**
  * Maps places in the code of a rewritten module to places in the original: those that stacks of traps name
- * to those that source maps and DWARF know. Rewrites again to learn them, so it is for when a trap is told of.
+ * to those that source maps and DWARF know.
  *
+ * @param trace as `rewrite` leaves it: pairs of offsets, in the original and in the rewritten module
+ * @param length of the rewritten module
  * @returns offset in the rewritten module → offset in the original. What was put in belongs to the
  *   instruction behind it; places that are not code of the module's own have -1
  */
-export function originalOffsets(
-  module: Uint8Array,
-  shape: ModuleShape,
-  memoryBytes: number,
-): (at: number) => number {
-  const trace: number[] = [];
-  const { bytes } = rewriteNow(module, shape, { memoryBytes, trace });
+export function originalOffsets(trace: readonly number[], length: number): (at: number) => number {
   return (at) => {
-    if (trace.length === 0 || at < trace[1]! || at >= bytes.length) return -1;
+    if (trace.length === 0 || at < trace[1]! || at >= length) return -1;
     let low = 0;
     let high = trace.length / 2 - 1;
     while (low < high) {

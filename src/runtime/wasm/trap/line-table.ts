@@ -2,9 +2,11 @@ import { BrokenSection, ByteReader } from './byte-reader.ts';
 import { readHeader, type StringSections, type UnitHeader } from './line-header.ts';
 import type { SourcePlace } from './place.ts';
 
-/** What is beyond is not looked at: a trap may hold its thread up for some milliseconds, no longer. */
+/** What is beyond is not looked at. */
 const MAX_SECTION_BYTES = 4 * 1024 * 1024;
 const MAX_ROWS = 500_000;
+/** Opcodes of one step. */
+const STEP = 4096;
 
 /** Standard opcodes of a line number program (DWARF 5, section 6.2.5.2). */
 const Opcode = {
@@ -40,8 +42,8 @@ export class LineTable {
     this.#rows = rows;
   }
 
-  /** Null where the section cannot be read. What comes before the fault is kept. */
-  static parse(section: Uint8Array, strings: StringSections): LineTable | null {
+  /** Reads a section in steps. Null where it cannot be read; what comes before a fault is kept. */
+  static *steps(section: Uint8Array, strings: StringSections): Generator<void, LineTable | null> {
     if (section.length > MAX_SECTION_BYTES) return null;
     const units: UnitHeader[] = [];
     const rows = new Rows();
@@ -52,7 +54,7 @@ export class LineTable {
         const unit = readHeader(reader, strings);
         if (unit.isReadable) {
           units.push(unit);
-          run(reader, unit, units.length - 1, rows);
+          yield* run(reader, unit, units.length - 1, rows);
         }
         reader.at = unit.end;
       }
@@ -122,7 +124,7 @@ function last<T>(list: readonly T[], fits: (item: T) => boolean): T | null {
 }
 
 /** Runs the program of a unit (section 6.2.5). */
-function run(reader: ByteReader, unit: UnitHeader, index: number, rows: Rows): void {
+function* run(reader: ByteReader, unit: UnitHeader, index: number, rows: Rows): Generator<void> {
   reader.end = unit.end;
   let address = 0;
   let file = 1;
@@ -135,7 +137,9 @@ function run(reader: ByteReader, unit: UnitHeader, index: number, rows: Rows): v
     address += operations * unit.minInstructionLength;
   };
   const constAdd = Math.floor((255 - unit.opcodeBase) / unit.lineRange);
+  let turns = 0;
   while (reader.at < unit.end) {
+    if (++turns % STEP === 0) yield;
     const opcode = reader.u8();
     if (opcode >= unit.opcodeBase) {
       const special = opcode - unit.opcodeBase;

@@ -1,7 +1,7 @@
 import type { SourcePlace } from './place.ts';
 
 /** Beyond this a map is not read: it would hold the thread up for longer than its line is worth. */
-const MAX_CHARACTERS = 16 * 1024 * 1024;
+const MAX_CHARACTERS = 2 * 1024 * 1024;
 const BASE64 = new Int8Array(128).fill(-1);
 for (const [i, letter] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries())
   BASE64[letter.charCodeAt(0)] = i;

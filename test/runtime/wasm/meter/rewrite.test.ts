@@ -209,7 +209,9 @@ describe('what a module is stays as it was', () => {
       return [];
     };
     const original = where(new WebAssembly.Instance(new WebAssembly.Module(bytes)));
-    const map = originalOffsets(bytes, readShape(bytes), 2 ** 32);
+    const trace: number[] = [];
+    const again = rewriteNow(bytes, readShape(bytes), { memoryBytes: 2 ** 32, trace });
+    const map = originalOffsets(trace, again.bytes.length);
     const mapped = where(new Metered(bytes)).map((line) => {
       const [name, number, at] = line.split(' ') as [string, string, string];
       return `${name} ${number} ${map(parseInt(at, 16)).toString(16)}`;

@@ -36,6 +36,8 @@ async function trap(binary: Uint8Array, sourceMap?: Uint8Array, limits = {}): Pr
   const stream = new ArrayStream();
   const head = stream.request([[':path', '/long']]);
   plugin.createContext(stream)!.onRequestHeaders(head.count, true);
+  // Told when the module's sources have been read.
+  await expect.poll(() => host.messages.length).toBeGreaterThan(0);
   return host.messages.find((message) => message.startsWith('trap in'))!;
 }
 
@@ -84,3 +86,20 @@ function withUrl(binary: Uint8Array, url: string): Uint8Array {
 function uleb(value: number): number[] {
   return value < 128 ? [value] : [(value & 127) | 128, ...uleb(value >>> 7)];
 }
+
+test('the first trap is told when the map has been read, the next ones at once', async () => {
+  const { binary, map } = await compileWithMap(sources, ['--sourceMap', ...PLAIN]);
+  const host = new TestHost();
+  const module = await compileModule(binary, { sourceMap: Buffer.from(map) });
+  const run = async (): Promise<string> => {
+    const plugin = await host.start(module);
+    host.lines.length = 0;
+    const stream = new ArrayStream();
+    const head = stream.request([[':path', '/long']]);
+    plugin.createContext(stream)!.onRequestHeaders(head.count, true);
+    return host.messages[0] ?? '';
+  };
+  expect(await run()).toBe('');
+  await expect.poll(() => host.messages.length).toBe(1);
+  expect(await run()).toContain('(index.ts:14:5)');
+});
