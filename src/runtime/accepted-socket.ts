@@ -7,6 +7,8 @@ export type OnRead = (size: number) => boolean;
 
 /** What of a libuv TCP handle is used here. */
 interface Handle {
+  /** @returns an error of libuv, or 0 */
+  getpeername(out: object): number;
   setNoDelay(on: boolean): void;
 }
 
@@ -75,6 +77,17 @@ export function readByEvents(socket: Socket, onRead: OnRead): Socket {
     if (!more) socket.pause();
   });
   return socket;
+}
+
+/**
+ * Whether what Node calls an end is a reset. libuv takes a reset that comes right behind bytes for an end
+ * (`uv__stream_io`, POLLHUP after a partial read); the kernel has no peer any more then. It tells nothing
+ * once our own side has ended, since a connection that ended well has no peer either.
+ */
+export function wasReset(socket: Socket): boolean {
+  const { _handle: handle } = socket as unknown as { readonly _handle?: Partial<Handle> | null };
+  if (socket.writableEnded || handle?.getpeername === undefined) return false;
+  return handle.getpeername({}) !== 0;
 }
 
 /** The name that a TLS client asked for (SNI); empty: none. */

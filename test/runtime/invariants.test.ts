@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificate.ts';
 import { DataPlane, type Part } from '../support/data-plane.ts';
+import { Dice } from '../support/dice.ts';
 import {
   type Behaviour,
   FakeUpstream,
@@ -21,35 +22,6 @@ import { RawClient } from '../support/raw-client.ts';
 
 const CLIENTS = 12;
 const REQUESTS = 40;
-
-/** Numbers from a seed (mulberry32). */
-class Dice {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  }
-
-  below(limit: number): number {
-    return Math.floor(this.next() * limit);
-  }
-
-  chance(share: number): boolean {
-    return this.next() < share;
-  }
-
-  pick<T>(of: readonly T[]): T {
-    return of[this.below(of.length)]!;
-  }
-}
 
 /** What a body of a nonce is: long ones are told apart anywhere. */
 function bodyOf(nonce: string, size: number): Buffer {

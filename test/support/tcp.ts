@@ -7,6 +7,8 @@ import {
   type ConnectionOptions,
   type TlsOptions,
 } from 'node:tls';
+import { adoptAccepted, onAccepted } from '../../src/runtime/accepted-socket.ts';
+import { readWindow } from '../../src/runtime/socket-io.ts';
 import { atEnd } from './cleanup.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -14,22 +16,25 @@ const TIMEOUT_MS = 10_000;
 /** How the peer ended its side. */
 export type Ended = 'open' | 'end' | 'reset';
 
-/** One end of a connection. */
+/**
+ * One end of a connection. A plain one reads once in a turn of the event loop, since libuv would take a
+ * reset that comes right behind bytes for an end.
+ */
 export class TcpEnd {
   readonly socket: Socket;
   ended: Ended = 'open';
   closed = false;
+  /** Sees what comes, beside that it is kept. */
+  onData: (chunk: Buffer) => void = () => {};
   #chunks: Buffer[] = [];
   #length = 0;
+  #paused = false;
   #waiting: (() => void)[] = [];
 
-  constructor(socket: Socket) {
+  /** @param make is given what is to be called with each read of the socket; it answers whether to go on at once */
+  constructor(make: (onRead: (chunk: Buffer) => boolean) => Socket) {
+    const socket = make((chunk) => this.#onRead(chunk));
     this.socket = socket;
-    socket.on('data', (chunk: Buffer) => {
-      this.#chunks.push(chunk);
-      this.#length += chunk.length;
-      this.#wake();
-    });
     socket.on('end', () => {
       this.ended = 'end';
       this.#wake();
@@ -42,6 +47,27 @@ export class TcpEnd {
       this.closed = true;
       this.#wake();
     });
+  }
+
+  #onRead(chunk: Buffer): boolean {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    this.onData(chunk);
+    this.#wake();
+    setImmediate(() => {
+      if (!this.#paused && !this.socket.destroyed) this.socket.resume();
+    });
+    return false;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.socket.resume();
   }
 
   get length(): number {
@@ -113,27 +139,41 @@ export class TcpServer {
   readonly #server: Server;
   #taken = 0;
   #waiting: (() => void)[] = [];
+  readonly #admit: (end: TcpEnd) => void;
 
   private constructor(server: Server, port: number, serve: ((end: TcpEnd) => void) | null) {
     this.#server = server;
     this.port = port;
-    server.on('setSecureContext' in server ? 'secureConnection' : 'connection', (socket: Socket) => {
-      const end = new TcpEnd(socket);
-      atEnd(() => void socket.destroy());
+    const admit = (end: TcpEnd): void => {
+      atEnd(() => void end.socket.destroy());
       this.ends.push(end);
       serve?.(end);
       for (const wake of this.#waiting.splice(0)) wake();
-    });
+    };
+    if ('setSecureContext' in server)
+      server.on('secureConnection', (socket: Socket) => admit(byEvents(socket)));
     atEnd(() => void server.close());
+    this.#admit = admit;
   }
 
   /** @param serve called with each connection */
   static async start(serve: ((end: TcpEnd) => void) | null = null, tls?: TlsOptions): Promise<TcpServer> {
-    const options = { allowHalfOpen: true, noDelay: true };
+    const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: tls === undefined };
     const server = tls === undefined ? createServer(options) : createTlsServer({ ...options, ...tls });
+    let made: TcpServer | null = null;
+    if (tls === undefined) {
+      onAccepted(server, (accepted) => {
+        const end = new TcpEnd((onRead) =>
+          adoptAccepted(accepted, (size) => onRead(Buffer.from(readWindow.subarray(0, size)))),
+        );
+        made!.#admit(end);
+        end.resume();
+      });
+    }
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return new TcpServer(server, (server.address() as AddressInfo).port, serve);
+    made = new TcpServer(server, (server.address() as AddressInfo).port, serve);
+    return made;
   }
 
   /** The next connection. */
@@ -154,7 +194,10 @@ export class TcpServer {
 
   /** Sends back what comes, and ends when the client does. */
   static echo(tls?: TlsOptions): Promise<TcpServer> {
-    return TcpServer.start((end) => void end.socket.pipe(end.socket), tls);
+    return TcpServer.start((end) => {
+      end.onData = (chunk) => void end.write(chunk);
+      end.socket.on('end', () => end.end());
+    }, tls);
   }
 
   close(): void {
@@ -162,14 +205,28 @@ export class TcpServer {
   }
 }
 
+/** A TLS socket, which reads by events. */
+function byEvents(socket: Socket): TcpEnd {
+  return new TcpEnd((onRead) => socket.on('data', onRead));
+}
+
 /** Connects, and waits until that has come about. */
 export async function dial(port: number, tls?: ConnectionOptions): Promise<TcpEnd> {
-  const socket =
+  const to = { port, host: '127.0.0.1', allowHalfOpen: true };
+  const end =
     tls === undefined
-      ? connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
-      : connectTls({ port, host: '127.0.0.1', ...{ allowHalfOpen: true }, ...tls });
-  atEnd(() => void socket.destroy());
-  const end = new TcpEnd(socket);
-  await once(socket, tls === undefined ? 'connect' : 'secureConnect');
+      ? new TcpEnd((onRead) =>
+          connect({
+            ...to,
+            noDelay: true,
+            onread: {
+              buffer: Buffer.alloc(64 * 1024),
+              callback: (size, buffer) => onRead(Buffer.from(buffer.subarray(0, size))),
+            },
+          }),
+        )
+      : byEvents(connectTls({ ...to, ...tls }));
+  atEnd(() => void end.socket.destroy());
+  await once(end.socket, tls === undefined ? 'connect' : 'secureConnect');
   return end;
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { serverNameOf } from '../accepted-socket.ts';
+import { serverNameOf, wasReset } from '../accepted-socket.ts';
 import { endpointText } from '../cluster.ts';
 import { nextConnectionId } from '../connection.ts';
 import type { DownstreamFacts } from '../connection-attributes.ts';
@@ -11,6 +11,7 @@ import { out, readWindow, reset, Transport } from '../socket-io.ts';
 import { Timer } from '../timer-wheel.ts';
 import type { WorkerState } from '../worker-state.ts';
 import { Ending } from './ending.ts';
+import { readNextTurn } from './paced-reading.ts';
 import { TcpStream } from './tcp-stream.ts';
 
 /** After the end: how much of what the client still sends is thrown away, and for how long, before it is cut. */
@@ -81,7 +82,9 @@ export class TcpConnection extends Transport implements AcceptedConnection, Down
     }
     this.#stream.downstreamData(readWindow, 0, size);
     out.flush();
-    return !this.#paused;
+    if (!this.#writeEnded) return !this.#paused;
+    readNextTurn(this);
+    return false;
   }
 
   send(bytes: Uint8Array, start: number, end: number): void {
@@ -93,6 +96,10 @@ export class TcpConnection extends Transport implements AcceptedConnection, Down
     out.flush();
     this.#writeEnded = true;
     this.socket.end();
+  }
+
+  get paused(): boolean {
+    return this.#paused;
   }
 
   setPaused(paused: boolean): void {
@@ -145,6 +152,10 @@ export class TcpConnection extends Transport implements AcceptedConnection, Down
   }
 
   #onEnd(): void {
+    if (wasReset(this.socket)) {
+      this.socket.destroy();
+      return;
+    }
     this.#readEnded = true;
     this.#stream?.downstreamEnded();
     out.flush();

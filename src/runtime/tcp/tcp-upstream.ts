@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type ConnectionOptions } from 'node:tls';
-import { readByEvents } from '../accepted-socket.ts';
+import { readByEvents, wasReset } from '../accepted-socket.ts';
 import type { Cluster, Endpoint } from '../cluster.ts';
 import { poolOf, type EndpointPool } from '../pool.ts';
 import { Failure } from '../retry.ts';
@@ -19,6 +19,7 @@ import { Timer, type TimerWheel } from '../timer-wheel.ts';
 import type { UpstreamFacts } from '../upstream-attributes.ts';
 import { upstreamTlsOptions } from '../upstream-tls.ts';
 import { Ending } from './ending.ts';
+import { readNextTurn } from './paced-reading.ts';
 
 /** Whose connection it is. */
 export interface TcpUpstreamOwner {
@@ -97,6 +98,10 @@ export class TcpUpstream extends Transport implements Lender, UpstreamFacts {
   end(): void {
     out.flush();
     this.socket.end();
+  }
+
+  get paused(): boolean {
+    return this.#paused;
   }
 
   setPaused(paused: boolean): void {
@@ -194,10 +199,16 @@ export class TcpUpstream extends Transport implements Lender, UpstreamFacts {
     this.#owner.upstreamData(this.#buffer, 0, size);
     out.flush();
     lendFrom(null);
-    return !this.#paused;
+    if (!this.socket.writableEnded) return !this.#paused;
+    readNextTurn(this);
+    return false;
   }
 
   #onEnd(): void {
+    if (wasReset(this.socket)) {
+      this.socket.destroy();
+      return;
+    }
     this.#owner?.upstreamEnded();
     out.flush();
   }

@@ -107,7 +107,7 @@ describe('bytes', () => {
     'are held back where the %s does not read',
     async (slow, fast) => {
       const ends = await joined();
-      ends[slow].socket.pause();
+      ends[slow].pause();
       const writer = ends[fast].socket;
       const piece = Buffer.alloc(64 * 1024, 1);
       let written = 0;
@@ -120,7 +120,7 @@ describe('bytes', () => {
         }
       }
       expect(written).toBeLessThan(32 * 1024 * 1024);
-      ends[slow].socket.resume();
+      ends[slow].resume();
       writer.end();
       await ends[slow].over();
       expect(ends[slow].length).toBe(written);
@@ -138,6 +138,29 @@ describe('a failure', () => {
     expect(await client.over()).toBe('reset');
     expect(counts(plane, 'istio_tcp_connections_closed_total', 'response_flags')).toEqual({ UC: 1 });
   });
+
+  test.each([
+    ['server', 'client', 'still talks'],
+    ['client', 'server', 'still talks'],
+    ['server', 'client', 'has ended'],
+    ['client', 'server', 'has ended'],
+  ] as const)(
+    'of the %s right behind its last bytes is no end to the %s that %s',
+    async (from, to, state) => {
+      for (let i = 0; i < 10; i++) {
+        const ends = await joined();
+        // An upstream that resets before the connection is known to be up has refused it.
+      ends.client.write('.');
+      await ends.server.gets('.');
+      if (state === 'has ended') {
+          ends[to].end('x');
+          await ends[from].over();
+        }
+        ends[from].write('a part').reset();
+        expect(await ends[to].over()).toBe('reset');
+      }
+    },
+  );
 
   test('of the client reaches the upstream as a reset', async () => {
     const { plane, client, server } = await joined();
