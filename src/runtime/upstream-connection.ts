@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { readByEvents } from './accepted-socket.ts';
+import { readByEvents, wasReset } from './accepted-socket.ts';
 import type { Attempt } from './attempt.ts';
 import type { Endpoint } from './cluster.ts';
 import { ChunkedReader } from './http/chunked.ts';
@@ -337,7 +337,8 @@ export class UpstreamConnection extends Transport implements Lender {
 
   #onEnd(): void {
     const attempt = this.#attempt;
-    if (attempt !== null && this.#phase === Phase.Body && this.#framing === Framing.UntilClose) {
+    if (wasReset(this.socket)) this.#onClosed();
+    else if (attempt !== null && this.#phase === Phase.Body && this.#framing === Framing.UntilClose) {
       this.#keepAlive = false;
       this.#endAnswer();
       attempt.onLastData(readWindow, 0, 0);

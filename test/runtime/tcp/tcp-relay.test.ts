@@ -150,9 +150,9 @@ describe('a failure', () => {
       for (let i = 0; i < 10; i++) {
         const ends = await joined();
         // An upstream that resets before the connection is known to be up has refused it.
-      ends.client.write('.');
-      await ends.server.gets('.');
-      if (state === 'has ended') {
+        ends.client.write('.');
+        await ends.server.gets('.');
+        if (state === 'has ended') {
           ends[to].end('x');
           await ends[from].over();
         }
