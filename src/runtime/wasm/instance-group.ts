@@ -2,12 +2,11 @@ import type { InstancesSpec } from '../snapshot.ts';
 import { LogLevel } from './abi.ts';
 import { StreamContext } from './context.ts';
 import { CrashLoop } from './crash-loop.ts';
-import { HEAP_BYTES, INSTANCES } from './limits.ts';
+import { dropInstance, noRoom, startInstance, startRoot } from './instance-start.ts';
 import type { CompiledModule } from './module.ts';
 import type { MetricTable } from './plugin-metrics.ts';
 import type { Plugin, WasmHost } from './plugin.ts';
-import { RootContext } from './root.ts';
-import { PluginStartError, lastWords, rootIdHint } from './start-error.ts';
+import { lastWords, type PluginStartError } from './start-error.ts';
 import { describe } from './trap/describe.ts';
 import { loadSymbols } from './trap/symbols.ts';
 import { Vm } from './vm.ts';
@@ -57,6 +56,11 @@ export class InstanceGroup {
     this.isCounting = spec.recycleAfter > 0;
   }
 
+  /** To be without room is no fault of the guest: it does not count as a trap. */
+  get #mayGrow(): boolean {
+    return this.instances < this.spec.max && noRoom(this) === null;
+  }
+
   get instances(): number {
     return this.#ready.length + this.#leaving.size;
   }
@@ -77,7 +81,7 @@ export class InstanceGroup {
     const vms = [...this.#ready];
     if (vms.length > 0) {
       try {
-        for (const vm of vms) this.#startRoot(vm, plugin);
+        for (const vm of vms) startRoot(vm, plugin);
       } catch (error) {
         for (const vm of vms) void this.#endRoot(vm, plugin);
         throw error;
@@ -88,9 +92,9 @@ export class InstanceGroup {
     }
     this.#members.add(plugin);
     try {
-      for (let i = 0; i < this.spec.min; i++) this.#add(this.#startVm());
+      for (let i = 0; i < this.spec.min; i++) this.#add(this.#made());
     } catch (error) {
-      while (this.#ready.length > 0) this.#drop(this.#unready(0));
+      while (this.#ready.length > 0) dropInstance(this.#unready(0));
       this.#members.delete(plugin);
       throw error;
     }
@@ -106,14 +110,14 @@ export class InstanceGroup {
     await Promise.all([...this.#ready, ...this.#leaving].map((vm) => this.#endRoot(vm, plugin)));
     this.#ending--;
     if (this.#members.size > 0 || this.#ending > 0) return;
-    while (this.#ready.length > 0) this.#drop(this.#unready(0));
+    while (this.#ready.length > 0) dropInstance(this.#unready(0));
     this.host.forget(this);
   }
 
   /** Another instance where none is ready: one that serves a stream alone is made on demand. */
   onDemand(): void {
     if (this.spec.recycleAfter !== 1 || this.#backoff !== null || this.#members.size === 0) return;
-    if (this.instances < this.spec.max) this.#start();
+    if (this.#mayGrow) this.#start();
   }
 
   /** A stream was given to the instance. */
@@ -143,7 +147,7 @@ export class InstanceGroup {
     this.#tell(vm, plugin, reason);
     if (index >= 0) this.#unready(index);
     this.#leaving.delete(vm);
-    this.#drop(vm);
+    dropInstance(vm);
     // Not from within the stream whose callback it was: that one learns of it by the callback's result.
     queueMicrotask(() => tellStreams(vm));
     this.#replaceAfter(vm, plugin);
@@ -189,10 +193,10 @@ export class InstanceGroup {
 
   /** Brings the number of ready instances to its minimum, in the place of those that have served enough. */
   #fill(): void {
-    const { min, max, recycleAfter } = this.spec;
+    const { min, recycleAfter } = this.spec;
     const spent = this.#ready.filter((vm) => recycleAfter > 0 && vm.taken >= recycleAfter);
     for (let missing = min - this.#ready.length + spent.length; missing > 0; missing--) {
-      if (this.instances >= max || !this.#start()) break;
+      if (!this.#mayGrow || !this.#start()) break;
       const used = spent.pop();
       if (used !== undefined) this.#leave(used);
     }
@@ -202,7 +206,7 @@ export class InstanceGroup {
   #start(): boolean {
     const vm = new Vm(this, this.#first());
     try {
-      this.#startVm(vm);
+      startInstance(vm, [...this.#members]);
     } catch (error) {
       const plugin = [...this.#members].find(({ spec }) => spec.name === (error as PluginStartError).plugin);
       (plugin ?? this.#first()).log(LogLevel.Error, (error as PluginStartError).reason);
@@ -212,6 +216,13 @@ export class InstanceGroup {
     this.#add(vm);
     this.#recovered();
     return true;
+  }
+
+  /** @throws PluginStartError */
+  #made(): Vm {
+    const vm = new Vm(this, this.#first());
+    startInstance(vm, [...this.#members]);
+    return vm;
   }
 
   #recovered(): void {
@@ -246,7 +257,9 @@ export class InstanceGroup {
     // A second call finds it gone from both lists.
     this.#leaving.delete(vm);
     await Promise.all([...vm.roots].map((root) => root.end()));
-    this.#drop(vm);
+    dropInstance(vm);
+    // It may have been what there was no room beside.
+    if (this.#ready.length < this.spec.min) this.#refillSoon();
   }
 
   async #endRoot(vm: Vm, plugin: Plugin): Promise<void> {
@@ -256,76 +269,8 @@ export class InstanceGroup {
     vm.roots.delete(root);
   }
 
-  /** No callback comes after this, and its memory counts no more. */
-  #drop(vm: Vm): void {
-    vm.dead = true;
-    for (const root of vm.roots) root.dispose();
-    this.host.heap.remove(vm);
-  }
-
   #first(): Plugin {
     return this.#members.values().next().value!;
-  }
-
-  /** @throws PluginStartError */
-  #startVm(vm = new Vm(this, this.#first())): Vm {
-    vm.startedAt = this.host.deps.now();
-    const { heap } = this.host;
-    const first = vm.plugin.spec.name;
-    if (heap.count >= INSTANCES)
-      throw new PluginStartError(first, `the worker has ${INSTANCES} instances already`);
-    if (heap.bytes + this.module.minMemoryBytes > HEAP_BYTES)
-      throw new PluginStartError(first, `the worker's memory for filters, ${HEAP_BYTES} bytes, is used up`);
-    heap.add(vm);
-    try {
-      const members = [...this.#members];
-      this.#guard(vm, vm.plugin, () => {
-        vm.start();
-        return this.#root(vm, members[0]!);
-      });
-      for (const plugin of members.slice(1)) this.#startRoot(vm, plugin);
-    } catch (error) {
-      this.#drop(vm);
-      throw error;
-    }
-    return vm;
-  }
-
-  /** @throws PluginStartError */
-  #startRoot(vm: Vm, plugin: Plugin): void {
-    this.#guard(vm, plugin, () => this.#root(vm, plugin));
-  }
-
-  #root(vm: Vm, plugin: Plugin): string | null {
-    const root = new RootContext(vm, plugin);
-    const refusal = root.start();
-    if (refusal === null && !vm.dead && plugin.spec.rootId !== '') {
-      const hint = rootIdHint(root);
-      if (hint !== '') plugin.warnOnce(hint);
-    }
-    return refusal;
-  }
-
-  /** Runs the start of a plugin. @param job answers what the guest refused, or null */
-  #guard(vm: Vm, plugin: Plugin, job: () => string | null): void {
-    const { name } = plugin.spec;
-    let refusal: string | null;
-    vm.meter.beginStart();
-    try {
-      refusal = job();
-    } catch (thrown) {
-      const error = vm.meter.explain(thrown, 'its start');
-      // What was on the guest's stack is gone, and what it left half done stays so.
-      this.trapped(vm, 'its start', error);
-      vm.dead = true;
-      throw new PluginStartError(name, `its start: ${describe(error, this.module)}${lastWords(vm)}`);
-    }
-    vm.meter.endStart();
-    if (vm.trapReason === '' && refusal === null) return;
-    const reason = vm.trapReason || `${refusal!} answered false${lastWords(vm)}`;
-    const root = vm.rootOf(plugin);
-    const hint = root === null ? '' : rootIdHint(root);
-    throw new PluginStartError(name, hint === '' ? reason : `${reason} (${hint})`);
   }
 }
 

@@ -257,6 +257,27 @@ describe('instances', () => {
     expect(host.host.heap.bytes).toBe(4 * 1023 * 65536);
   });
 
+  test('of one stream each that find no room are none the worse for it when there is some again', async () => {
+    const host = new TestHost();
+    const big = await compileModule(guest({}, { pages: 1024 }), { memoryBytes: 64 * MiB });
+    const others = [];
+    for (let i = 0; i < 3; i++) others.push(await host.start(big, { name: `p${i}` }));
+    const code = await compileModule(guest(QUIET, { pages: 512 }), { memoryBytes: 64 * MiB });
+    const plugin = await host.start(code, instances({ min: 1, max: 64, recycleAfter: 1 }));
+    const contexts = [plugin.createContext(new ArrayStream()), plugin.createContext(new ArrayStream())];
+    expect(contexts.map((context) => context === null)).toEqual([false, false]);
+    for (let i = 0; i < 10; i++) {
+      expect(plugin.createContext(new ArrayStream())).toBeNull();
+      await tick();
+    }
+    expect([plugin.health, plugin.traps]).toEqual(['healthy', 0]);
+    await others[0]!.retire();
+    expect(request(plugin)).toBe(0);
+    for (const context of contexts) context!.finish();
+    await tick();
+    expect(request(plugin)).toBe(0);
+  });
+
   test('leave nothing behind, however often they are replaced', async () => {
     const host = new TestHost();
     const plugin = await host.start(guest(QUIET), instances({ recycleAfter: 1, min: 1, max: 2 }));
