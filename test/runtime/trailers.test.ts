@@ -119,6 +119,23 @@ describe('of a request', () => {
     expect(upstream.requests.at(-1)!.trailers).toEqual([['x-sum', '9b']]);
   });
 
+  test('can be added while a filter keeps the last bytes, after those were shown to it', async () => {
+    const upstream = await FakeUpstream.start();
+    const plane = await start(upstream, 'reqb call check;called trail x-sum 9', 'reqt append x-sum b');
+    const request = 'POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc';
+    expect((await exchange({ port: plane.port }, request)).status).toBe(200);
+    const last = upstream.requests.at(-1)!;
+    expect([last.target, last.text, last.trailers]).toEqual(['/late', 'abc', [['x-sum', '9b']]]);
+  });
+
+  test('cannot be added to a body that goes on', async () => {
+    const upstream = await FakeUpstream.start();
+    const plane = await start(upstream, 'reqh call check;called trail x-sum 9');
+    const request = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc';
+    expect((await exchange({ port: plane.port }, request)).status).toBe(200);
+    expect(upstream.requests.at(-1)!.trailers).toEqual([]);
+  });
+
   test('go out again with another attempt', async () => {
     const upstream = await FakeUpstream.start();
     const plane = await start(upstream);
@@ -183,7 +200,7 @@ describe('of an answer', () => {
   test('that wait for a filter are its own, whatever else their connection carries meanwhile', async () => {
     const upstream = await FakeUpstream.start();
     const plane = await startNarrow(1, upstream, 'rest call check');
-    upstream.script(chunkedReply(['ab'], [['X-First', '1']]), chunkedReply([''], [['X-Second', '2']]));
+    upstream.script(chunkedReply(['ab'], [['X-First', '1']]), chunkedReply(['cd'], [['X-Second', '2']]));
     const answer = await exchange({ port: plane.port }, getRequest('/', 'a', TE));
     // The callout came on the same connection, and its trailers must not take the place of the others.
     expect(upstream.requests.map(({ connection }) => connection)).toEqual([0, 0]);

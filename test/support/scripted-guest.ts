@@ -69,6 +69,7 @@ const ENTRY = `
   export function proxy_on_http_call_response(root: i32, id: i32, headers: i32, body: i32, trailers: i32): void {
     const context = waiting.get(id);
     env.proxy_set_effective_context(context);
+    run(context, "called", 0, 0, 0, true);
     const status = header(6, ":status");
     if (status !== null && status == "200") { setHeader(0, "x-checked", "yes"); env.proxy_continue_stream(0); env.proxy_continue_stream(1); }
     else reply(403, "refused");
@@ -80,7 +81,7 @@ const ENTRY = `
 
 /**
  * A filter whose configuration says what each of its callbacks does: steps joined by `;`, each
- * `phase verb arguments`. Phases: reqh reqb reqt resh resb rest log.
+ * `phase verb arguments`. Phases: reqh reqb reqt resh resb rest called log.
  */
 export function scriptedGuest(): Promise<Uint8Array> {
   return compileAssemblyScript({ 'index.ts': ENTRY, ...GUEST_SDK, 'env.ts': GUEST_SDK['env.ts']! + ENV });

@@ -78,7 +78,7 @@ export const upstreamSpec = z
     endpoints: endpoints(),
     protocol: oneOf(['http/1.1', 'h2', 'h2c'], ['http/1.1'])
       .default('http/1.1')
-      .describe('Spoken to the endpoints.'),
+      .describe('Spoken to the endpoints; gRPC calls of filters are HTTP/2 whatever it says.'),
     loadBalancer: z
       .strictObject({
         type: z.enum(['RoundRobin', 'LeastRequest']).default('RoundRobin'),
