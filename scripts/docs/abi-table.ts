@@ -6,19 +6,18 @@ const TESTS = 'test/runtime/wasm';
 
 /** Tests that do not bear the name of the file they test. */
 const TEST_OF: Readonly<Record<string, string>> = {
-  'context.ts': 'plugin.test.ts',
-  'root.ts': 'plugin.test.ts',
   'lifecycle-calls.ts': 'plugin.test.ts',
-  'wasi.ts': 'log-calls.test.ts',
   'grpc.ts': 'grpc-calls.test.ts',
 };
 
-const TEST_OF_SECTION: Readonly<Record<string, string>> = { 'TCP streams': 'tcp-streams.test.ts' };
+/** Makes each callback, and looks at its parameters. */
+const CALLBACK_TEST = 'test/conformance/abi-callbacks.test.ts';
 
-/** Where a row is implemented and tested, from the root of the repository. */
+/** Where a row is implemented and tested, from the root of the repository. The test names the function. */
 export function placeOf(row: AbiRow): { readonly file: string; readonly test: string } {
-  const test = TEST_OF_SECTION[row.section] ?? TEST_OF[row.file] ?? row.file.replace(/\.ts$/, '.test.ts');
-  return { file: `${SOURCE}/${row.file}`, test: `${TESTS}/${test}` };
+  const isCallback = row.name.startsWith('proxy_on_');
+  const test = `${TESTS}/${TEST_OF[row.file] ?? row.file.replace(/\.ts$/, '.test.ts')}`;
+  return { file: `${SOURCE}/${row.file}`, test: isCallback ? CALLBACK_TEST : test };
 }
 
 /** docs/abi.md: every function of the ABI, and what weir makes of it. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { LogLevel, Status } from '../../../src/runtime/wasm/abi.ts';
+import { logCalls } from '../../../src/runtime/wasm/log-calls.ts';
 import { TestHost } from '../../support/wasm-host.ts';
 import { runScript } from '../../support/wasm-run.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
 
 describe('logs', () => {
   test('carry level, plugin and text', async () => {
@@ -64,64 +64,34 @@ describe('the clock', () => {
   });
 });
 
-describe('WASI', () => {
-  const iovs = (...parts: [number, number][]): Uint8Array =>
-    new Uint8Array(Uint32Array.from(parts.flat()).buffer);
+describe('what runtimes of compilers import beside the ABI', () => {
+  test('emscripten_notify_memory_growth does nothing, pthread_equal compares', async () => {
+    const run = await runScript((s) =>
+      s.call('emscripten_notify_memory_growth', 0).call('pthread_equal', 7, 7).call('pthread_equal', 7, 8),
+    );
+    expect(run.results(2)).toEqual([1, 0]);
+  });
 
-  test('descriptor 1 logs at info, 2 at error, without the line end; others do not exist', async () => {
+  test('seed is a whole number that differs', async () => {
+    const { context } = await runScript((s) => s.return(0));
+    const { seed } = logCalls(context.vm) as { seed: () => number };
+    const seeds = Array.from({ length: 3 }, seed);
+    expect(new Set(seeds).size).toBe(3);
+    expect(seeds.every(Number.isSafeInteger)).toBe(true);
+  });
+
+  test('abort ends the instance, with its message and place in the log', async () => {
+    const utf16 = (text: string): Buffer => {
+      const body = Buffer.from(text, 'utf16le');
+      const size = Buffer.alloc(4);
+      size.writeUInt32LE(body.length);
+      return Buffer.concat([size, body]);
+    };
     const run = await runScript((s) => {
-      const hello = s.text('hello ');
-      const world = s.text('world\n');
-      const list = s.text(iovs(hello, world))[0];
-      return s
-        .call('fd_write', 1, list, 2, s.out(0))
-        .call('fd_write', 2, list, 2, s.out(1))
-        .call('fd_write', 3, list, 2, s.out(2));
+      const at = (text: string): number => s.text(utf16(text))[0] + 4;
+      s.call('abort', at('no more'), at('filter.ts'), 12, 3);
     });
-    expect(run.results(3)).toEqual([0, 0, 8]);
-    expect(run.word(0)).toBe(12);
-    expect(run.host.lines.map(({ level, message }) => [level, message])).toEqual([
-      [LogLevel.Info, 'hello world'],
-      [LogLevel.Error, 'hello world'],
-    ]);
-  });
-
-  test('there are no files, arguments or variables', async () => {
-    const run = await runScript((s) =>
-      s
-        .call('fd_prestat_get', 3, s.out(0))
-        .call('path_open', 3, 0, s.text('/etc/passwd'), 0, 0n, 0n, 0, s.out(0))
-        .call('fd_read', 0, s.out(0), 1, s.out(1))
-        .call('args_sizes_get', s.out(2), s.out(3))
-        .call('environ_sizes_get', s.out(4), s.out(5))
-        .call('poll_oneoff', 0, 0, 1, s.out(6))
-        .call('sched_yield')
-        .call('fd_fdstat_get', 1, s.out(8))
-        .call('fd_fdstat_get', 3, s.out(0)),
-    );
-    expect(run.results(9)).toEqual([8, 44, 52, 0, 0, 0, 0, 0, 8]);
-    expect([2, 3, 4, 5, 6].map((i) => run.word(i))).toEqual([0, 0, 0, 0, 0]);
-  });
-
-  test('clocks 0 and 1 tell the time, both never 0', async () => {
-    const run = await runScript((s) =>
-      s
-        .call('clock_time_get', 0, 0n, s.out(0))
-        .call('clock_time_get', 1, 0n, s.out(2))
-        .call('clock_time_get', 2, 0n, s.out(4))
-        .call('clock_res_get', 0, s.out(4)),
-    );
-    expect(run.results(4)).toEqual([0, 0, 58, 0]);
-    expect(run.word(0) + run.word(1)).toBeGreaterThan(0);
-    expect(run.word(2) + run.word(3)).toBeGreaterThan(0);
-    expect(run.word(4)).toBe(1_000_000);
-  });
-
-  test('random bytes come from the system, 64 KiB a call at most', async () => {
-    const run = await runScript((s) => s.call('random_get', s.out(0), 16).call('random_get', 0, 65_537), {
-      stream: new ArrayStream(),
-    });
-    expect(run.results(2)).toEqual([0, 28]);
-    expect(new Set([0, 1, 2, 3].map((i) => run.word(i))).size).toBeGreaterThan(1);
+    expect(run.plugin.traps).toBe(1);
+    expect(run.host.messages).toContain('abort: no more at filter.ts:12:3');
   });
 });
