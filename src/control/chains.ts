@@ -197,6 +197,7 @@ export class ChainTable {
       digest,
       source: object?.document.position() ?? name,
       memoryBytes: limits?.memory ?? BUILTIN_MEMORY_BYTES,
+      ...(object?.value?.spec.onTrap.rollback === false ? { keepsDigest: true } : {}),
       ...(limits === undefined
         ? {}
         : {

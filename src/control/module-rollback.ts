@@ -106,11 +106,11 @@ export class ModuleRollback {
   trip({ digest, plugin, reason }: FilterTrip, current: Content, now: number): Content | null {
     const concerned = current.snapshot.modules.filter((module) => module.digest === digest);
     let canGoBack = false;
-    for (const { name } of concerned) {
+    for (const { name, keepsDigest = false } of concerned) {
       const good = this.#good.get(name);
       // The one that was gone back to fails too: its breaker holds, and there is nothing behind it.
       if (good?.digest === digest && this.#failed.get(name)?.servedBy === digest) continue;
-      const servedBy = good === undefined || good.digest === digest ? null : good.digest;
+      const servedBy = good === undefined || good.digest === digest || keepsDigest ? null : good.digest;
       if (servedBy !== null) canGoBack = true;
       this.#failed.set(name, { module: name, digest, servedBy, plugin, reason, at: now });
     }

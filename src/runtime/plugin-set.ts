@@ -118,9 +118,11 @@ export class PluginSet {
       } catch (error) {
         throw new StageError(messageOf(error), spec.name, spec.source, error);
       }
-      plugin.hasPredecessor = [...this.#held.values()].some(
-        (other) => other.plugin.spec.name === spec.name && other.module.digest !== module.digest,
-      );
+      plugin.hasPredecessor =
+        module.keepsDigest !== true &&
+        [...this.#held.values()].some(
+          (other) => other.plugin.spec.name === spec.name && other.module.digest !== module.digest,
+        );
       held = { plugin, key, module, holders: 0 };
       this.#held.set(key, held);
       this.#keys.set(plugin, key);

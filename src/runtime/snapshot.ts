@@ -269,6 +269,8 @@ export interface ModuleSpec {
   readonly memoryBytes: number;
   /** Left out: the defaults. */
   readonly cpu?: CpuLimits;
+  /** Where its filters fail again and again, no other digest takes its place. */
+  readonly keepsDigest?: boolean;
 }
 
 /** What identifies the compiled form of a module: its limits are written into the code. */

@@ -66,6 +66,14 @@ describe('ModuleRollback', () => {
     expect(rollback.failures).toMatchObject([{ digest: 'v1', servedBy: null }]);
   });
 
+  test('stays where the Module says that it keeps its digest', () => {
+    const modules = V2.snapshot.modules.map((module) => ({ ...module, keepsDigest: true }));
+    const kept = { ...V2, snapshot: { ...V2.snapshot, modules } };
+    serve(V1, kept);
+    expect(rollback.trip(trip('v2'), kept, 0)).toBeNull();
+    expect(rollback.failures).toMatchObject([{ digest: 'v2', servedBy: null }]);
+  });
+
   test('has nothing to do for a digest that is not in force', () => {
     serve(V1, V2);
     expect(rollback.trip(trip('v1'), V2, 0)).toBeNull();

@@ -213,7 +213,16 @@ export const moduleSpec = z.strictObject({
     ),
   instances: instances(),
   vm: vm(),
-  onTrap: notYet('What follows a trap.', 'the instance is replaced; see onError of the filter'),
+  onTrap: z
+    .strictObject({
+      rollback: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Whether the digest before serves again where filters of the module trap five times in a minute.',
+        ),
+    })
+    .prefault({}),
   schema: notYet('JSON Schema of the configuration.'),
 });
 
