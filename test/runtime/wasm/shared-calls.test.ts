@@ -85,6 +85,46 @@ describe('shared queues', () => {
     expect(Buffer.from(context.vm.view().subarray(at, at + 4)).toString()).toBe('work');
   });
 
+  test('of another tenant is not found, by its VM id and name nor by its number', async () => {
+    const host = new TestHost();
+    const id = host.shared.register('test\0receiver', 'jobs');
+    host.shared.enqueue('test\0', id, Buffer.from('secret'));
+    const run = await runScript(
+      (s) =>
+        s
+          .call('proxy_resolve_shared_queue', s.text('receiver'), s.text('jobs'), s.out(0))
+          .call('proxy_enqueue_shared_queue', id, s.text('x'))
+          .call('proxy_dequeue_shared_queue', id, s.out(0), s.out(1))
+          .call('proxy_resolve_shared_queue', s.text('test\0receiver'), s.text('jobs'), s.out(0)),
+      { host, spec: { tenant: 'other' } },
+    );
+    expect(run.results(4)).toEqual([1, 1, 1, 1]);
+    const own = await runScript((s) => s.call('proxy_dequeue_shared_queue', id, s.out(0), s.out(1)), {
+      host,
+    });
+    expect([own.results(1), own.given(0)]).toEqual([[0], 'secret']);
+  });
+
+  test('tells the instance that takes the place of one that is gone of what waits', async () => {
+    const host = new TestHost();
+    const receiver = await host.start(
+      guest({
+        proxy_on_configure: (s) => s.call('proxy_register_shared_queue', s.text('jobs'), s.out(0)).return(1),
+        proxy_on_queue_ready: (s) =>
+          s.call('proxy_dequeue_shared_queue', 1, s.out(2), s.out(3)).call('proxy_log', 2, s.text('ready')),
+        proxy_on_request_headers: (s) => s.trap(),
+      }),
+      { vmId: 'receiver' },
+    );
+    const context = receiver.createContext(new ArrayStream())!;
+    context.onRequestHeaders(1, true);
+    context.finish();
+    expect(receiver.instances).toBe(0);
+    for (const item of ['1', '2']) host.shared.enqueue('test\0', 1, Buffer.from(item));
+    await expect.poll(() => host.messages.filter((line) => line === 'ready')).toHaveLength(2);
+    expect(host.shared.dequeue('test\0', 1)).toBe(Status.Empty);
+  });
+
   test('a queue is bounded', async () => {
     const host = new TestHost();
     const id = host.shared.register('test\0vm', 'q');
