@@ -39,5 +39,3 @@ export const tcpRouteSpec = z
 export const tcpRoute = object(VERSIONS, 'TCPRoute', tcpRouteSpec).describe(
   'Where the connections of a TCP listener go.',
 );
-
-export type TcpRouteSpec = z.output<typeof tcpRouteSpec>;
