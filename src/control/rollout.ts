@@ -125,6 +125,11 @@ export class Rollout {
     return this.modules.failures;
   }
 
+  /** Whether another digest serves than the configuration names. */
+  get isRolledBack(): boolean {
+    return this.failures.some(({ servedBy }) => servedBy !== null);
+  }
+
   /** The breaker of a filter tripped: its module goes back to the digest before, where there is one. */
   tripped(trip: FilterTrip): Promise<void> {
     this.trips.push(trip);

@@ -1,6 +1,7 @@
 import type { PluginStatus, RuntimeStatus } from '../runtime/runtime.ts';
 import type { ModuleFailure } from '../control/module-rollback.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
+import { BACKOFF_MAX_MS } from '../runtime/wasm/limits.ts';
 
 const HEALTHS = ['healthy', 'recovering', 'tripped'] as const;
 
@@ -40,8 +41,9 @@ function add(a: PluginStatus, b: PluginStatus): PluginStatus {
 export interface ModuleState {
   readonly name: string;
   readonly digest: string;
-  /** `tripped`: it fails again and again, and there is no digest before to go back to. */
+  /** `tripped`: it fails again and again, there is no digest before to go back to, and its breaker pauses it. */
   readonly state: 'serving' | 'rolled-back' | 'tripped';
+  /** The last failure; also of one that serves again. */
   readonly failed: {
     readonly digest: string;
     readonly plugin: string;
@@ -50,16 +52,22 @@ export interface ModuleState {
   } | null;
 }
 
-export function moduleStates(snapshot: Snapshot | null, failures: readonly ModuleFailure[]): ModuleState[] {
+/** @param now wall clock */
+export function moduleStates(
+  snapshot: Snapshot | null,
+  failures: readonly ModuleFailure[],
+  now: number,
+): ModuleState[] {
   return (snapshot?.modules ?? []).map(({ name, digest }) => {
     const failure = failures.find(({ module }) => module === name);
     if (failure === undefined) return { name, digest, state: 'serving', failed: null };
     const { servedBy, plugin, reason, at } = failure;
+    // While the one before is on its way, the digest that failed is still in force.
+    const paused = servedBy !== null || now - at < BACKOFF_MAX_MS;
     return {
       name,
       digest,
-      // While the one before is on its way, the digest that failed is still in force.
-      state: servedBy === digest ? 'rolled-back' : 'tripped',
+      state: servedBy === digest ? 'rolled-back' : paused ? 'tripped' : 'serving',
       failed: { digest: failure.digest, plugin, reason, at: new Date(at).toISOString() },
     };
   });

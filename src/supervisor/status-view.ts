@@ -51,7 +51,7 @@ export class StatusView implements AdminSource {
         since: new Date(current.since).toISOString(),
       },
       configuration: {
-        lastReload: refusal ? 'refused' : rollout.failures.length > 0 ? 'rolled-back' : 'success',
+        lastReload: refusal ? 'refused' : rollout.isRolledBack ? 'rolled-back' : 'success',
         underWay: underWay && { step: underWay.step, since: new Date(underWay.since).toISOString() },
         applied: counts.applied,
         rejected: counts.rejected,
@@ -69,7 +69,7 @@ export class StatusView implements AdminSource {
         connections: statusOf(worker.slot)?.connections ?? null,
         snapshots: statusOf(worker.slot)?.snapshots ?? null,
       })),
-      modules: moduleStates(current?.snapshot ?? null, rollout.failures),
+      modules: moduleStates(current?.snapshot ?? null, rollout.failures, Date.now()),
       plugins: mergePlugins(dumps.map(({ dump }) => dump.status)),
       savedState: wantsState ? (rollout.stateFailing ? 'failing' : 'ok') : 'off',
       uptimeSeconds: Math.round((Date.now() - this.startedAt) / 1000),
@@ -89,7 +89,7 @@ export class StatusView implements AdminSource {
       number,
       version: snapshot.version,
       since: new Date(since).toISOString(),
-      modules: moduleStates(snapshot, this.deps.rollout.failures),
+      modules: moduleStates(snapshot, this.deps.rollout.failures, Date.now()),
       snapshot: redactSnapshot(snapshot),
     };
   }
@@ -149,7 +149,7 @@ export class StatusView implements AdminSource {
         'gauge',
         'weir_config_last_reload_success',
         'Whether the configuration as it is now is in force.',
-        one(refusal === null && current !== null && rollout.failures.length === 0),
+        one(refusal === null && current !== null && !rollout.isRolledBack),
       ),
       family('counter', 'weir_config_applied_total', 'Snapshots that came in force.', one(counts.applied)),
       family(
@@ -174,7 +174,7 @@ export class StatusView implements AdminSource {
         'gauge',
         'weir_wasm_module_failed',
         'Whether the digest that the configuration names failed again and again: rolled back, or held by its breaker.',
-        moduleStates(current?.snapshot ?? null, rollout.failures).map(({ name, state }) => [
+        moduleStates(current?.snapshot ?? null, rollout.failures, Date.now()).map(({ name, state }) => [
           { module: name },
           Number(state !== 'serving'),
         ]),

@@ -1,7 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { RuntimeStatus } from '../../src/runtime/runtime.ts';
 import type { ClusterSpec, Snapshot } from '../../src/runtime/snapshot.ts';
-import { clustersText, mergePlugins } from '../../src/supervisor/runtime-view.ts';
+import { clustersText, mergePlugins, moduleStates } from '../../src/supervisor/runtime-view.ts';
 
 function status(health: 'healthy' | 'tripped', active: number): RuntimeStatus {
   return {
@@ -74,4 +74,33 @@ test('clusters are told as Envoy tells them', () => {
     '',
   ]);
   expect(clustersText(null, [])).toBe('');
+});
+
+describe('the state of a Module', () => {
+  const snapshot = { modules: [{ name: 'shop/risk', digest: 'd1' }] } as unknown as Snapshot;
+  const failure = { module: 'shop/risk', digest: 'd2', plugin: 'p', reason: 'r', at: 1_000_000 };
+
+  test.each([
+    ['serving, where nothing failed', [], 0, 'serving', false],
+    ['rolled back, however long ago', [{ ...failure, servedBy: 'd1' }], 10_000_000, 'rolled-back', true],
+    [
+      'tripped, while the digest before is on its way',
+      [{ ...failure, servedBy: 'd0' }],
+      1_000_001,
+      'tripped',
+      true,
+    ],
+    ['tripped, while the breaker pauses it', [{ ...failure, servedBy: null }], 1_059_999, 'tripped', true],
+    [
+      'serving again after that, with what failed',
+      [{ ...failure, servedBy: null }],
+      1_060_000,
+      'serving',
+      true,
+    ],
+  ])('is %s', (_, failures, now, state, tellsFailure) => {
+    const [module] = moduleStates(snapshot, failures, now);
+    expect(module).toMatchObject({ name: 'shop/risk', digest: 'd1', state });
+    expect(module!.failed !== null).toBe(tellsFailure);
+  });
 });
