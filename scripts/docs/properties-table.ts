@@ -72,6 +72,9 @@ export function propertiesMarkdown(generated: string): string {
       .filter(([phase]) => used.has(phase as AttributePhase))
       .map(([phase, text]) => `- ${phase}: ${text}`),
     '',
+    '`test/runtime/properties.test.ts` reads each of them on a listening weir, `test/runtime/certificate-attributes.test.ts` those',
+    'of certificates, `test/runtime/tcp/` those of TCP; `test/envoy/properties.envoy.test.ts` compares them with Envoy.',
+    '',
     '## Encodings',
     '',
     "`properties` of a filter in a FilterChain chooses between Envoy's and text, which filters made for ngx_wasm_module read.",

@@ -185,6 +185,80 @@ describe('what an evaluation costs is bounded', () => {
   });
 });
 
+test('any text is an expression with a value, one without, or none, and nothing else comes of it', () => {
+  const words = fc.constantFrom(
+    ...[
+      'request',
+      '.path',
+      '.size',
+      '(',
+      ')',
+      '[',
+      ']',
+      '{',
+      '}',
+      ',',
+      ':',
+      '?',
+      '+',
+      '-',
+      '*',
+      '/',
+      '%',
+      '!',
+      '&&',
+      '||',
+    ],
+    ...[
+      '==',
+      '<',
+      ' in ',
+      '1',
+      '2u',
+      '0x1f',
+      '1.5',
+      '"a"',
+      "b'a'",
+      'r"\\\\"',
+      'true',
+      'null',
+      'x',
+      '.map(x,',
+      '.all(x,',
+      'has(',
+    ],
+    ...[
+      '.matches(',
+      'size(',
+      'dyn(',
+      'type(',
+      'google',
+      'cel',
+      'optional',
+      '__proto__',
+      '.constructor',
+      'timestamp(',
+    ],
+  );
+  const source = fc.oneof(
+    fc.string({ maxLength: 30, unit: 'binary' }),
+    fc.array(words, { maxLength: 14 }).map((parts) => parts.join('')),
+  );
+  let values = 0;
+  fc.assert(
+    fc.property(source, (text) => {
+      try {
+        evaluate(text);
+        values++;
+      } catch (error) {
+        if (!(error instanceof ExpressionError) && !(error instanceof UnencodableError)) throw error;
+      }
+    }),
+    { numRuns: 4000, seed: 20_261_125 },
+  );
+  expect(values).toBeGreaterThan(30);
+});
+
 describe('beside another implementation of CEL', () => {
   /** Expressions of a type, over the same variables, of at most this depth. */
   const { int, text, flag } = fc.letrec<{ int: string; text: string; flag: string }>((tie) => {
