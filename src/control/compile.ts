@@ -3,7 +3,7 @@ import type { Assets } from './assets.ts';
 import { attachRoutes } from './attach.ts';
 import { ChainTable } from './chains.ts';
 import { ClusterTable } from './clusters.ts';
-import type { Config } from './config.ts';
+import { compareText, type Config } from './config.ts';
 import { hasErrors } from './diagnostic.ts';
 import { compilePorts } from './listeners.ts';
 import { flatten, mergeScopes } from './merge.ts';
@@ -64,6 +64,9 @@ function reportUnused(config: Config, clusters: ClusterTable, chains: ChainTable
   }
 }
 
+/** Before the names of fields of the access log, as they are merged. */
+const FIELDS = 'fields.';
+
 function compileAccessLog(config: Config): AccessLogSpec {
   const layers = config.all('Telemetry').map((telemetry) => ({
     settings: flatten(telemetry, ['spec', 'accessLog'], telemetry.value.spec.accessLog ?? {}),
@@ -73,6 +76,10 @@ function compileAccessLog(config: Config): AccessLogSpec {
   return {
     mode: merged.get('mode')?.value === 'Off' ? 'off' : 'json',
     path: merged.get('path')?.value === 'stderr' ? 'stderr' : 'stdout',
+    fields: [...merged]
+      .filter(([field]) => field.startsWith(FIELDS))
+      .map(([field, { value }]) => [field.slice(FIELDS.length), String(value)] as const)
+      .sort(([a], [b]) => compareText(a, b)),
   };
 }
 

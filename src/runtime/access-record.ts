@@ -6,6 +6,7 @@ import { responseFlagsText } from './response-flags.ts';
 const MAX_PATH = 4096;
 const MAX_FIELD = 1024;
 
+const NO_BYTES = Buffer.alloc(0);
 const FIELDS: readonly Buffer[] = ['user-agent', 'x-forwarded-for', 'x-request-id'].map((name) =>
   Buffer.from(name),
 );
@@ -50,6 +51,8 @@ export class AccessRecord {
   downstreamAddress = '';
   /** Of the snapshot. */
   version = '';
+  /** JSON that goes before the end of the line. */
+  more: Buffer = NO_BYTES;
 
   #bytes = Buffer.alloc(0);
   #length = 0;
@@ -68,6 +71,7 @@ export class AccessRecord {
     this.upstreamHost = '';
     this.upstreamCluster = '';
     this.routeName = '';
+    this.more = NO_BYTES;
     this.#length = 0;
     this.#spans.fill(-1);
   }
@@ -111,7 +115,7 @@ export class AccessRecord {
       this.routeName.length +
       this.downstreamAddress.length +
       this.version.length;
-    return 1024 + JSON_EXPANSION * (this.#length + texts);
+    return 1024 + this.more.length + JSON_EXPANSION * (this.#length + texts);
   }
 
   /**
@@ -142,6 +146,7 @@ export class AccessRecord {
     at = text(KEYS.downstreamAddress, this.downstreamAddress, out, at);
     at = text(KEYS.routeName, this.routeName, out, at);
     at = text(KEYS.version, this.version, out, at);
+    at = put(this.more, out, at);
     return put(END, out, at);
   }
 

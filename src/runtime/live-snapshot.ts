@@ -2,6 +2,7 @@ import { Random, WeightedChoice } from './balance.ts';
 import { Certificates } from './certificates.ts';
 import type { Cluster } from './cluster.ts';
 import { compileHeaderModifier, type CompiledHeaderModifier } from './header-modifier.ts';
+import { LogFields } from './log-fields.ts';
 import type { Metrics, MetricScope } from './metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { CompiledRetry } from './retry.ts';
@@ -90,6 +91,7 @@ export class LiveSnapshot {
   readonly #scope: MetricScope;
   /** Whether requests are logged. */
   readonly logs: boolean;
+  readonly logFields: LogFields;
   /** Whether anybody asks when the attempt and its answer began: a log or a filter. */
   readonly timed: boolean;
   /** Streams that run on it. */
@@ -117,6 +119,7 @@ export class LiveSnapshot {
       if (isSecure(spec)) this.#certificates.set(key, new Certificates(spec));
     }
     this.logs = snapshot.accessLog.mode !== 'off';
+    this.logFields = new LogFields(snapshot.accessLog.fields);
     this.timed = this.logs || plugins.length > 0;
     this.#scope = metrics.scope();
     this.requestMetrics = new RequestMetrics(this.#scope, snapshot.rules, snapshot.clusters);

@@ -347,6 +347,8 @@ export interface InstancesSpec {
 export interface AccessLogSpec {
   readonly mode: 'off' | 'json';
   readonly path: 'stdout' | 'stderr';
+  /** CEL expressions whose values the line has under `fields`, by name. */
+  readonly fields: readonly (readonly [name: string, expression: string])[];
 }
 
 /** Limits of the reader and its timers; defaults in security-requirements §5. */

@@ -32,6 +32,7 @@ function log(stream: Stream): void {
   record.routeName = stream.rule < 0 ? '' : live.rules[stream.rule]!.spec.name;
   record.downstreamAddress = stream.connection.remoteText;
   record.version = live.snapshot.version;
+  record.more = live.logFields.json(stream);
   stream.worker.accessLog(live.snapshot.accessLog.path).write(record);
   record.reset();
 }

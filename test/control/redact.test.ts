@@ -58,7 +58,7 @@ const snapshot: Snapshot = {
   modules: [],
   plugins: [plugin],
   chains: [[]],
-  accessLog: { mode: 'off', path: 'stdout' },
+  accessLog: { mode: 'off', path: 'stdout', fields: [] },
 };
 
 test('nothing secret is left, everything else is', () => {

@@ -36,7 +36,7 @@ function saved(number: number, moduleText: string): SavedSnapshot {
     modules: [{ name: 'shop/risk', digest, source: 'risk.yaml:1:1', memoryBytes: 65536 }],
     plugins: [],
     chains: [[]],
-    accessLog: { mode: 'off', path: 'stdout' },
+    accessLog: { mode: 'off', path: 'stdout', fields: [] },
   };
   const failure = { module: 'shop/risk', digest: 'f'.repeat(64), servedBy: digest };
   const failures = [{ ...failure, plugin: 'shop/chain#risk', reason: 'unreachable', at: number }];

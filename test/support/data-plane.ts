@@ -139,7 +139,7 @@ export function snapshotOf(port: number, part: Part): Snapshot {
       ...plugin,
     })),
     chains: part.chains ?? [[]],
-    accessLog: part.accessLog ?? { mode: 'off', path: 'stdout' },
+    accessLog: part.accessLog ?? { mode: 'off', path: 'stdout', fields: [] },
   };
 }
 

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { DEFAULT_LISTENER_LIMITS } from '../../runtime/snapshot.ts';
 import { object } from './meta.ts';
 import { targetRef } from './reference.ts';
-import { duration, integer, notYet, oneOf, refuse, size } from './scalar.ts';
+import { duration, expression, integer, notYet, oneOf, refuse, size } from './scalar.ts';
 
 const VERSIONS = ['policy.weir/v1alpha1'] as const;
 const HOUR = 3_600_000;
@@ -248,7 +248,20 @@ export const telemetrySpec = z.strictObject({
     .strictObject({
       mode: z.enum(['Off', 'Json']).optional().describe('Json: one line a request. Default: Json.'),
       path: z.enum(['stdout', 'stderr']).optional().describe('Default: stdout.'),
-      format: notYet('Fields of the line.'),
+      fields: z
+        .record(z.string(), expression())
+        .superRefine((fields, ctx) => {
+          const names = Object.keys(fields);
+          if (names.length > 16) refuse(ctx, 'WEIR1044', 'takes at most 16 fields');
+          for (const name of names)
+            if (!/^[a-zA-Z][\w.-]{0,63}$/.test(name))
+              refuse(ctx, 'WEIR1044', 'must have a name of letters, digits, ".", "_" and "-"', [name]);
+        })
+        .optional()
+        .describe(
+          'Fields of each line, under `fields`: name to a CEL expression over properties, such as metadata.filter_metadata.auth.user. null where it has no value.',
+        ),
+      format: notYet('The line as a whole.'),
     })
     .optional(),
   metrics: notYet('Labels of metrics.'),

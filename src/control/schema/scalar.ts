@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import * as z from 'zod';
 import type { ErrorCode } from '../../errors.ts';
 import { regexFault } from '../../runtime/regex.ts';
+import { Expression, ExpressionError } from '../../runtime/wasm/cel.ts';
 
 /** How a scalar is called in messages and docs, and what one looks like. */
 export interface ScalarName {
@@ -241,6 +242,28 @@ export const headerValue = () =>
     'string',
     'checkout',
   );
+
+/** A CEL expression over properties (docs/properties.md). */
+export const expression = () =>
+  named(
+    z.string().superRefine((text, ctx) => {
+      const fault = checkExpression(text);
+      if (fault !== null) ctx.addIssue({ code: 'custom', message: fault });
+    }),
+    'a CEL expression',
+    'request.path',
+  );
+
+/** What is wrong with a CEL expression; null where the runtime takes it. */
+function checkExpression(text: string): string | null {
+  try {
+    new Expression(text);
+    return null;
+  } catch (error) {
+    if (error instanceof ExpressionError) return `must be a CEL expression (${error.message})`;
+    throw error;
+  }
+}
 
 /** What is wrong with a regular expression; null where the runtime takes it. It must match a value as a whole. */
 export function checkRegex(source: string): string | null {

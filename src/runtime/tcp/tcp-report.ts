@@ -22,6 +22,7 @@ export function reportTcpStream(stream: TcpStream): void {
   record.routeName = stream.ruleSpec?.name ?? '';
   record.downstreamAddress = stream.connection.remoteText;
   record.version = live.snapshot.version;
+  record.more = live.logFields.json(stream);
   stream.worker.accessLog(live.snapshot.accessLog.path).write(record);
   record.reset();
 }

@@ -17,18 +17,6 @@ export class ExpressionError extends Error {
 /** Finds an attribute by its path, segments joined by one NUL. */
 export type AttributeLookup = (path: string) => AttributeValue | undefined;
 
-/** Top-level names whose fields are looked up one by one; others are attributes themselves. */
-const GROUPS: ReadonlySet<string> = new Set([
-  'request',
-  'response',
-  'connection',
-  'source',
-  'destination',
-  'upstream',
-  'xds',
-  'filter_state',
-]);
-
 /** What `matches` is called inside: the library's own one backtracks. */
 const MATCHES = 'matchesLinear';
 const COMPILE_STEPS_PER_BYTE = 10;
@@ -47,13 +35,13 @@ function charge(steps: number): void {
 /** Variables of an expression: each is looked up when it is named. */
 class Variables extends Map<string, CelValue> {
   override get(name: string): CelValue | undefined {
-    if (GROUPS.has(name)) return new AttributeGroup((field) => valueOf(`${name}\0${field}`));
     return valueOf(name);
   }
 }
 
 function valueOf(path: string): CelValue | undefined {
   const value = lookUp(path);
+  if (value?.type === 'group') return new AttributeGroup((field) => valueOf(`${path}\0${field}`));
   return value === undefined ? undefined : toCel(value);
 }
 

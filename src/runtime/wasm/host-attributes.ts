@@ -1,8 +1,9 @@
 import { AttributeTable, type AttributeRow } from './attribute-table.ts';
-import { GROUP, LOCALITY, metadata, text, type MetadataSpec } from './attribute-values.ts';
+import { GROUP, LOCALITY, text } from './attribute-values.ts';
 import { METADATA_PREFIX, OWN_PREFIX, stateOf } from './filter-state.ts';
 import { protobufField } from './protobuf.ts';
-import type { AttributeValue, StateValue } from './stream-host.ts';
+import type { AttributeValue } from './stream-host.ts';
+import { dynamicMetadata, stateAttribute } from './stream-properties.ts';
 import type { Vm } from './vm.ts';
 
 const USER_AGENT = 'weir';
@@ -46,7 +47,13 @@ export const HOST_ATTRIBUTES = new AttributeTable<Vm>([
     type: 'message',
     from: 'request',
     note: 'dynamic metadata, which filters set with `weir.set_metadata`: `metadata.filter_metadata.<namespace>.<key>`',
-    read: dynamicMetadata,
+    read: (vm) =>
+      vm.stream === null
+        ? undefined
+        : dynamicMetadata([
+            ...vm.stream.states(METADATA_PREFIX),
+            ...vm.effects.states(vm.stream, METADATA_PREFIX),
+          ]),
   },
   {
     path: 'filter_state',
@@ -58,14 +65,16 @@ export const HOST_ATTRIBUTES = new AttributeTable<Vm>([
   },
 ] satisfies AttributeRow<Vm>[]);
 
-/** The property of a filter with this path. */
+/** The property of a filter with this path, or the group of those that go on from it. */
 export function ownProperty(vm: Vm, path: string): AttributeValue | undefined {
-  return stateAttribute(stateOf(vm, OWN_PREFIX + path));
-}
-
-function stateAttribute(state: StateValue | undefined): AttributeValue | undefined {
-  if (state === undefined) return undefined;
-  return { type: state.type === 'string' ? 'string' : 'bytes', value: state.bytes };
+  const { stream } = vm;
+  if (stream === null) return undefined;
+  const key = OWN_PREFIX + path;
+  const below = `${key}\0`;
+  return (
+    stateAttribute(stateOf(vm, key)) ??
+    (stream.states(below).length + vm.effects.states(stream, below).length > 0 ? GROUP : undefined)
+  );
 }
 
 /** `envoy.config.core.v3.Node`. Empty parts are those of a message whose fields are not set. */
@@ -83,19 +92,4 @@ function node({ plugin }: Vm): AttributeValue {
     encode: () =>
       Buffer.concat([protobufField(1, id), protobufField(2, cluster), protobufField(6, USER_AGENT)]),
   };
-}
-
-function dynamicMetadata(vm: Vm): AttributeValue | undefined {
-  const { stream } = vm;
-  if (stream === null) return undefined;
-  const namespaces = new Map<string, Map<string, Uint8Array>>();
-  const states = [...stream.states(METADATA_PREFIX), ...vm.effects.states(stream, METADATA_PREFIX)];
-  for (const [rest, { bytes }] of states) {
-    const at = rest.indexOf('\0');
-    const namespace = rest.slice(0, at);
-    const values = namespaces.get(namespace) ?? new Map<string, Uint8Array>();
-    namespaces.set(namespace, values.set(rest.slice(at + 1), bytes));
-  }
-  const spec: MetadataSpec = [...namespaces].map(([namespace, values]) => [namespace, [...values]] as const);
-  return metadata(spec);
 }

@@ -30,8 +30,17 @@ const ATTRIBUTES: Readonly<Record<string, AttributeValue>> = {
   tags: { type: 'list', value: [{ type: 'int', value: 1n }] },
 };
 
+/** What has attributes below it is a group, as the tables of attributes have it. */
+function find(
+  attributes: Readonly<Record<string, AttributeValue>>,
+  path: string,
+): AttributeValue | undefined {
+  const below = Object.keys(attributes).some((each) => each.startsWith(`${path}\0`));
+  return attributes[path] ?? (below ? { type: 'group' } : undefined);
+}
+
 const evaluate = (text: string, attributes = ATTRIBUTES): AttributeValue =>
-  new Expression(text).evaluate((path) => attributes[path]);
+  new Expression(text).evaluate((path) => find(attributes, path));
 
 describe('attributes are variables', () => {
   test.each<[string, AttributeValue]>([

@@ -9,6 +9,7 @@ const token = (value: number): Uint8Array => Uint8Array.of(value, 0, 0, 0);
 
 /** Creates an expression and evaluates it: the first has token 0. */
 function evaluated(text: string, stream = new ArrayStream(), spec = {}): Promise<Run> {
+  stream.attributes.set('request', { type: 'group' });
   return runScript(
     (s) => {
       callForeign(s, 'expr_create', Buffer.from(text));
