@@ -192,6 +192,10 @@ connecting is tried again; of a ListenerPolicy \`limits.connections\`, \`limits.
 the Upstream, and beyond it or \`limits.connections\` it is closed at once. So it is where no endpoint can be reached, and
 where the backend does not resolve.
 
+With \`tls: {mode: Passthrough}\` TLS ends at the upstream. Weir reads the server name in the client's first message and
+changes nothing; TLSRoutes of the listener take connections by their \`hostnames\`, the most specific first, and what none
+of them takes is closed, as is what is no TLS. Filters see encrypted bytes.
+
 ## Certificates of HTTPS and TLS listeners
 
 \`certificateRefs\` name a Secret of type kubernetes.io/tls, with \`tls.crt\` and \`tls.key\` in \`data\` (base64) or

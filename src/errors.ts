@@ -247,8 +247,8 @@ export const ERRORS = {
     title: 'two routes ask for the connections of one listener',
     source: 'config',
     explanation:
-      'A listener of protocol TCP or TLS gives all its connections to one TCPRoute; nothing in them could choose between two.',
-    fix: 'Give one of them another listener, or join their backends with weights.',
+      'A listener of protocol TCP, or of TLS that ends here, gives all its connections to one TCPRoute; nothing in them could choose between two. Where TLS passes through, each hostname belongs to one TLSRoute.',
+    fix: 'Give one of them another listener or hostname, or join their backends with weights.',
   },
   WEIR2101: {
     title: 'backend not found',

@@ -5,7 +5,7 @@ import type { LabelSelector, ListenerConfig } from './schema/gateway.ts';
 import { GATEWAY_GROUP } from './schema/reference.ts';
 
 type Gateway = UsableObject<'Gateway'>;
-type Route = UsableObject<'HTTPRoute'> | UsableObject<'TCPRoute'>;
+type Route = UsableObject<'HTTPRoute'> | UsableObject<'TCPRoute'> | UsableObject<'TLSRoute'>;
 
 /** A listener of a Gateway with the routes that it serves. */
 export interface BoundListener {
@@ -17,7 +17,9 @@ export interface BoundListener {
   readonly name: string;
   /** Each route with the hostnames that it has here, empty for any. */
   readonly routes: Map<UsableObject<'HTTPRoute'>, Set<string>>;
-  /** Those of a listener of TCP or TLS. */
+  /** The same for TLS that passes through. */
+  readonly tlsRoutes: Map<UsableObject<'TLSRoute'>, Set<string>>;
+  /** Those of a listener of TCP, or of TLS that ends here. */
   readonly tcpRoutes: Set<UsableObject<'TCPRoute'>>;
 }
 
@@ -28,10 +30,18 @@ export function attachRoutes(config: Config): BoundListener[] {
     checkClass(config, gateway);
     for (const [index, listener] of gateway.value.spec.listeners.entries()) {
       const name = `${gateway.namespace}/${gateway.name}/${listener.name}`;
-      listeners.push({ gateway, config: listener, index, name, routes: new Map(), tcpRoutes: new Set() });
+      listeners.push({
+        gateway,
+        config: listener,
+        index,
+        name,
+        routes: new Map(),
+        tlsRoutes: new Map(),
+        tcpRoutes: new Set(),
+      });
     }
   }
-  for (const route of [...config.all('HTTPRoute'), ...config.all('TCPRoute')]) {
+  for (const route of [...config.all('HTTPRoute'), ...config.all('TCPRoute'), ...config.all('TLSRoute')]) {
     for (let i = 0; i < route.value.spec.parentRefs.length; i++) attachToParent(config, listeners, route, i);
   }
   return listeners;
@@ -103,13 +113,13 @@ function attachToParent(
     });
     return;
   }
-  const fitting = selected.filter((listener) => ROUTE_KINDS[listener.config.protocol] === route.kind);
+  const fitting = selected.filter((listener) => routeKind(listener.config) === route.kind);
   const allowed = fitting.filter((listener) => allowsRoute(config, listener, route));
   if (allowed.filter((listener) => attachTo(listener, route)).length > 0) return;
   const names = selected.map((listener) => `"${listener.config.name}"`).join(', ');
   const why =
     fitting.length === 0
-      ? `listener ${names} of ${called} is of protocol ${selected[0]!.config.protocol}, which takes ${ROUTE_KINDS[selected[0]!.config.protocol]}s`
+      ? `listener ${names} of ${called} is of protocol ${protocolName(selected[0]!.config)}, which takes ${routeKind(selected[0]!.config)}s`
       : allowed.length === 0
         ? `allowedRoutes of listener ${names} of ${called} does not admit ${route.kind}s of namespace ${route.namespace}`
         : `no hostname of the route is one of listener ${names} of ${called}`;
@@ -119,12 +129,19 @@ function attachToParent(
 }
 
 /** What a listener takes. */
-const ROUTE_KINDS: Readonly<Record<ListenerConfig['protocol'], Route['kind']>> = {
-  HTTP: 'HTTPRoute',
-  HTTPS: 'HTTPRoute',
-  TCP: 'TCPRoute',
-  TLS: 'TCPRoute',
-};
+function routeKind(listener: ListenerConfig): Route['kind'] {
+  if (listener.protocol === 'HTTP' || listener.protocol === 'HTTPS') return 'HTTPRoute';
+  return isPassthrough(listener) ? 'TLSRoute' : 'TCPRoute';
+}
+
+export function isPassthrough({ protocol, tls }: ListenerConfig): boolean {
+  return protocol === 'TLS' && tls?.mode === 'Passthrough';
+}
+
+/** For messages. */
+export function protocolName(listener: ListenerConfig): string {
+  return isPassthrough(listener) ? 'TLS with mode Passthrough' : listener.protocol;
+}
 
 /** False where they have no hostname in common. */
 function attachTo(listener: BoundListener, route: Route): boolean {
@@ -134,10 +151,15 @@ function attachTo(listener: BoundListener, route: Route): boolean {
   }
   const hostnames = sharedHostnames(listener.config.hostname ?? '', route.value.spec.hostnames);
   if (hostnames.length === 0) return false;
-  const known = listener.routes.get(route) ?? new Set();
-  listener.routes.set(route, known);
-  for (const hostname of hostnames) known.add(hostname);
+  if (route.kind === 'HTTPRoute') addHostnames(listener.routes, route, hostnames);
+  else addHostnames(listener.tlsRoutes, route, hostnames);
   return true;
+}
+
+function addHostnames<R>(routes: Map<R, Set<string>>, route: R, hostnames: readonly string[]): void {
+  const known = routes.get(route) ?? new Set();
+  routes.set(route, known);
+  for (const hostname of hostnames) known.add(hostname);
 }
 
 function sharedHostnames(listener: string, route: readonly string[]): string[] {

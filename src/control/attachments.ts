@@ -13,7 +13,7 @@ export interface Attached<K extends PolicyKind> {
 }
 
 /** What policies attach to. */
-const TARGETS = ['Gateway', 'HTTPRoute', 'TCPRoute'] as const;
+const TARGETS = ['Gateway', 'HTTPRoute', 'TCPRoute', 'TLSRoute'] as const;
 type TargetKind = (typeof TARGETS)[number];
 
 /** The place that a policy attaches to, as one text: `Gateway shop/edge#https`. */
@@ -98,7 +98,7 @@ function exists(config: Config, policy: ConfigObject, target: Target, index: num
   return false;
 }
 
-type Targeted = UsableObject<'Gateway'> | UsableObject<'HTTPRoute'> | UsableObject<'TCPRoute'>;
+type Targeted = { [K in TargetKind]: UsableObject<K> }[TargetKind];
 
 function sectionsOf(object: Targeted): string[] {
   return object.kind === 'Gateway'

@@ -207,7 +207,7 @@ function backendKind(reference: BackendReference): 'Upstream' | 'Service' | null
   return null;
 }
 
-const GATEWAY_KINDS: ReadonlySet<string> = new Set(['Gateway', 'HTTPRoute', 'TCPRoute']);
+const GATEWAY_KINDS: ReadonlySet<string> = new Set(['Gateway', 'HTTPRoute', 'TCPRoute', 'TLSRoute']);
 
 /** The API group of an object that refers. */
 export function groupOf(object: ConfigObject): string {

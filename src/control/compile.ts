@@ -34,6 +34,9 @@ export function compileSnapshot(config: Config, assets: Assets): Snapshot {
   for (const route of config.all('TCPRoute')) {
     if (!listeners.some((listener) => listener.tcpRoutes.has(route))) tcpRules.check(route);
   }
+  for (const route of config.all('TLSRoute')) {
+    if (!listeners.some((listener) => listener.tlsRoutes.has(route))) tcpRules.check(route);
+  }
   if (!hasErrors(config.diagnostics)) reportUnused(config, clusters, chains);
   const content: Omit<Snapshot, 'version'> = {
     ports,

@@ -7,7 +7,7 @@ import {
   type VirtualHostSpec,
 } from '../runtime/snapshot.ts';
 import type { Assets } from './assets.ts';
-import type { BoundListener } from './attach.ts';
+import { isPassthrough, protocolName, type BoundListener } from './attach.ts';
 import { Attachments } from './attachments.ts';
 import type { ChainTable } from './chains.ts';
 import { groupOf } from './clusters.ts';
@@ -28,6 +28,8 @@ const ANY_ADDRESS = '0.0.0.0';
 interface Compiled {
   readonly bound: BoundListener;
   readonly spec: ListenerSpec;
+  /** What it is in the snapshot, once for each hostname that has a rule of its own. */
+  readonly specs: readonly ListenerSpec[];
   readonly limits: ListenerLimits;
 }
 
@@ -55,7 +57,8 @@ export function compilePorts(
       virtualHosts: virtualHosts(config, bound, rules),
       tcpRule: tcpRules.index(bound),
     };
-    const compiled = { bound, spec, limits: limitsOf(settings) };
+    const specs = isPassthrough(bound.config) ? byHostname(spec, tcpRules.byHostname(bound)) : [spec];
+    const compiled = { bound, spec, specs, limits: limitsOf(settings) };
     for (const address of addressesOf(bound)) {
       const key = `${address} ${bound.config.port}`;
       ports.set(key, [...(ports.get(key) ?? []), compiled]);
@@ -68,6 +71,24 @@ export function compilePorts(
 }
 
 const PROTOCOLS = { HTTP: 'http', HTTPS: 'https', TCP: 'tcp', TLS: 'tls' } as const;
+
+/**
+ * A listener that TLS passes through, once for each hostname of its routes. Its own stands for what none
+ * of them takes: a listener of a less specific hostname must not get that.
+ */
+function byHostname(spec: ListenerSpec, rules: ReadonlyMap<string, number>): ListenerSpec[] {
+  const all = new Map([[spec.hostname, -1], ...rules]);
+  return [...all].map(([hostname, tcpRule]) => ({ ...spec, hostname, tcpRule }));
+}
+
+/** Of several for one hostname that of the most specific listener. */
+function firstOfEach(compiled: readonly Compiled[]): ListenerSpec[] {
+  const found = new Map<string, ListenerSpec>();
+  const bySpecificity = [...compiled].sort((a, b) => compareHostnames(a.spec.hostname, b.spec.hostname));
+  for (const { specs } of bySpecificity)
+    for (const spec of specs) if (!found.has(spec.hostname)) found.set(spec.hostname, spec);
+  return [...found.values()];
+}
 
 /** Of requests that match no route, which get 404 in any case. Connections always have the route's. */
 function listenerChain(bound: BoundListener, chains: ChainTable): number {
@@ -90,8 +111,9 @@ function portOf(config: Config, key: string, compiled: readonly Compiled[]): Por
   for (const [i, other] of compiled.entries()) {
     const where = ['spec', 'listeners', other.bound.index];
     const related = [first.bound.gateway.document.place(['spec', 'listeners', first.bound.index])];
-    if (other.bound.config.protocol !== first.bound.config.protocol) {
-      const message = `listeners ${first.spec.name} (${first.bound.config.protocol}) and ${other.spec.name} (${other.bound.config.protocol}) share ${address}:${port}`;
+    const [mine, its] = [protocolName(other.bound.config), protocolName(first.bound.config)];
+    if (mine !== its) {
+      const message = `listeners ${first.spec.name} (${its}) and ${other.spec.name} (${mine}) share ${address}:${port}`;
       config.report(other.bound.gateway, 'WEIR2002', [...where, 'protocol'], message, { related });
     }
     const twin = compiled.slice(0, i).find((before) => before.spec.hostname === other.spec.hostname);
@@ -110,11 +132,11 @@ function portOf(config: Config, key: string, compiled: readonly Compiled[]): Por
       config.report(other.bound.gateway, 'WEIR2006', where, message, { related });
     }
   }
-  const specs = compiled.map(({ spec }) => spec);
+  const specs = firstOfEach(compiled);
   return {
     address,
     port: Number(port),
-    protocol: PROTOCOLS[first.bound.config.protocol],
+    protocol: isPassthrough(first.bound.config) ? 'passthrough' : PROTOCOLS[first.bound.config.protocol],
     listeners: specs.sort((a, b) => compareHostnames(a.hostname, b.hostname) || compareText(a.name, b.name)),
     limits: first.limits,
   };

@@ -8,15 +8,16 @@ import { metadataOf } from './metadata.ts';
 import { listenerScopes } from './rules.ts';
 import type { TrafficTable } from './traffic.ts';
 
-type Route = UsableObject<'TCPRoute'>;
+type Route = UsableObject<'TCPRoute'> | UsableObject<'TLSRoute'>;
 
-/** The TCP rules of a snapshot: one for each listener that a route is attached to. */
+/** The TCP rules of a snapshot. A route that listeners with different policies reach has one for each. */
 export class TcpRuleTable {
   readonly specs: TcpRuleSpec[] = [];
   readonly #config: Config;
   readonly #clusters: ClusterTable;
   readonly #chains: ChainTable;
   readonly #traffic: TrafficTable;
+  readonly #indexes = new Map<string, number>();
 
   constructor(config: Config, clusters: ClusterTable, chains: ChainTable, traffic: TrafficTable) {
     this.#config = config;
@@ -35,7 +36,30 @@ export class TcpRuleTable {
         related: [route.document.place(['spec', 'parentRefs'])],
       });
     }
-    return this.specs.push(this.#rule(listener, route)) - 1;
+    return this.#rule(listener, route);
+  }
+
+  /** The rules of a listener that TLS passes through, by hostname. */
+  byHostname(listener: BoundListener): Map<string, number> {
+    const rules = new Map<string, number>();
+    const owners = new Map<string, Route>();
+    for (const [route, hostnames] of listener.tlsRoutes) {
+      const rule = this.#rule(listener, route);
+      for (const hostname of hostnames) {
+        const owner = owners.get(hostname);
+        if (owner === undefined) {
+          owners.set(hostname, route);
+          rules.set(hostname, rule);
+          continue;
+        }
+        const name = hostname === '' ? 'any hostname' : `hostname ${hostname}`;
+        const message = `TLSRoutes ${owner.namespace}/${owner.name} and ${route.namespace}/${route.name} both take ${name} on listener ${listener.name}`;
+        this.#config.report(route, 'WEIR2007', ['spec', 'hostnames'], message, {
+          related: [owner.document.place(['spec', 'hostnames'])],
+        });
+      }
+    }
+    return rules;
   }
 
   /** Checks the references of a route that takes no connections, so that all faults come in one run. */
@@ -43,18 +67,19 @@ export class TcpRuleTable {
     this.#backends(route);
   }
 
-  #rule(listener: BoundListener, route: Route): TcpRuleSpec {
+  /** Index of the route's rule as it is for connections of the listener. */
+  #rule(listener: BoundListener, route: Route): number {
     const name = `${route.namespace}/${route.name}`;
     const section = ruleSection(route.value.spec.rules[0]!, 0);
     const scopes = [
       ...listenerScopes(listener),
-      scopeKey('TCPRoute', route.namespace, route.name),
-      scopeKey('TCPRoute', route.namespace, route.name, section),
+      scopeKey(route.kind, route.namespace, route.name),
+      scopeKey(route.kind, route.namespace, route.name, section),
     ];
     const attached = scopes.map((scope) => this.#chains.attachments.at(scope).map((entry) => entry.policy));
     const chain = this.#chains.effective(attached, scopes, 'tcp');
     const backends = this.#backends(route);
-    return {
+    const spec: TcpRuleSpec = {
       name: `${name}#${section}`,
       route: name,
       source: route.document.position(['spec', 'rules', 0]),
@@ -63,6 +88,10 @@ export class TcpRuleTable {
       ...(chain === UNUSABLE ? { chain: 0, backends: [] } : { chain, backends }),
       ...this.#traffic.effectiveTcp(scopes),
     };
+    const key = JSON.stringify([route.kind, spec]);
+    let index = this.#indexes.get(key);
+    if (index === undefined) this.#indexes.set(key, (index = this.specs.push(spec) - 1));
+    return index;
   }
 
   #backends(route: Route): TcpRuleSpec['backends'] {

@@ -12,6 +12,8 @@ export interface DownstreamFacts {
   readonly localAddress: string;
   readonly localPort: number;
   readonly tls: TLSSocket | null;
+  /** Where TLS passes through; else it is told by `tls`. */
+  readonly serverName?: string;
 }
 
 export function connectionRows<Source>(factsOf: (source: Source) => DownstreamFacts): AttributeRow<Source>[] {
@@ -37,8 +39,8 @@ export function connectionRows<Source>(factsOf: (source: Source) => DownstreamFa
       from: 'connection',
       note: 'SNI; empty where there is none',
       read: (s) => {
-        const { tls } = factsOf(s);
-        return text(tls === null ? '' : serverNameOf(tls));
+        const { tls, serverName = '' } = factsOf(s);
+        return text(tls === null ? serverName : serverNameOf(tls));
       },
     },
     ...certificateRows<Source>('connection', 'connection', (s) => factsOf(s).tls),

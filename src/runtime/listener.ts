@@ -78,7 +78,8 @@ export class ListeningPort {
     this.spec = spec;
     this.#live = live;
     const certificates = live.certificates(this.key);
-    if (certificates !== null) (this.#server as TlsServer).setSecureContext(certificates.defaults);
+    if (certificates !== null && isSecure(spec))
+      (this.#server as TlsServer).setSecureContext(certificates.defaults);
   }
 
   /** Accepts no more; connections finish what they do. */

@@ -116,7 +116,8 @@ export class LiveSnapshot {
     for (const spec of snapshot.ports) {
       const key = portKey(spec);
       this.#ports.set(key, { router: new Router(spec, snapshot.rules), spec });
-      if (isSecure(spec)) this.#certificates.set(key, new Certificates(spec));
+      if (isSecure(spec) || spec.protocol === 'passthrough')
+        this.#certificates.set(key, new Certificates(spec));
     }
     this.logs = snapshot.accessLog.mode !== 'off';
     this.logFields = new LogFields(snapshot.accessLog.fields);

@@ -34,20 +34,20 @@ export type Position = string;
 export interface PortSpec {
   readonly address: string;
   readonly port: number;
-  /** `tls` is TCP behind TLS that ends here. */
-  readonly protocol: 'http' | 'https' | 'tcp' | 'tls';
+  /** `tls` is TCP behind TLS that ends here, `passthrough` TLS that ends at the upstream. */
+  readonly protocol: 'http' | 'https' | 'tcp' | 'tls' | 'passthrough';
   readonly listeners: readonly ListenerSpec[];
   readonly limits: ListenerLimits;
 }
 
-/** Whether clients speak TLS to the port. */
+/** Whether TLS of clients ends at the port. */
 export function isSecure({ protocol }: Pick<PortSpec, 'protocol'>): boolean {
   return protocol === 'https' || protocol === 'tls';
 }
 
 /** Whether its connections carry TCP streams and not requests. */
 export function isTcp({ protocol }: Pick<PortSpec, 'protocol'>): boolean {
-  return protocol === 'tcp' || protocol === 'tls';
+  return protocol === 'tcp' || protocol === 'tls' || protocol === 'passthrough';
 }
 
 /** What tells one bound address from another, over snapshots. */

@@ -80,7 +80,7 @@ const filter = () =>
 export const filterChainSpec = z
   .strictObject({
     targetRefs: z
-      .array(targetRef(['Gateway', 'HTTPRoute', 'TCPRoute', 'Upstream']))
+      .array(targetRef(['Gateway', 'HTTPRoute', 'TCPRoute', 'TLSRoute', 'Upstream']))
       .max(64)
       .default([])
       .describe(

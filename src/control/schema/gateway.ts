@@ -48,7 +48,10 @@ const allowedRoutes = () =>
 
 const listenerTls = () =>
   z.strictObject({
-    mode: oneOf(['Terminate', 'Passthrough'], ['Terminate']).default('Terminate'),
+    mode: z
+      .enum(['Terminate', 'Passthrough'])
+      .default('Terminate')
+      .describe('Passthrough, for protocol TLS: it ends at the upstream; TLSRoutes go by server name.'),
     certificateRefs: z
       .array(certificateRef())
       .max(64)
@@ -65,7 +68,7 @@ const listener = () =>
     hostname: hostname().optional().describe('Exact or *.example.com. Any where left out. Not for TCP.'),
     port: port(),
     protocol: oneOf(['HTTP', 'HTTPS', 'TLS', 'TCP', 'UDP'], ['HTTP', 'HTTPS', 'TLS', 'TCP']).describe(
-      'HTTP and HTTPS take HTTPRoutes; TCP, and TLS that ends here, take a TCPRoute.',
+      'HTTP and HTTPS take HTTPRoutes; TCP, and TLS that ends here, a TCPRoute; TLS that passes through TLSRoutes.',
     ),
     tls: listenerTls().optional().describe('Required for HTTPS and TLS, forbidden for HTTP and TCP.'),
     allowedRoutes: allowedRoutes().prefault({}),
@@ -75,6 +78,15 @@ type Listener = z.output<ReturnType<typeof listener>>;
 
 function checkListener(item: Listener, path: (string | number)[], ctx: z.RefinementCtx): void {
   const secure = item.protocol === 'HTTPS' || item.protocol === 'TLS';
+  const through = item.tls?.mode === 'Passthrough';
+  if (through && item.protocol === 'HTTPS') {
+    const message = 'Passthrough is for protocol TLS: what passes through is not known to be HTTP';
+    refuse(ctx, 'WEIR1046', message, [...path, 'tls', 'mode']);
+  }
+  if (through && item.tls!.certificateRefs.length > 0) {
+    const message = 'must not be set with mode Passthrough, where the upstream has the certificates';
+    refuse(ctx, 'WEIR1046', message, [...path, 'tls', 'certificateRefs']);
+  }
   if (!secure && item.tls !== undefined) {
     const meant = item.protocol === 'HTTP' ? 'HTTPS' : 'TLS';
     const message = `must not be set for protocol ${item.protocol}; did you mean protocol: ${meant}?`;
@@ -84,11 +96,7 @@ function checkListener(item: Listener, path: (string | number)[], ctx: z.Refinem
     const message = 'must not be set for protocol TCP: without TLS a connection names no host';
     refuse(ctx, 'WEIR1046', message, [...path, 'hostname']);
   }
-  if (
-    secure &&
-    (item.tls?.mode as string | undefined) !== 'Passthrough' &&
-    (item.tls?.certificateRefs.length ?? 0) === 0
-  ) {
+  if (secure && !through && (item.tls?.certificateRefs.length ?? 0) === 0) {
     const at = item.tls === undefined ? path : [...path, 'tls'];
     refuse(ctx, 'WEIR1041', `protocol ${item.protocol} needs tls.certificateRefs`, at);
   }

@@ -5,6 +5,7 @@ import { gateway, gatewayClass, referenceGrant } from './gateway.ts';
 import { httpRoute } from './http-route.ts';
 import { listenerPolicy, telemetry, trafficPolicy } from './policy.ts';
 import { tcpRoute } from './tcp-route.ts';
+import { tlsRoute } from './tls-route.ts';
 import { trustedKey } from './trusted-key.ts';
 import { certificate, upstream, wasmModule } from './upstream.ts';
 
@@ -14,6 +15,7 @@ export const KINDS = {
   GatewayClass: gatewayClass,
   HTTPRoute: httpRoute,
   TCPRoute: tcpRoute,
+  TLSRoute: tlsRoute,
   ReferenceGrant: referenceGrant,
   Service: service,
   EndpointSlice: endpointSlice,
@@ -45,7 +47,6 @@ export function versionsOf(kind: KindName): readonly string[] {
 export const PLANNED_KINDS: Readonly<Record<string, string>> = {
   ListenerSet: 'gateway.networking.k8s.io',
   GRPCRoute: 'gateway.networking.k8s.io',
-  TLSRoute: 'gateway.networking.k8s.io',
   UDPRoute: 'gateway.networking.k8s.io',
   BackendTLSPolicy: 'gateway.networking.k8s.io',
   AccessPolicy: 'policy.weir',

@@ -92,11 +92,11 @@ const retry = () =>
 export const trafficPolicySpec = z
   .strictObject({
     targetRefs: z
-      .array(targetRef(['Gateway', 'HTTPRoute', 'TCPRoute', 'Upstream']))
+      .array(targetRef(['Gateway', 'HTTPRoute', 'TCPRoute', 'TLSRoute', 'Upstream']))
       .min(1)
       .max(64)
       .describe(
-        'A Gateway, a listener, a route or a rule. For a TCPRoute: timeouts.idle, and retry of connecting.',
+        'A Gateway, a listener, a route or a rule. For a TCPRoute or TLSRoute: timeouts.idle, and retry of connecting.',
       ),
     timeouts: z
       .strictObject({
@@ -108,7 +108,7 @@ export const trafficPolicySpec = z
           .describe('One attempt, until the head of its answer. Default: no limit of its own.'),
         idle: duration()
           .optional()
-          .describe('No byte in either direction. 0s: no limit. Default: 5m, for a TCPRoute 1h.'),
+          .describe('No byte in either direction. 0s: no limit. Default: 5m, for a TCPRoute or TLSRoute 1h.'),
         connect: notYet('Time to connect.', 'use timeouts.connect of the Upstream'),
       })
       .optional(),
@@ -126,21 +126,22 @@ export const trafficPolicySpec = z
       if (target.kind === 'Upstream')
         refuse(ctx, 'WEIR1045', '"Upstream" as a target is not supported yet', ['targetRefs', i, 'kind']);
     }
-    if (spec.targetRefs.some(({ kind }) => kind === 'TCPRoute')) checkTcp(spec, ctx);
+    const target = spec.targetRefs.find(({ kind }) => kind === 'TCPRoute' || kind === 'TLSRoute');
+    if (target !== undefined) checkTcp(spec, target.kind, ctx);
   });
 
 /** What is about requests has no meaning for connections, and must not look as if it had. */
-function checkTcp(spec: TcpFields, ctx: z.RefinementCtx): void {
+function checkTcp(spec: TcpFields, kind: string, ctx: z.RefinementCtx): void {
   const { timeouts, retry } = spec;
   for (const field of ['request', 'perTry'] as const) {
     if (timeouts?.[field] === undefined) continue;
-    refuse(ctx, 'WEIR1046', 'must not be set for a TCPRoute, where timeouts.idle alone has a meaning', [
+    refuse(ctx, 'WEIR1046', `must not be set for a ${kind}, where timeouts.idle alone has a meaning`, [
       'timeouts',
       field,
     ]);
   }
   if (retry?.on !== undefined && !retry.on.includes('connect-failure')) {
-    const message = 'must list connect-failure for a TCPRoute: nothing else of it can be tried again';
+    const message = `must list connect-failure for a ${kind}: nothing else of it can be tried again`;
     refuse(ctx, 'WEIR1046', message, ['retry', 'on']);
   }
 }

@@ -17,25 +17,28 @@ const rule = () =>
       .describe('Each connection goes to one of them. Weight 0: only if a filter chooses it.'),
   });
 
-export const tcpRouteSpec = z
-  .strictObject({
+/** The one rule of a route of connections. */
+export const connectionRules = (kind: string) =>
+  z
+    .array(rule())
+    .min(1)
+    .max(16)
+    .superRefine((rules, ctx) => {
+      if (rules.length === 1) return;
+      refuse(ctx, 'WEIR1046', `a ${kind} has one rule: nothing in a connection could choose another`, [1]);
+    })
+    .describe('Exactly one.');
+
+export const tcpRoute = object(
+  VERSIONS,
+  'TCPRoute',
+  z.strictObject({
     parentRefs: z
       .array(parentRef())
       .min(1)
       .max(32)
       .describe('The Gateways or listeners to attach to, of protocol TCP or TLS.'),
-    rules: z.array(rule()).min(1).max(16).describe('Exactly one.'),
+    rules: connectionRules('TCPRoute'),
     useDefaultGateways: notYet('Attaches to default Gateways.'),
-  })
-  .superRefine((spec, ctx) => {
-    if (spec.rules.length > 1) {
-      refuse(ctx, 'WEIR1046', 'a TCPRoute has one rule: nothing in a connection could choose another', [
-        'rules',
-        1,
-      ]);
-    }
-  });
-
-export const tcpRoute = object(VERSIONS, 'TCPRoute', tcpRouteSpec).describe(
-  'Where the connections of a TCP listener go.',
-);
+  }),
+).describe('Where the connections of a TCP listener go.');

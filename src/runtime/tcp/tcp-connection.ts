@@ -10,6 +10,7 @@ import type { ListenerSpec } from '../snapshot.ts';
 import { out, readWindow, reset, Transport } from '../socket-io.ts';
 import { Timer } from '../timer-wheel.ts';
 import type { WorkerState } from '../worker-state.ts';
+import { ClientHello, HelloState } from './client-hello.ts';
 import { Ending } from './ending.ts';
 import { readNextTurn } from './paced-reading.ts';
 import { TcpStream } from './tcp-stream.ts';
@@ -17,6 +18,7 @@ import { TcpStream } from './tcp-stream.ts';
 /** After the end: how much of what the client still sends is thrown away, and for how long, before it is cut. */
 const LINGER_BYTES = 64 * 1024;
 const LINGER_MS = 1000;
+const NO_BYTES = Buffer.alloc(0);
 
 /** A client's connection to a TCP listener: the downstream side of one stream. */
 export class TcpConnection extends Transport implements AcceptedConnection, DownstreamFacts {
@@ -33,6 +35,11 @@ export class TcpConnection extends Transport implements AcceptedConnection, Down
   /** Null once it is over. */
   #stream: TcpStream | null;
   #paused = true;
+  /** While the name is read by which TLS that passes through is routed. */
+  #hello: ClientHello | null = null;
+  #serverName = '';
+  /** What was read for it. */
+  #early: Buffer | null = null;
   #lingered = 0;
   #readEnded = false;
   #writeEnded = false;
@@ -55,11 +62,42 @@ export class TcpConnection extends Transport implements AcceptedConnection, Down
     socket.on('close', () => this.#onClose());
   }
 
-  /** Reads nothing until the stream wants it: what comes early waits in the kernel. */
+  /** Reads nothing until the stream wants it, but the name by which TLS that passes through is routed. */
   begin(): void {
+    if (this.port.spec.protocol === 'passthrough') {
+      this.#hello = new ClientHello();
+      this.#worker.wheel.add(this.#timer, this.port.spec.limits.tlsHandshakeTimeoutMs);
+      this.socket.resume();
+      return;
+    }
     this.socket.pause();
     this.#stream!.begin();
     out.flush();
+  }
+
+  /** The server name that a client of TLS asks for; empty where it names none. */
+  get serverName(): string {
+    return this.tls === null ? this.#serverName : serverNameOf(this.tls);
+  }
+
+  /** @returns whether to read on, which is until the name is there */
+  #readHello(size: number): boolean {
+    this.#early = Buffer.concat([this.#early ?? NO_BYTES, readWindow.subarray(0, size)]);
+    const state = this.#hello!.read(this.#early);
+    if (state === HelloState.More) return true;
+    this.#serverName = this.#hello!.serverName;
+    this.#hello = null;
+    this.#worker.wheel.cancel(this.#timer);
+    this.#stream!.begin(state === HelloState.Bad);
+    out.flush();
+    return !this.#paused;
+  }
+
+  /** What was read for the name, before anything else. */
+  #passEarly(): void {
+    const early = this.#early;
+    this.#early = null;
+    if (early !== null) this.#stream?.downstreamData(early, 0, early.length);
   }
 
   get remoteText(): string {
@@ -69,12 +107,12 @@ export class TcpConnection extends Transport implements AcceptedConnection, Down
   /** The listener that has the name which the client asked for; null where the snapshot has none. */
   listenerOf(live: LiveSnapshot): ListenerSpec | null {
     const { key } = this.port;
-    // Without TLS a port has one listener.
-    if (this.tls === null) return live.listener(key, 0);
-    return live.listener(key, live.certificates(key)?.listenerOf(serverNameOf(this.tls)) ?? -1);
+    if (this.port.spec.protocol === 'tcp') return live.listener(key, 0);
+    return live.listener(key, live.certificates(key)?.listenerOf(this.serverName) ?? -1);
   }
 
   onRead(size: number): boolean {
+    if (this.#hello !== null) return this.#readHello(size);
     if (this.#stream === null) {
       this.#lingered += size;
       if (this.#lingered > LINGER_BYTES) this.socket.destroy();
@@ -106,7 +144,8 @@ export class TcpConnection extends Transport implements AcceptedConnection, Down
     if (paused === this.#paused) return;
     this.#paused = paused;
     if (this.socket.destroyed) return;
-    if (paused) this.socket.pause();
+    if (!paused) this.#passEarly();
+    if (this.#paused) this.socket.pause();
     else this.socket.resume();
   }
 
@@ -139,7 +178,7 @@ export class TcpConnection extends Transport implements AcceptedConnection, Down
   }
 
   close(): void {
-    if (this.#stream === null) this.socket.destroy();
+    if (this.#stream === null || this.#hello !== null) this.socket.destroy();
     else this.#stream.cut();
   }
 
@@ -157,14 +196,17 @@ export class TcpConnection extends Transport implements AcceptedConnection, Down
       return;
     }
     this.#readEnded = true;
-    this.#stream?.downstreamEnded();
+    if (this.#hello !== null) this.socket.destroy();
+    else this.#stream?.downstreamEnded();
     out.flush();
   }
 
   #onClose(): void {
     this.#worker.wheel.cancel(this.#timer);
     this.port.closed(this);
-    this.#stream?.downstreamClosed();
+    // Without its name it was nothing yet.
+    if (this.#hello !== null) this.#worker.metrics.inc(this.#worker.own.downstreamConnectionsRefused);
+    else this.#stream?.downstreamClosed();
     out.flush();
   }
 }

@@ -109,7 +109,8 @@ export class TcpStream implements FilteredTcpStream, TcpUpstreamOwner {
 
   // ── The order of things ───────────────────────────────────────────────────────────────────────
 
-  begin(): void {
+  /** @param refused what the client said first is not what the listener takes */
+  begin(refused = false): void {
     const { worker, connection } = this;
     const { live } = worker;
     this.live = live;
@@ -118,7 +119,9 @@ export class TcpStream implements FilteredTcpStream, TcpUpstreamOwner {
     this.#enter();
     this.listenerSpec = connection.listenerOf(live);
     this.rule = this.listenerSpec?.tcpRule ?? -1;
-    if (this.rule < 0) {
+    if (refused) {
+      this.#fail(ResponseFlag.DownstreamProtocolError, 'bad_client_hello');
+    } else if (this.rule < 0) {
       this.#fail(ResponseFlag.NoRouteFound, 'no_route');
     } else {
       const { spec } = this.#liveRule;

@@ -414,6 +414,88 @@ describe('TLS', () => {
   });
 });
 
+describe('TLS that passes through', () => {
+  const authority = makeCertificate({ names: ['Test authority'], authority: true });
+  const serverOf = (name: string) => {
+    const { certificatePem: cert, keyPem: key } = makeCertificate({ names: [name], issuer: authority });
+    return TcpServer.echo({ cert, key });
+  };
+
+  async function through(part: Part = {}): Promise<{ plane: DataPlane; servers: TcpServer[] }> {
+    const servers = await Promise.all(['a.example', 'b.wild.example'].map(serverOf));
+    const plane = await DataPlane.start({
+      protocol: 'passthrough',
+      tcpRules: [{}, { backends: [{ cluster: 1, weight: 1 }] }],
+      listeners: [
+        { hostname: 'a.example', tcpRule: 0 },
+        { hostname: '*.wild.example', tcpRule: 1 },
+        { hostname: 'nobody.example', tcpRule: -1 },
+      ],
+      clusters: servers.map(({ port }) => ({ ports: [port] })),
+      ...part,
+    });
+    return { plane, servers };
+  }
+
+  test('ends at the upstream that its server name leads to', async () => {
+    const { plane, servers } = await through();
+    for (const name of ['a.example', 'b.wild.example']) {
+      const client = await dial(plane.port, { servername: name, ca: authority.certificatePem });
+      const sent = randomBytes(300_000);
+      client.end(sent);
+      expect(await client.over()).toBe('end');
+      expect(client.bytes.equals(sent)).toBe(true);
+    }
+    expect(servers.map(({ ends }) => ends.length)).toEqual([1, 1]);
+  });
+
+  test('is closed where nobody has the name, or there is none', async () => {
+    const { plane } = await through();
+    for (const options of [{ servername: 'nobody.example' }, { servername: 'other.example' }, {}])
+      await expect(dial(plane.port, { ca: authority.certificatePem, ...options })).rejects.toThrow();
+    expect(counts(plane, 'istio_tcp_connections_closed_total', 'response_flags')).toEqual({ NR: 3 });
+  });
+
+  test('is closed where it is no TLS, and where it does not come in time', async () => {
+    const { plane } = await through({ limits: { tlsHandshakeTimeoutMs: 300 } });
+    const plain = await dial(plane.port);
+    plain.write('SELECT 1\n');
+    await plain.over();
+    expect(counts(plane, 'istio_tcp_connections_closed_total', 'response_flags')).toEqual({ DPE: 1 });
+    const silent = await dial(plane.port);
+    silent.write(Buffer.from([22, 3, 1]));
+    await silent.over();
+    await comesTrue(() => plane.runtime.status().connections === 0);
+    expect(counts(plane, 'weir_downstream_connections_refused_total')).toEqual({ '': 1 });
+  });
+
+  test('waits for a name that comes byte by byte', async () => {
+    const { plane, servers } = await through();
+    const raw = await dial(plane.port);
+    const hello = await helloFor('a.example');
+    for (const byte of hello) {
+      raw.write(Buffer.from([byte]));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    // The server answers the handshake: it got all of it, once.
+    await raw.until(() => raw.length > 100);
+    expect(raw.bytes[0]).toBe(22);
+    expect(servers[0]!.ends.length + servers[1]!.ends.length).toBeLessThanOrEqual(1);
+  });
+});
+
+/** What a client of TLS sends first. */
+async function helloFor(servername: string): Promise<Buffer> {
+  const server = await TcpServer.start();
+  const dialled = dial(server.port, { servername }).catch(() => undefined);
+  const end = await server.accepted();
+  await end.until(() => end.length > 100);
+  const { bytes } = end;
+  end.reset();
+  await dialled;
+  return bytes;
+}
+
 describe('the life of a snapshot', () => {
   test('a stream stays with the upstream that it began with; new ones go to the new', async () => {
     const [before, after] = [await TcpServer.echo(), await TcpServer.echo()];
