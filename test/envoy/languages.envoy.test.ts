@@ -5,6 +5,7 @@ import { casesOf, configurationsOf, VM_CONFIGURATION, WITH_TCP } from '../langua
 import { inRoles } from '../languages/subject.ts';
 import { startParrot, talk } from '../languages/tcp.ts';
 import { Both } from './both.ts';
+import { EnvoySubject } from './envoy.ts';
 import { ALLOWED } from './differences.ts';
 
 const used = new Set<string>();
@@ -31,6 +32,14 @@ describe.each(LANGUAGES)('a plugin in %s', (language) => {
     },
   );
 });
+
+test.each(LANGUAGES)(
+  'Envoy does not start with a plugin in %s that refuses its configuration',
+  async (language) => {
+    const start = EnvoySubject.start({ places: inRoles(pluginFile(language), ['refuse']) });
+    await expect(start).rejects.toThrow(/refused as asked/);
+  },
+);
 
 test('every difference that is listed as meant was seen', () => {
   const ids = ALLOWED.map(({ id }) => id).filter((id) => id !== 'log-unreached');

@@ -11,6 +11,14 @@ const VARIANTS = LANGUAGES.flatMap((language) => [
   ...(language === 'as-gcore' ? [] : [{ language, vms: 'one shared VM', shared: true }]),
 ]);
 
+test.each(LANGUAGES)(
+  'weir does not start with a plugin in %s that refuses its configuration',
+  async (language) => {
+    const start = WeirSubject.start({ places: inRoles(pluginFile(language), ['refuse']) });
+    await expect(start).rejects.toThrow(/refused as asked/);
+  },
+);
+
 describe.each(VARIANTS)('plugins in $language, in $vms', ({ language, shared }) => {
   let weir: WeirSubject;
   beforeAll(async () => {
