@@ -50,7 +50,7 @@ const head = 'proxy_on_request_headers';
 const FAR = 0xffff_fff0;
 
 /** Written as text: what the encoder has no words for. */
-function written(name: string, code: string, when: Hostile['when'] = 'request', pages = '256 256'): Hostile {
+function written(name: string, code: string, when: Hostile['when'] = 'request', pages = '64 64'): Hostile {
   return {
     name,
     when,
@@ -191,15 +191,15 @@ export function hostileModules(): Hostile[] {
     written('tail calls', '(call $tail (i32.const 0))'),
     written(
       'filling all of the memory again and again',
-      '(loop $l (memory.fill (i32.const 0) (local.get $x) (i32.const 16777216)) (br $l))',
+      '(loop $l (memory.fill (i32.const 0) (local.get $x) (i32.const 4194304)) (br $l))',
     ),
     written(
       'copying all of the memory again and again',
-      '(loop $l (memory.copy (i32.const 0) (i32.const 1) (i32.const 16777215)) (br $l))',
+      '(loop $l (memory.copy (i32.const 0) (i32.const 1) (i32.const 4194303)) (br $l))',
     ),
     written(
       'many fills without a loop',
-      '(memory.fill (i32.const 0) (i32.const 1) (i32.const 16777216))'.repeat(300),
+      '(memory.fill (i32.const 0) (i32.const 1) (i32.const 4194304))'.repeat(300),
     ),
     written('filling more than there is', '(memory.fill (i32.const 0) (i32.const 0) (i32.const -1))'),
     written(
@@ -215,8 +215,8 @@ export function hostileModules(): Hostile[] {
     written(
       'loads that miss every cache',
       `(loop $l
-      (local.set $x (i32.load (i32.and (i32.add (i32.mul (local.get $x) (i32.const 1664525)) (i32.const 1013904223)) (i32.const 0xfffffc))))
-      (i32.store (i32.and (i32.mul (local.get $x) (i32.const 22695477)) (i32.const 0xfffffc)) (i32.add (local.get $x) (i32.const 12345)))
+      (local.set $x (i32.load (i32.and (i32.add (i32.mul (local.get $x) (i32.const 1664525)) (i32.const 1013904223)) (i32.const 0x3ffffc))))
+      (i32.store (i32.and (i32.mul (local.get $x) (i32.const 22695477)) (i32.const 0x3ffffc)) (i32.add (local.get $x) (i32.const 12345)))
       (br $l))`,
     ),
     written(

@@ -248,16 +248,17 @@ function readCode(plan: Plan, bounds: Bounds): void {
     const shift = frames[frames.length - 1 - from]!.wraps - frames[target]!.wraps;
     if (shift > 0) edits.push(place, Edit.Label, depth + shift);
   };
-  const functionIndex = (): number => {
+  /** @param direct a call, which can be charged where it stands */
+  const functionIndex = (direct: boolean): number => {
     const place = at;
     const callee = u32();
     if (callee >= bounds.functionTypes.length) {
       throw new BinaryError(`function ${callee} is not declared`, place);
     }
-    // Imports are reached through functions of ours that charge for them.
-    if (callee < bounds.importedFunctions) {
-      edits.push(place, Edit.Function, bounds.functionTypes.length + callee);
-    }
+    if (callee >= bounds.importedFunctions) return callee;
+    const price = bounds.prices[callee]!;
+    if (!direct || price < 0) edits.push(place, Edit.Function, bounds.functionTypes.length + callee);
+    else if (point !== DEAD) costs[point]! += price;
     return callee;
   };
   const peekFunction = (): number => {
@@ -345,13 +346,13 @@ function readCode(plan: Plan, bounds: Bounds): void {
       case Shape.Function: {
         const tail = opcode === Op.ReturnCall;
         if (opcode === Op.RefFunc) {
-          if (functionIndex() < bounds.importedFunctions) plan.refersToImport = true;
+          if (functionIndex(false) < bounds.importedFunctions) plan.refersToImport = true;
           break;
         }
         plan.callsAtAll = true;
         const callee = peekFunction();
         edits.push(place, tail ? Edit.BeforeTailCall : Edit.BeforeCall, callee);
-        calls.push(point, functionIndex());
+        calls.push(point, functionIndex(true));
         if (tail) {
           leave();
           point = DEAD;
