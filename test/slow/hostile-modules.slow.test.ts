@@ -38,7 +38,7 @@ test('modules that mean harm cost their own requests', { timeout: (SECONDS + 120
   const starts = hostileStarts();
   const all = [good, ...hostile.map(({ bytes }) => bytes), ...starts.map(({ bytes }) => bytes)];
   const code = new Map(all.map((bytes) => [digestOf(bytes), bytes]));
-  const upstream = await FakeUpstream.start({ behaviour: reply(200, [], 'well') });
+  const upstream = await FakeUpstream.start({ behaviour: reply(200, [], 'well'), discard: true });
   const cpu = { perCallMs: BUDGET_MS, perRequestMs: 50, perStartMs: START_MS, frames: 1000 };
   let round = 0;
 
@@ -96,10 +96,15 @@ test('modules that mean harm cost their own requests', { timeout: (SECONDS + 120
     round++;
     await plane.apply(part([]), code);
     waits.take();
+    upstream.requests.length = 0;
     for (const [i, { name, when }] of hostile.entries()) {
-      const answer = await exchange({ port: plane.port }, postRequest(`/hostile/${i}`, 'body'), {
-        timeoutMs: 10_000,
-      }).catch((error: unknown) => error as Error);
+      const answer = await exchange(
+        { port: plane.port },
+        postRequest(`/hostile/${i}`, 'body', 'a', 'User-Agent: test'),
+        {
+          timeoutMs: 10_000,
+        },
+      ).catch((error: unknown) => error as Error);
       const status = answer instanceof Error ? 0 : answer.status;
       // An answer whose head was on its way is cut.
       const expected = when === 'request' ? [500] : when === 'answer' ? [500, 0] : [200];
