@@ -20,6 +20,7 @@ interface RunFlags {
   readonly watch: boolean;
   readonly drainTimeout: number;
   readonly preDrain: number;
+  readonly stallLimit: number;
   readonly logLevel: string;
   readonly to?: string;
   readonly module: readonly string[];
@@ -63,6 +64,12 @@ export function registerRun(program: Command): void {
     .option('--no-watch', 'do not reload when files change')
     .option('--drain-timeout <duration>', 'streams may take this long to finish', parseTime, 30_000)
     .option('--pre-drain <duration>', 'stay open this long after readiness is withdrawn', parseTime, 0)
+    .option(
+      '--stall-limit <duration>',
+      'a worker that is busy for this long, beyond what a filter may take to start, without a turn of its event loop is replaced',
+      parseTime,
+      1000,
+    )
     .option('--log-level <level>', LEVELS.join(', '), parseLevel, 'info')
     .option('--to <url>', 'without a configuration: proxy everything to this upstream')
     .option('--module <file...>', 'with --to: Wasm filters in the path of every request, in this order', [])
@@ -90,6 +97,7 @@ async function run(flags: RunFlags, command: Command): Promise<number> {
     watch: flags.watch,
     drainMs: flags.drainTimeout,
     preDrainMs: flags.preDrain,
+    stallLimitMs: flags.stallLimit,
     color: process.stderr.isTTY,
   };
   try {

@@ -60,8 +60,11 @@ export class PluginSet {
   ): Promise<readonly Plugin[]> {
     const acquired: Plugin[] = [];
     try {
-      for (const spec of snapshot.plugins)
+      for (const spec of snapshot.plugins) {
         acquired.push(await this.#acquireOne(spec, snapshot, clusters, code));
+        // A start may take its time; what serves comes between two of them.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
       return acquired;
     } catch (error) {
       this.release(acquired);

@@ -8,11 +8,17 @@ import { WorkerProcess, type Deployable, type WorkerEvents } from './worker-proc
 
 export type { Deployable } from './worker-process.ts';
 
-/** A worker whose event loop has not turned for this long is ended and replaced. */
-const STALL_LIMIT_MS = 5000;
+/**
+ * A worker whose event loop has not turned while it had this much CPU time, beyond what a filter may take
+ * to start, is ended and replaced. One that gets no CPU time is given `STALL_WAIT` times as long.
+ */
+const STALL_LIMIT_MS = 1000;
+const STALL_WAIT = 5;
 /** A process that has not reported within this time of its start is ended and replaced. */
 const START_LIMIT_MS = 20_000;
-const WATCH_MS = 1000;
+const WATCH_MS = 250;
+/** Longer than this between two looks, and the supervisor itself was stopped. */
+const STOPPED_MS = 2000;
 /** Beyond the drain's own limit, before a worker that ignores it is killed. */
 const DRAIN_GRACE_MS = 2000;
 
@@ -22,7 +28,7 @@ export interface FleetOptions {
   readonly entry: string;
   readonly environment: (slot: number) => Record<string, string>;
   readonly log: Logger;
-  /** Default: 5 s. */
+  /** Default: 1 s. */
   readonly stallLimitMs?: number;
   onLedger(worker: number, asks: readonly LedgerAsk[]): void;
   onExit(worker: number, lastDump: WorkerDump | null): void;
@@ -295,18 +301,26 @@ export class Fleet {
   private watch(): void {
     const now = performance.now();
     // The supervisor itself was stopped: what workers said meanwhile is not read yet.
-    const wasStopped = now - this.watchedAt > 2 * WATCH_MS;
+    const wasStopped = now - this.watchedAt > STOPPED_MS;
     this.watchedAt = now;
     if (wasStopped) return;
     for (const worker of this.processes()) {
-      const limit = worker.isUp ? (this.options.stallLimitMs ?? STALL_LIMIT_MS) : START_LIMIT_MS;
-      if (worker.isLeaving || now - worker.aliveAt < limit) continue;
+      if (worker.isLeaving || !this.isStalled(worker, now)) continue;
       this.options.log.error(
         { worker: worker.slot, workerPid: worker.pid, stalledMs: Math.round(now - worker.aliveAt) },
         'a worker does not answer, ending it',
       );
       worker.kill();
     }
+  }
+
+  private isStalled(worker: WorkerProcess, now: number): boolean {
+    // At each look, so that what it had before it fell silent is known.
+    const busy = worker.busyMs();
+    const silent = now - worker.aliveAt;
+    if (!worker.isUp) return silent >= START_LIMIT_MS;
+    const limit = (this.options.stallLimitMs ?? STALL_LIMIT_MS) + worker.longestStartMs;
+    return silent >= limit && (silent >= STALL_WAIT * limit || busy >= limit);
   }
 
   /** At the first start: every slot has a process that reported, or has given up once. */

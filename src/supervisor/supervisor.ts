@@ -31,6 +31,8 @@ export interface SupervisorOptions {
   readonly drainMs: number;
   /** Between not being ready and not accepting any more. */
   readonly preDrainMs: number;
+  /** CPU time without a turn of its event loop after which a worker is ended. */
+  readonly stallLimitMs: number;
   readonly color: boolean;
 }
 
@@ -76,6 +78,7 @@ export class Supervisor {
         }),
       }),
       log: log.logger,
+      stallLimitMs: options.stallLimitMs,
       onLedger: (worker, asks) => this.ledger.receive(worker, asks),
       onExit: (worker, lastDump) => {
         this.ledger.workerGone(worker);

@@ -1,4 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
+import { START_MS } from '../runtime/wasm/limits.ts';
+import { processMilliseconds } from './process-time.ts';
 import { compiledAs, type Snapshot } from '../runtime/snapshot.ts';
 import type { FilterTrip } from '../runtime/runtime.ts';
 import { codeOf, type Code, type StageFault } from '../runtime/stage-fault.ts';
@@ -47,6 +49,8 @@ export class WorkerProcess {
   hasExited = false;
   /** When it last said that its event loop turns. */
   aliveAt = performance.now();
+  /** What the filters of its snapshots may take to start, one after the other. */
+  longestStartMs = 0;
   lastDump: WorkerDump | null = null;
   private readonly worker: Worker;
   private readonly events: WorkerEvents;
@@ -54,6 +58,9 @@ export class WorkerProcess {
   /** Modules that it has compiled: those of the snapshot it serves. */
   private known = new Set<string>();
   private lastId = 0;
+  /** `aliveAt` when its CPU time was read, and that time; null where the system does not say. */
+  private lookedAt = 0;
+  private cpuMs: number | null = null;
 
   constructor(slot: number, env: Record<string, string>, events: WorkerEvents) {
     this.slot = slot;
@@ -79,6 +86,7 @@ export class WorkerProcess {
   /** @returns the number to swap or discard by, or why the worker refused */
   async stage({ snapshot, code }: Deployable): Promise<number | readonly StageFault[]> {
     const id = ++this.lastId;
+    this.longestStartMs = Math.max(this.longestStartMs, longestStart(snapshot));
     const unknown = snapshot.modules.filter((module) => !this.known.has(compiledAs(module)));
     const missing = codeOf(
       code,
@@ -99,8 +107,19 @@ export class WorkerProcess {
     const answer = await this.ask(id, { type: 'swap', id }, SWAP_LIMIT_MS);
     if (answer?.type !== 'swapped') return false;
     this.version = snapshot.version;
+    this.longestStartMs = longestStart(snapshot);
     this.known = new Set(snapshot.modules.map(compiledAs));
     return true;
+  }
+
+  /** CPU time that it has had since it last answered, counted from the first look at it after that. */
+  busyMs(): number {
+    const cpuMs = processMilliseconds(this.pid);
+    if (this.lookedAt !== this.aliveAt) {
+      this.lookedAt = this.aliveAt;
+      this.cpuMs = cpuMs;
+    }
+    return cpuMs === null || this.cpuMs === null ? 0 : cpuMs - this.cpuMs;
   }
 
   discard(id: number): void {
@@ -174,4 +193,12 @@ export class WorkerProcess {
         break;
     }
   }
+}
+
+/** Milliseconds for which a worker may be busy with the start of one filter, all of its first instances. */
+function longestStart({ plugins, modules }: Snapshot): number {
+  const starts = plugins.map(
+    ({ module, instances }) => (modules[module]!.cpu?.perStartMs ?? START_MS) * instances.min,
+  );
+  return Math.max(0, ...starts);
 }

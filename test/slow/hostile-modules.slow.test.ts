@@ -19,8 +19,11 @@ const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(byte
 class Waits {
   readonly #took: number[] = [];
 
+  #from = 0;
+
+  /** Those that were sent before this look at them are not of it. */
   add(answer: LoadAnswer): void {
-    this.#took.push(answer.tookMs);
+    if (answer.sentAt >= this.#from) this.#took.push(answer.tookMs);
   }
 
   take(): { count: number; p99: number; most: number } {
@@ -28,6 +31,7 @@ class Waits {
     const at = (q: number): number => sorted[Math.floor((sorted.length - 1) * q)] ?? 0;
     const seen = { count: sorted.length, p99: at(0.99), most: at(1) };
     this.#took.length = 0;
+    this.#from = performance.now();
     return seen;
   }
 }
