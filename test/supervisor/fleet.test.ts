@@ -59,7 +59,7 @@ function release(version: string, ...digests: string[]): Deployable {
     source: '',
     memoryBytes: 65536,
   }));
-  const snapshot = { version, modules } as unknown as Snapshot;
+  const snapshot = { version, modules, plugins: [] } as unknown as Snapshot;
   return { snapshot, code: new Map(digests.map((digest) => [digest, Buffer.from(digest)])) };
 }
 
