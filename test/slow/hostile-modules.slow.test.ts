@@ -94,7 +94,8 @@ test('modules that mean harm cost their own requests', { timeout: (SECONDS + 120
 
   let attacks = 0;
   let refusals = 0;
-  const worst = { p99: 0, most: 0 };
+  /** Longest wait beside each attack, and after the last one of a round. */
+  const longest = new Map<string, number>();
   const until = performance.now() + SECONDS * 1000;
   while (performance.now() < until) {
     round++;
@@ -114,10 +115,8 @@ test('modules that mean harm cost their own requests', { timeout: (SECONDS + 120
       const expected = when === 'request' ? [500] : when === 'answer' ? [500, 0] : [200];
       expect(expected, `${name}: ${String(status)}`).toContain(status);
       attacks++;
+      longest.set(name, Math.max(longest.get(name) ?? 0, waits.take().most));
     }
-    const seen = waits.take();
-    worst.p99 = Math.max(worst.p99, seen.p99);
-    worst.most = Math.max(worst.most, seen.most);
     // A start that does not end refuses its snapshot; that in force goes on.
     const start = starts[round % starts.length]!;
     await expect(plane.apply(part([start]), code), start.name).rejects.toThrow('CPU budget');
@@ -125,14 +124,16 @@ test('modules that mean harm cost their own requests', { timeout: (SECONDS + 120
   }
   traffic.stop();
   const { ok, failed, failures } = await traffic.done;
+  const worst = [...longest].sort(([, a], [, b]) => b - a).slice(0, 5);
   process.stderr.write(
-    `weir: ${attacks} attacks and ${refusals} refused starts beside ${ok} good requests; waits ${JSON.stringify({ quiet, worst })} ms\n`,
+    `weir: ${attacks} attacks and ${refusals} refused starts beside ${ok} good requests; waits ${JSON.stringify(quiet)} ms before, the longest beside ${JSON.stringify(worst)}\n`,
   );
   expect([...failures]).toEqual([]);
   expect(failed).toBe(0);
   expect(ok).toBeGreaterThan(SECONDS * 10);
   expect(round).toBeGreaterThan(1);
-  // Client, upstream and worker are one thread here: a good request waits for one attack, and where the
-  // machine is busy that is four budgets by the clock at most.
-  expect(worst.most).toBeLessThan(4 * BUDGET_MS + 10 + Math.max(quiet.most, 20));
+  // Client, upstream and worker are one thread here, so a good request takes five turns of it, and an attack
+  // may fall into each. On a busy machine an attack lasts four budgets by the clock at most.
+  const mostMs = 5 * (4 * BUDGET_MS + 10);
+  expect(worst[0]![1]).toBeLessThan(mostMs + quiet.most);
 });
