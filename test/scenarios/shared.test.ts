@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { FakeUpstream } from '../support/fake-upstream.ts';
@@ -122,5 +123,32 @@ describe('a shared queue over three workers', () => {
     for (let n = 100; n < 120; n++)
       await expect.poll(() => get(port, `/job/${n}`), { timeout: 10_000, interval: 20 }).toBe('1');
     await weir.stop();
+  });
+});
+
+describe('the folder of what workers share', () => {
+  /** Of a worker's open files. */
+  function folderOf(pid: number): string {
+    const files = readdirSync(`/proc/${pid}/fd`).map((fd) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${fd}`);
+      } catch {
+        return '';
+      }
+    });
+    return (
+      /^.*\/weir-\w+(?=\/log\.\d+$)/.exec(files.find((file) => /\/log\.\d+$/.test(file)) ?? '')?.[0] ?? ''
+    );
+  }
+
+  test.each(['SIGTERM', 'SIGKILL'] as const)('is gone when the supervisor ended by %s', async (signal) => {
+    const { weir } = await start(2);
+    const { workers } = await until(weir, 'serving', ({ workers }) => workers.every((each) => each.serving));
+    const folder = folderOf(workers[0]!.pid!);
+    expect(existsSync(folder)).toBe(true);
+    expect(folderOf(workers[1]!.pid!)).toBe(folder);
+    process.kill(weir.pid, signal);
+    await weir.exited;
+    await expect.poll(() => existsSync(folder), { timeout: 10_000, interval: 20 }).toBe(false);
   });
 });
