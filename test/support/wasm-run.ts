@@ -1,4 +1,5 @@
 import type { StreamContext } from '../../src/runtime/wasm/context.ts';
+import type { ModuleLimits } from '../../src/runtime/wasm/module.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import type { PluginSpec } from '../../src/runtime/snapshot.ts';
 import {
@@ -16,6 +17,7 @@ import { ArrayStream } from './wasm-stream.ts';
 export interface RunOptions extends GuestOptions {
   readonly spec?: Partial<PluginSpec>;
   readonly host?: TestHost;
+  readonly limits?: ModuleLimits;
   /** Beside `proxy_on_request_headers`. */
   readonly scripts?: Scripts;
   readonly stream?: ArrayStream;
@@ -58,6 +60,7 @@ export async function runScript(script: (script: Script) => void, options: RunOp
   const plugin = await host.start(
     guest({ proxy_on_request_headers: script, ...options.scripts }, options),
     options.spec,
+    options.limits,
   );
   const stream = options.stream ?? new ArrayStream();
   const head = stream.headerMap(0) ?? stream.request();
