@@ -71,6 +71,8 @@ const NO_WORDS = new DataView(NO_MEMORY.buffer);
 /** Longest run that a loop over bytes, or over words, copies faster than `set(subarray())`. */
 const BYTE_LOOP = 40;
 const WORD_LOOP = 192;
+/** A copy up to here is within the price of the call. */
+const FREE_BYTES = 4096;
 
 /**
  * One instance of a module. Host calls are made once, with it, and find the running context in its
@@ -250,7 +252,10 @@ export class Vm {
     }
     const memory = this.view();
     if (size <= BYTE_LOOP) for (let i = 0; i < size; i++) memory[at + i] = source[start + i]!;
-    else memory.set(source.subarray(start, end), at);
+    else {
+      memory.set(source.subarray(start, end), at);
+      if (size > FREE_BYTES) this.meter.chargeBytes(size);
+    }
     this.answer(outData, at);
     this.answer(outSize, size);
     return Status.Ok;

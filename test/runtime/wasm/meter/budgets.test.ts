@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { StreamContext } from '../../../../src/runtime/wasm/context.ts';
 import { fuelSpeed, measureSpeed } from '../../../../src/runtime/wasm/meter/calibrate.ts';
+import { BYTE_UNITS } from '../../../../src/runtime/wasm/meter/prices.ts';
 import { compileModule, type ModuleLimits } from '../../../../src/runtime/wasm/module.ts';
 import { TRAPPED } from '../../../../src/runtime/wasm/outcome.ts';
 import type { Plugin } from '../../../../src/runtime/wasm/plugin.ts';
@@ -181,6 +182,20 @@ describe('budgets are what the Module says', { retry: 2 }, () => {
     expect(used[0]).toBeGreaterThan(100_000);
     expect(used[1]! / used[0]!).toBeCloseTo(2, 1);
   });
+});
+
+test('bytes that the host copies for a guest cost fuel', async () => {
+  const reads = guest({
+    proxy_on_request_headers: (script) => {
+      script.call('proxy_get_buffer_bytes', 7, 0, 0xff_ffff, script.out(0), script.out(1)).return(0);
+    },
+  });
+  const used = async (size: number): Promise<number> => {
+    const [context] = streamOf(await new TestHost().start(reads, { configuration: 'x'.repeat(size) }));
+    expect(context.onRequestHeaders(4, true)).toBe(0);
+    return context.vm.meter.used;
+  };
+  expect((await used(60_000)) - (await used(10))).toBe(60_000 * BYTE_UNITS);
 });
 
 test('the calibration finds about the same twice', () => {
