@@ -121,7 +121,7 @@ const ROWS: readonly ForeignFunction[] = [
   },
   {
     name: 'expr_create',
-    does: 'Compiles a CEL expression over properties. At most 256 at a time, 4 KiB each.',
+    does: 'Compiles a CEL expression over properties. At most 256 at a time, 4 KiB each. It takes up to a millisecond while the host is cold, so it belongs into `proxy_on_configure`.',
     takes: 'the expression as text',
     gives: 'u32 token, for this plugin in this instance',
     statuses: 'BadArgument InternalFailure',
