@@ -61,7 +61,7 @@ const V5_TABLES = [
     ...Array<number>(16).fill(9),
   ],
 ];
-const LINE_STRINGS = Buffer.from('/work\0lib\0');
+const LINE_STRINGS = Buffer.from('/made\0lib\0');
 
 function unit(version: number, tables: number[], program: number[], rules = RULES): number[] {
   const header = [...rules, ...tables];
@@ -127,7 +127,7 @@ describe('a line table', () => {
       ...endSequence,
     ];
     const table = parse(unit(5, V5_TABLES, [...at(0, 16), ...at(1, 32)]))!;
-    expect([table.find(17)?.file, table.find(33)?.file]).toEqual(['/work/zero.c', 'lib/one.c']);
+    expect([table.find(17)?.file, table.find(33)?.file]).toEqual(['/made/zero.c', 'lib/one.c']);
   });
 
   test('functions that the linker dropped do not hide those that are there', () => {
