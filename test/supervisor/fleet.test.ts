@@ -1,31 +1,14 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { build } from 'esbuild';
 import pino from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Snapshot } from '../../src/runtime/snapshot.ts';
 import { Fleet } from '../../src/supervisor/fleet.ts';
 import type { Deployable } from '../../src/supervisor/worker-process.ts';
-import { ROOT } from '../support/process.ts';
+import { Bundle } from '../support/bundle.ts';
 
-// Inside the repository, so that the bundle finds its dependencies.
-const folder = join(ROOT, 'dist', `.test-${process.pid}`);
-const entry = join(folder, 'stand-in-worker.mjs');
+const bundle = new Bundle('stand-in-worker');
 
-beforeAll(async () => {
-  await mkdir(folder, { recursive: true });
-  await build({
-    entryPoints: [join(ROOT, 'test/support/stand-in-worker.ts')],
-    outfile: entry,
-    bundle: true,
-    packages: 'external',
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    logLevel: 'warning',
-  });
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
+beforeAll(() => bundle.build());
+afterAll(() => bundle.remove());
 
 let fleet: Fleet;
 let crashLoops: number;
@@ -34,7 +17,7 @@ function start(size: number, stallLimitMs?: number): void {
   crashLoops = 0;
   fleet = new Fleet({
     size,
-    entry,
+    entry: bundle.entry,
     environment: (slot) => ({
       WEIR_WORKER: JSON.stringify({ id: slot, workers: size, level: 'silent' }),
     }),

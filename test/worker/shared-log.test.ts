@@ -1,12 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Status } from '../../src/runtime/wasm/abi.ts';
 import { SharedLog } from '../../src/worker/shared-log.ts';
-import { ROOT, temporaryFolder } from '../support/process.ts';
+import { Bundle } from '../support/bundle.ts';
+import { temporaryFolder } from '../support/process.ts';
 import type { SharedJob, SharedOutcome } from '../support/shared-worker.ts';
 
 const SPACE = 'shop\0vm';
@@ -261,26 +260,15 @@ test('a folder that is gone fails writes, and reads answer what was known', () =
 });
 
 describe('four processes at once', () => {
-  const bundle = join(ROOT, 'dist', `.test-${process.pid}-shared`);
-  const entry = join(bundle, 'shared-worker.mjs');
-  beforeAll(async () => {
-    await mkdir(bundle, { recursive: true });
-    await build({
-      entryPoints: [join(ROOT, 'test/support/shared-worker.ts')],
-      outfile: entry,
-      bundle: true,
-      packages: 'external',
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      logLevel: 'warning',
-    });
-  });
-  afterAll(() => rm(bundle, { recursive: true, force: true }));
+  const bundle = new Bundle('shared-worker');
+  beforeAll(() => bundle.build());
+  afterAll(() => bundle.remove());
 
   /** Starts all, then gives all their jobs at the same time. */
   async function together(job: Omit<SharedJob, 'worker' | 'folder'>): Promise<SharedOutcome[]> {
-    const children: ChildProcess[] = [1, 2, 3, 4].map(() => fork(entry, { serialization: 'advanced' }));
+    const children: ChildProcess[] = [1, 2, 3, 4].map(() =>
+      fork(bundle.entry, { serialization: 'advanced' }),
+    );
     const outcomes = children.map(
       (child, i) =>
         new Promise<SharedOutcome>((resolve, reject) => {
@@ -313,7 +301,7 @@ describe('four processes at once', () => {
     let next = 10;
     const killer = setInterval(() => {
       victims.shift()?.kill('SIGKILL');
-      const victim = fork(entry, { serialization: 'advanced' });
+      const victim = fork(bundle.entry, { serialization: 'advanced' });
       victim.send({ folder, worker: next++, increments: 0, enqueues: 0, itemBytes: 0, isVictim: true });
       victims.push(victim);
     }, 150);
