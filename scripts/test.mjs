@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -33,8 +33,10 @@ const { status } = spawnSync(
   },
 );
 
-const { passed, failed, skipped } = count(read(file), status);
+const results = read(file);
+const { passed, failed, skipped } = count(results, status);
 rmSync(folder, { recursive: true, force: true });
+for (const line of failures(results)) console.log(line);
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exit(failed > 0 ? 1 : 0);
 
@@ -44,6 +46,23 @@ function read(path) {
   } catch {
     return null;
   }
+}
+
+/** What failed, a line each, where whoever reads only the end of a long output sees it. */
+function failures(results) {
+  return (results?.testResults ?? []).flatMap((suite) => {
+    const tests = suite.assertionResults.filter((test) => test.status === 'failed');
+    const faults =
+      tests.length > 0
+        ? tests.map((test) => [test.fullName, test.failureMessages[0]])
+        : suite.status === 'failed'
+          ? [['', suite.message]]
+          : [];
+    return faults.map(
+      ([name, message]) =>
+        `FAILED ${relative(root, suite.name)} ${name}: ${String(message ?? '').split('\n')[0]}`,
+    );
+  });
 }
 
 function count(results, exit) {
