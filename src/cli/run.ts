@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
 import { isLoopback, parseAdminAddress, type AdminAddress } from '../control/admin-address.ts';
 import { loadConfiguration } from '../control/load.ts';
@@ -8,6 +7,7 @@ import { parseDuration } from '../control/schema/scalar.ts';
 import { Supervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
 import { openLog, type Log } from '../worker/log.ts';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
+import { defaultWorkers } from './worker-count.ts';
 
 interface RunFlags {
   readonly file: readonly string[];
@@ -47,7 +47,7 @@ export function registerRun(program: Command): void {
     .command('run')
     .description('run the proxy: control plane, supervisor and workers in one command')
     .option('-f, --file <path...>', 'files and folders of YAML', [])
-    .option('--workers <n>', 'worker processes (default: one per core)', parseCount)
+    .option('--workers <n>', 'worker processes (default: one per core, two at least)', parseCount)
     .option('--admin <address>', 'HOST:PORT, unix:PATH or off', parseAdmin, parseAdmin('127.0.0.1:9901'))
     .option('--admin-token-file <file>', 'bearer token that the admin server asks for')
     .option(
@@ -89,7 +89,7 @@ async function run(flags: RunFlags, command: Command): Promise<number> {
   const options: SupervisorOptions = {
     load: () => (to === undefined ? loadConfiguration(file) : quickConfiguration({ to, modules, port })),
     paths: file,
-    workers: flags.workers ?? availableParallelism(),
+    workers: flags.workers ?? defaultWorkers(),
     admin: flags.admin,
     adminToken: flags.adminTokenFile === undefined ? null : readToken(flags.adminTokenFile, command),
     dataDir: flags.dataDir ?? null,
