@@ -4,10 +4,8 @@ import { type HeaderBlock, Pseudo } from './http/headers.ts';
 import { CompiledVirtualHost } from './route-matches.ts';
 import type { PortSpec, RuleSpec } from './snapshot.ts';
 
-/** No rule matches: 404, after the listener's chain. */
+/** No rule matches: 404, after the chain of the listener, where one has the hostname. */
 export const NO_ROUTE = -1;
-/** No listener of the port has this hostname: 404. */
-export const NO_LISTENER = -2;
 
 /**
  * One for each connection: the virtual host of the authority seen last. A client that keeps its
@@ -63,12 +61,11 @@ export class Router {
 
   /**
    * @param block a request's head: :authority lower-case, :path normalised
-   * @returns index of the rule, `NO_ROUTE` or `NO_LISTENER`
+   * @returns index of the rule, or `NO_ROUTE`
    */
   match(block: HeaderBlock, cache: RouteCache | null): number {
     this.#findHost(block, cache);
     this.matchedPrefixLength = 0;
-    if (this.listener === -1) return NO_LISTENER;
     if (this.virtualHost === -1) return NO_ROUTE;
     const host = this.#virtualHosts[this.listener]![this.virtualHost]!;
     const found = host.find(block);

@@ -54,6 +54,17 @@ describe('one request', () => {
     expect(fields.get('x-request-id')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
   });
 
+  test('for a hostname that no listener has is answered 404, and the next one is served', async () => {
+    const upstream = await FakeUpstream.start();
+    const plane = await planeWith(upstream, { listeners: [{ hostname: 'a.test' }] });
+    const client = await RawClient.connect({ port: plane.port });
+    await client.send(getRequest('/', 'b.test'));
+    expect((await client.read()).status).toBe(404);
+    await client.send(getRequest('/', 'a.test'));
+    expect((await client.read()).status).toBe(200);
+    expect((await exchange({ port: plane.port }, getRequest('/', 'a.test'))).status).toBe(200);
+  });
+
   test('may come one byte at a time', async () => {
     const upstream = await FakeUpstream.start();
     const plane = await planeWith(upstream);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { NO_LISTENER, NO_ROUTE, RouteCache, Router } from '../../src/runtime/route.ts';
+import { NO_ROUTE, RouteCache, Router } from '../../src/runtime/route.ts';
 import {
   DEFAULT_LISTENER_LIMITS,
   type MatchSpec,
@@ -95,13 +95,14 @@ describe('Router, hostnames', () => {
       port({ 'a.test': { 'a.test': [{ path: exact('/x') }] }, '*.b.test': {} }),
       RULES,
     );
-    expect(strict.match(requestBlock({ authority: 'c.test' }), null)).toBe(NO_LISTENER);
+    expect(strict.match(requestBlock({ authority: 'c.test' }), null)).toBe(NO_ROUTE);
     expect([strict.listener, strict.virtualHost]).toEqual([-1, -1]);
     expect(strict.match(requestBlock({ authority: 'a.test', path: '/y' }), null)).toBe(NO_ROUTE);
     expect([strict.listener, strict.virtualHost]).toEqual([0, 0]);
     expect(strict.match(requestBlock({ authority: 'x.b.test', path: '/x' }), null)).toBe(NO_ROUTE);
     expect([strict.listener, strict.virtualHost]).toEqual([1, -1]);
-    expect(strict.match(requestBlock({ authority: 'b.test', path: '/x' }), null)).toBe(NO_LISTENER);
+    expect(strict.match(requestBlock({ authority: 'b.test', path: '/x' }), null)).toBe(NO_ROUTE);
+    expect([strict.listener, strict.virtualHost]).toEqual([-1, -1]);
   });
 
   test('an address is a hostname too, its port apart', () => {
@@ -112,7 +113,7 @@ describe('Router, hostnames', () => {
     expect(addressed.match(requestBlock({ authority: '127.0.0.1:99' }), null)).toBe(0);
     expect(addressed.match(requestBlock({ authority: '[::1]:99' }), null)).toBe(0);
     expect(addressed.match(requestBlock({ authority: '[::1]' }), null)).toBe(0);
-    expect(addressed.match(requestBlock({ authority: '127.0.0.2' }), null)).toBe(NO_LISTENER);
+    expect(addressed.match(requestBlock({ authority: '127.0.0.2' }), null)).toBe(NO_ROUTE);
   });
 
   test('the cache of a connection changes nothing but the cost', () => {
