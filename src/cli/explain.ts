@@ -1,19 +1,136 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { isIP } from 'node:net';
+import { relative } from 'node:path';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { formatDiagnostics } from '../control/diagnostic.ts';
+import { loadConfiguration } from '../control/load.ts';
 import { explainError } from '../errors.ts';
+import { explain, explanationText, type Explanation } from '../rehearsal/explanation.ts';
+import { Rehearsal } from '../rehearsal/rehearsal.ts';
+import { parseUrl, portFor, rehearsedRequest, type RequestUrl } from '../rehearsal/request.ts';
+import { PLAIN_ANSWER, type UpstreamStep } from '../rehearsal/scripted-upstream.ts';
+import { StageError } from '../runtime/plugin-set.ts';
+import { ExitCode } from './exit-codes.ts';
+import { stderrLog } from './stderr-log.ts';
 
-/** `weir explain WEIRnnnn`. */
+interface ExplainFlags {
+  readonly file: readonly string[];
+  readonly header: readonly (readonly [name: string, value: string])[];
+  readonly data?: string;
+  readonly client: string;
+  readonly upstreamStatus: number;
+  readonly output: 'text' | 'json';
+}
+
+const HELP = `
+Examples:
+  weir explain WEIR1042
+  weir explain GET https://shop.example.com/v1/cart -H 'x-api-key: demo' -f policies
+
+The request runs through the configuration in this process: the same routing, the same filters. Upstreams are
+not asked, they count as answering 200; limits and shared data are empty at the start.`;
+
+/** `weir explain METHOD URL -f PATH…`, and `weir explain WEIRnnnn`. */
 export function registerExplain(program: Command): void {
   program
     .command('explain')
-    .description('explain an error code')
-    .argument('<code>', 'WEIRnnnn', parseCode)
-    .action((text: string) => {
-      process.stdout.write(text);
+    .description('say what a configuration does with a request, and why; or what an error code means')
+    .argument('<method-or-code>', 'GET, POST, …; or WEIRnnnn')
+    .argument('[url]', 'http:// or https://', parseTarget)
+    .option('-f, --file <path...>', 'files and folders of YAML', [])
+    .option(
+      '-H, --header <field>',
+      'a header field, `name: value`; may be given several times',
+      collectHeader,
+      [],
+    )
+    .option('-d, --data <text>', "the request's body")
+    .option('--client <address>', 'IP address of the client', parseAddress, '127.0.0.1')
+    .option('--upstream-status <status>', 'what upstreams answer', parseStatus, 200)
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .addHelpText('after', HELP)
+    .action(async (first: string, url: RequestUrl | undefined, flags: ExplainFlags, command: Command) => {
+      if (url === undefined) {
+        const text = explainError(first);
+        if (text !== null) process.stdout.write(text);
+        else if (/^WEIR/i.test(first)) command.error(`error: there is no code ${first}`);
+        else command.error('error: a URL is missing: weir explain METHOD URL -f PATH…');
+        return;
+      }
+      if (flags.file.length === 0) command.error('error: -f PATH… is missing: which configuration?');
+      process.exitCode = await explainRequest(first, url, flags);
+      // A filter may have left a timer.
+      process.exit();
     });
 }
 
-function parseCode(code: string): string {
-  const text = explainError(code);
-  if (text !== null) return text;
-  throw new InvalidArgumentError('there is no such code');
+async function explainRequest(method: string, url: RequestUrl, flags: ExplainFlags): Promise<number> {
+  const { snapshot, code, diagnostics } = await loadConfiguration(flags.file);
+  process.stderr.write(formatDiagnostics(diagnostics, { color: process.stderr.isTTY, consequence: null }));
+  if (snapshot === null) return ExitCode.Refused;
+  const port = portFor(snapshot, url);
+  if (port === null) {
+    const known = snapshot.ports.map(
+      ({ address, port: number, protocol }) => `${protocol} ${address}:${number}`,
+    );
+    process.stderr.write(`No listener takes this URL. There are: ${known.join(', ') || 'none'}.\n`);
+    return ExitCode.Refused;
+  }
+  let rehearsal: Rehearsal;
+  try {
+    rehearsal = await Rehearsal.open(snapshot, code, stderrLog);
+  } catch (error) {
+    if (!(error instanceof StageError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return ExitCode.Refused;
+  }
+  const answers: readonly UpstreamStep[] = [{ ...PLAIN_ANSWER, status: flags.upstreamStatus }];
+  const request = rehearsedRequest({
+    method,
+    url,
+    headers: flags.header,
+    body: Buffer.from(flags.data ?? ''),
+    client: flags.client,
+  });
+  const script = new Map(snapshot.clusters.map(({ name }) => [name, answers]));
+  const explanation = explain(snapshot, port, await rehearsal.send(port, request, script));
+  await rehearsal.close();
+  process.stdout.write(print(explanation, flags.output));
+  return ExitCode.Ok;
+}
+
+function print(explanation: Explanation, output: ExplainFlags['output']): string {
+  if (output === 'json') return `${JSON.stringify(explanation, null, 2)}\n`;
+  return explanationText(explanation, (place) => shorter(place));
+}
+
+/** The place by the way from here, where that is shorter. */
+function shorter(place: string): string {
+  const near = relative(process.cwd(), place);
+  return near.length < place.length ? near : place;
+}
+
+function parseTarget(text: string): RequestUrl {
+  const url = parseUrl(text);
+  if (url === null) throw new InvalidArgumentError('expected a URL such as http://shop.example.com/cart');
+  return url;
+}
+
+function collectHeader(
+  text: string,
+  before: readonly (readonly [string, string])[],
+): readonly (readonly [string, string])[] {
+  const colon = text.indexOf(':');
+  if (colon < 1) throw new InvalidArgumentError('expected `name: value`');
+  return [...before, [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]];
+}
+
+function parseAddress(text: string): string {
+  if (isIP(text) !== 0) return text;
+  throw new InvalidArgumentError('expected an IP address');
+}
+
+function parseStatus(text: string): number {
+  const status = Number(text);
+  if (Number.isInteger(status) && status >= 200 && status <= 599) return status;
+  throw new InvalidArgumentError('expected a status from 200 to 599');
 }

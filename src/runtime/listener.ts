@@ -73,6 +73,17 @@ export class ListeningPort {
     for (const admit of early ?? []) admit();
   }
 
+  /** A connection that was not accepted here is counted and served like one. @returns false: there is no room */
+  offer(socket: Socket, tls: TLSSocket | null): boolean {
+    const address = socket.remoteAddress;
+    if (address === undefined || this.#closed || !this.#hasRoom(address)) return false;
+    this.#count(address);
+    const connection = this.#open(socket, tls);
+    readByEvents(socket, (size) => connection.onRead(size));
+    connection.begin();
+    return true;
+  }
+
   /** Another snapshot is in force. */
   update(spec: PortSpec, live: LiveSnapshot): void {
     this.spec = spec;

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { getHeapStatistics } from 'node:v8';
 import { Callouts } from './callout.ts';
 import { ClusterSet, type Cluster } from './cluster.ts';
@@ -11,6 +13,7 @@ import { PluginSet, StageError } from './plugin-set.ts';
 import type { EndpointPool } from './pool.ts';
 import { SystemResolver } from './resolver.ts';
 import { portKey, type Snapshot } from './snapshot.ts';
+import type { StreamObserver } from './stream-observer.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { LogLevel } from './wasm/abi.ts';
 import { fuelSpeed } from './wasm/meter/calibrate.ts';
@@ -35,6 +38,10 @@ export interface RuntimeDeps {
   readonly log: Log;
   /** Of `LogLevel`: guests' lines below it are not made. Default: Info. */
   readonly logLevel?: number;
+  /** Milliseconds since 1970, as guests read it. Default: the clock. */
+  readonly now?: () => number;
+  /** Bind nothing: connections come by `offer` alone. */
+  readonly offline?: boolean;
   /** A filter trapped so often that its breaker tripped. */
   readonly onTrip?: (trip: FilterTrip) => void;
 }
@@ -100,6 +107,7 @@ export class Runtime {
   /** Ports that the snapshot in force no longer has, while connections of theirs go on. */
   readonly #leaving = new Set<ListeningPort>();
   readonly #alive = new Set<LiveSnapshot>();
+  readonly #offline: boolean;
   readonly #loadCheck: NodeJS.Timeout;
   #live: LiveSnapshot | null = null;
   #draining = false;
@@ -109,6 +117,7 @@ export class Runtime {
     wheel.start();
     const worker = new WorkerState(wheel, this.#metrics, deps.log);
     this.#worker = worker;
+    this.#offline = deps.offline ?? false;
     this.#clusters = new ClusterSet({
       resolver: new SystemResolver(),
       onEndpointGone: (endpoint) => {
@@ -124,7 +133,7 @@ export class Runtime {
       shared: deps.shared,
       metrics: new GuestMetrics(this.#metrics),
       ledger: deps.ledger,
-      now: () => Date.now(),
+      now: deps.now ?? (() => Date.now()),
       node: { id: `weir-${process.pid}`, cluster: 'weir' },
       workerId: deps.workerId,
       environment: process.env,
@@ -160,6 +169,8 @@ export class Runtime {
       for (const spec of snapshot.ports) {
         if (this.#ports.has(portKey(spec))) continue;
         const port = new ListeningPort(spec, this.#worker, live);
+        opened.push(port);
+        if (this.#offline) continue;
         await port.listen().catch((error: NodeJS.ErrnoException) => {
           throw new StageError(
             `cannot listen on ${spec.address}:${spec.port}: ${error.code ?? error.message}`,
@@ -167,7 +178,6 @@ export class Runtime {
             null,
           );
         });
-        opened.push(port);
       }
       return { live, opened };
     } catch (error) {
@@ -200,6 +210,22 @@ export class Runtime {
     }
     for (const port of staged.opened) port.open();
     before?.retire(() => this.#forget(before));
+  }
+
+  /** Streams that begin from now on are looked on at; null: by nobody. */
+  observe(observer: StreamObserver | null): void {
+    this.#worker.observer = observer;
+  }
+
+  /**
+   * Serves a connection that came another way than over the network.
+   *
+   * @param key of the port, as `portKey` has it
+   * @param tls what is known of the TLS under it; null: there is none
+   * @returns false where there is no such port, or it has no room
+   */
+  offer(key: string, socket: Socket, tls: TLSSocket | null): boolean {
+    return this.#ports.get(key)?.offer(socket, tls) ?? false;
   }
 
   /** Lets go of a staged snapshot that is not put in force. */

@@ -22,6 +22,7 @@ import type { ListenerSpec, RuleSpec } from './snapshot.ts';
 import { out } from './socket-io.ts';
 import { STREAM_ATTRIBUTES } from './stream-attributes.ts';
 import { StreamFilters, type FilteredStream } from './stream-filters.ts';
+import type { StreamObserver } from './stream-observer.ts';
 import { reportStream } from './stream-report.ts';
 import { Timer } from './timer-wheel.ts';
 import type { StreamContext } from './wasm/context.ts';
@@ -73,6 +74,8 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   details = '';
   bytesReceived = 0;
   bytesSent = 0;
+  /** Null: nobody looks on. */
+  observer: StreamObserver | null = null;
   #state: StateMap | null = null;
 
   readonly #route = new RouteDecision();
@@ -93,6 +96,8 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   #depth = 0;
   #reply: Reply | null = null;
   #filterReply: LocalReply | null = null;
+  /** The filter that decided the reply; null: none did. */
+  #decider: Plugin | null = null;
   #broken = false;
   /** Free, or as good as: late calls find nothing to do. */
   #over = true;
@@ -162,6 +167,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.method = reader.method;
     this.minorVersion = reader.minorVersion;
     this.#expects = reader.expectContinue;
+    this.observer = this.worker.observer;
     this.#up.begin(this.request, reader);
     this.#down.reset(reader.method === MethodId.Head);
     this.#enter();
@@ -242,6 +248,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     // The log shows the request as it came; filters and rewrites come later.
     if (live.logs) this.record.capture(request);
     this.#route.decide(request, connection, live);
+    this.observer?.routed(this);
     if (this.#route.isMisdirected(connection, live)) return this.#makeReply(Replies.misdirected);
     this.#startDeadline();
     const ended = this.#up.framing === Framing.None;
@@ -267,6 +274,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
       return true;
     }
     this.#route.decide(request, connection, live);
+    this.observer?.routed(this);
     const chain = this.#route.chain(connection, live);
     // Policy is decided again too: filters of the new rule that have not run yet, run.
     if (chain === before || !this.#filters.extend(live.chains[chain]!)) return false;
@@ -323,7 +331,10 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   #attempt(avoid: Endpoint | null, fresh: boolean): void {
     if (this.live.timed) this.attemptAt = performance.now();
     this.#up.restart();
-    if (this.#series.start(avoid, fresh)) return;
+    if (this.#series.start(avoid, fresh)) {
+      this.observer?.attempted(this);
+      return;
+    }
     this.flags |= ResponseFlag.NoHealthyUpstream;
     this.#makeReply(Replies.noEndpoint);
   }
@@ -364,12 +375,14 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
 
   filterFailed(direction: Direction, plugin: Plugin): void {
     this.details = `filter_failed{${plugin.spec.filter}}`;
+    this.#decider ??= plugin;
     if (direction === Direction.Response && this.#down.headSent) this.#break();
     else this.#makeReply(Replies.filterFailed);
   }
 
   bodyTooLarge(direction: Direction, plugin: Plugin): void {
     this.details = `filter_body_too_large{${plugin.spec.filter}}`;
+    this.#decider ??= plugin;
     if (direction === Direction.Request) this.#makeReply(Replies.bodyTooLarge);
     else if (this.#down.headSent) this.#break();
     else this.#makeReply(Replies.answerTooLarge);
@@ -383,7 +396,14 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     else this.#down.unpause(AnswerPause.Filter);
   }
 
-  recordFilter(plugin: Plugin, phase: number, startedAt: number): number {
+  recordFilter(plugin: Plugin, phase: number, startedAt: number, action: number): number {
+    this.observer?.called(
+      this,
+      plugin,
+      phase < 3 ? Direction.Request : Direction.Response,
+      phase % 3,
+      action,
+    );
     const slot = this.live.metricsOf(plugin).durations[phase]!;
     const now = performance.now();
     this.worker.metrics.observe(slot, (now - startedAt) / 1000);
@@ -427,6 +447,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
         if (this.#idleMs > 0) this.worker.wheel.arm(this.#deadline, this.#idleMs);
         else this.worker.wheel.disarm(this.#deadline);
       }
+      this.observer?.answered(this);
       if (!this.#filters.beginAnswer(ended)) this.#down.passHead(ended);
     }
     this.#leave();
@@ -577,6 +598,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     if (this.#over) return;
     this.#enter();
     const pass = type === 0 ? this.#filters.request : this.#filters.answer;
+    this.observer?.resumed(this, context.plugin, pass.direction);
     if (!this.isHalted(pass.direction)) pass.resume(context);
     this.#leaveGuest();
   }
@@ -596,6 +618,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     if (this.#down.headSent) this.#break();
     else if (this.#filterReply === null && this.#reply === null) {
       this.#filterReply = reply;
+      this.#decider = context.plugin;
       this.#halt();
     }
     this.#leaveGuest();
@@ -686,6 +709,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     down.begin(Framing.Length, body.length);
     this.#answerHalted = false;
     this.#answerTrailers = null;
+    this.observer?.replied(this, this.#decider);
     const bodiless = body.length === 0 || down.headOnly;
     // One made while an answer was on its way down goes out as it is; others pass the filters that the request met.
     if (replaces) this.#filters.answer.end();
@@ -737,6 +761,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.#series.stop();
     worker.wheel.disarm(this.#deadline);
     reportStream(this);
+    this.observer?.ended(this);
     this.#filters.end();
     const whole = done && !this.#broken;
     const { read } = this.#up;
@@ -762,6 +787,8 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.#requestHalted = this.#answerHalted = false;
     this.#reply = null;
     this.#filterReply = null;
+    this.#decider = null;
+    this.observer = null;
     this.#broken = false;
   }
 }

@@ -1,0 +1,161 @@
+import { portKey, type PortSpec, type Snapshot } from '../runtime/snapshot.ts';
+import type { Rehearsed } from './rehearsal.ts';
+import { explainRoute, type ExplainedMatch, type RouteExplanation } from './route-explanation.ts';
+import type { Edit, FilterStep } from './trace.ts';
+
+/** Everything that decided about one request, in the order in which it did. Plain data, for text and JSON. */
+export interface Explanation {
+  /** `address:port/protocol`. */
+  readonly port: string;
+  /** Null where the head broke a rule of HTTP, so that nothing was routed. */
+  readonly route: RouteExplanation | null;
+  readonly filters: readonly FilterVerdict[];
+  /** One for each attempt. */
+  readonly upstreams: readonly { readonly cluster: string; readonly endpoint: string }[];
+  /** What differs between the head that came and the one that went to the upstream, rule and backend included. */
+  readonly sent: readonly (readonly [name: string, value: string])[];
+  readonly status: number;
+  readonly flags: string;
+  readonly details: string;
+  /** The filter that answered in the upstream's place; empty: weir itself; null: nobody did. */
+  readonly repliedBy: string | null;
+}
+
+/** What one filter of the chain decided. */
+export interface FilterVerdict {
+  /** `namespace/chain#filter`. */
+  readonly filter: string;
+  readonly source: string;
+  readonly decision: FilterStep['decision'] | 'not reached' | 'not asked';
+  readonly request: readonly Edit[];
+  readonly response: readonly Edit[];
+}
+
+export function explain(snapshot: Snapshot, port: PortSpec, { trace, answer }: Rehearsed): Explanation {
+  const stopped = trace.repliedBy !== null && trace.attempts.length === 0;
+  const last = trace.steps.findLast(({ direction }) => direction === 'request')?.filter;
+  let past = false;
+  const filters = trace.chain.map(({ filter, source }): FilterVerdict => {
+    const steps = trace.steps.filter((step) => step.filter === filter);
+    const edits = (way: string) => steps.filter((s) => s.direction === way).flatMap((s) => s.edits);
+    const decision = steps.find((step) => step.decision !== 'continued')?.decision ?? steps[0]?.decision;
+    const verdict: FilterVerdict = {
+      filter,
+      source,
+      decision: decision ?? (stopped && past ? 'not reached' : 'not asked'),
+      request: edits('request'),
+      response: edits('response'),
+    };
+    if (filter === last) past = true;
+    return verdict;
+  });
+  return {
+    port: portKey(port),
+    route: trace.begun ? explainRoute(snapshot, port, trace.head) : null,
+    filters,
+    upstreams: trace.attempts.map(({ cluster, endpoint }) => ({
+      cluster,
+      endpoint: endpointText(snapshot, cluster, endpoint),
+    })),
+    sent: trace.attempts[0]?.head ?? [],
+    status: answer?.status ?? 0,
+    flags: trace.flags,
+    details: trace.details,
+    repliedBy: trace.repliedBy,
+  };
+}
+
+function endpointText(snapshot: Snapshot, name: string, index: number): string {
+  const cluster = snapshot.clusters.find((each) => each.name === name);
+  const endpoint = cluster?.endpoints[index];
+  if (endpoint !== undefined) return `${endpoint.address}:${endpoint.port}`;
+  return cluster?.dns ? `${cluster.dns.name}:${cluster.dns.port}` : '';
+}
+
+const LABEL = 10;
+
+/** The text that `weir explain` prints. */
+export function explanationText(
+  explanation: Explanation,
+  file: (place: string) => string = (p) => p,
+): string {
+  const { route } = explanation;
+  const lines: string[] = [];
+  const put = (label: string, text: string) => lines.push(`${label.padEnd(LABEL)}${text}`.trimEnd());
+  if (route === null) {
+    put('port', explanation.port);
+    put('head', 'refused before it was routed');
+  } else {
+    putRoute(route, explanation, put, file);
+    putFilters(explanation, put, file);
+    putUpstream(explanation, put);
+  }
+  put('answer', answerText(explanation));
+  return `${lines.join('\n')}\n`;
+}
+
+type Put = (label: string, text: string) => void;
+
+function putRoute(
+  route: RouteExplanation,
+  explanation: Explanation,
+  put: Put,
+  file: (p: string) => string,
+): void {
+  if (route.listener === null) put('listener', `none on ${explanation.port} has the hostname`);
+  else put('listener', `${route.listener}   ${hostText(route.listenerHostname)}`);
+  const { winner, nearest } = route;
+  if (winner === null)
+    put('route', `none${route.hostname === null && route.listener !== null ? ' has the hostname' : ''}`);
+  else {
+    const why = winner.conditions.map(({ wanted }) => wanted).join(', ');
+    put('route', `${winner.rule}   ${why}   ${file(winner.source)}`);
+  }
+  if (nearest !== null) put('', `not ${nearest.rule}: ${missText(nearest)}   ${file(nearest.source)}`);
+}
+
+function hostText(hostname: string): string {
+  return hostname === '' ? 'takes any hostname' : `has the hostname ${hostname}`;
+}
+
+/** The first condition that failed. */
+function missText({ conditions }: ExplainedMatch): string {
+  const miss = conditions.find((condition) => !condition.holds);
+  return miss === undefined ? 'another comes first' : `${miss.actual}, it wants ${miss.wanted}`;
+}
+
+function putFilters({ filters }: Explanation, put: Put, file: (p: string) => string): void {
+  if (filters.length === 0) put('filters', 'none');
+  const width = Math.max(...filters.map(({ filter }) => filter.length), 0);
+  for (const [i, { filter, source, decision, request, response }] of filters.entries()) {
+    put(i === 0 ? 'filters' : '', `${filter.padEnd(width)}  ${decision.padEnd(11)}  ${file(source)}`);
+    for (const edit of request) put('', `  request   ${editText(edit)}`);
+    for (const edit of response) put('', `  response  ${editText(edit)}`);
+  }
+}
+
+function editText({ name, before, after }: Edit): string {
+  if (after === null) return `- ${name}: ${before}`;
+  if (before === null) return `+ ${name}: ${after}`;
+  return `~ ${name}: ${before} → ${after}`;
+}
+
+function putUpstream({ upstreams }: Explanation, put: Put): void {
+  if (upstreams.length === 0) put('upstream', 'not reached');
+  for (const [i, { cluster, endpoint }] of upstreams.entries())
+    put(i === 0 ? 'upstream' : '', `${cluster}   ${endpoint}`);
+}
+
+function answerText({ status, flags, details, repliedBy, upstreams }: Explanation): string {
+  if (status === 0) return 'none: the connection was closed';
+  const by =
+    repliedBy === null
+      ? upstreams.length > 0
+        ? 'the upstream'
+        : 'weir'
+      : repliedBy === ''
+        ? 'weir'
+        : repliedBy;
+  const flagText = flags === '-' || flags === '' ? '' : `   flags ${flags}`;
+  return `${status}   by ${by}   ${details}${flagText}`;
+}

@@ -1,0 +1,192 @@
+/** Random requests, through a running weir and through the explanation of the same configuration. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { loadConfiguration } from '../../src/control/load.ts';
+import { explain, type Explanation } from '../../src/rehearsal/explanation.ts';
+import { Rehearsal } from '../../src/rehearsal/rehearsal.ts';
+import { parseUrl, portFor, rehearsedRequest } from '../../src/rehearsal/request.ts';
+import { atEnd } from '../support/cleanup.ts';
+import { Dice } from '../support/dice.ts';
+import { FakeUpstream } from '../support/fake-upstream.ts';
+import { freePort } from '../support/ports.ts';
+import { ROOT, Weir } from '../support/process.ts';
+import { exchange, type Answer } from '../support/raw-client.ts';
+
+/** What both sides say of one request. */
+interface Verdict {
+  readonly status: number;
+  readonly route: string;
+  readonly cluster: string;
+  readonly details: string;
+  readonly flags: string;
+  /** The head at the upstream, a line a field, sorted; empty where it got none. */
+  readonly sent: readonly string[];
+}
+
+type Fields = readonly (readonly [name: string, value: string])[];
+
+interface Sample {
+  readonly method: string;
+  readonly host: string;
+  readonly target: string;
+  readonly headers: Fields;
+}
+
+const HOSTS = [
+  'checkout.example.com',
+  'Checkout.Example.COM',
+  'admin.example.com',
+  'x.example.com',
+  'example.org',
+];
+const SEGMENTS = [
+  'v1',
+  'v1x',
+  'old',
+  'healthz',
+  'beta',
+  'cart',
+  '%76%31',
+  '.',
+  '..',
+  '%2e%2e',
+  '',
+  'a%2Fb',
+  'ü',
+];
+const QUERIES = ['', '?user=12', '?user=x', '?user=1&user=x', '?%75ser=7', '?'];
+const FIELDS: Fields = [
+  ['x-api-key', 'acme-key'],
+  ['x-api-key', 'acme-key'],
+  ['x-api-key', 'other'],
+  ['x-beta', 'yes'],
+  ['x-beta', 'no'],
+  ['x-internal', '1'],
+  ['origin', 'https://app.example.com'],
+  ['origin', 'https://other.example.com'],
+  ['access-control-request-method', 'GET'],
+  ['x-forwarded-for', '6.6.6.6'],
+];
+
+/** @returns how many of the requests ended in which status */
+export async function expectAgreement(requests: number, seed: number): Promise<Map<number, number>> {
+  const upstream = await FakeUpstream.start();
+  const port = await freePort();
+  const text = readFileSync(join(ROOT, 'test/rehearsal/shop.yaml'), 'utf8')
+    .replaceAll('port: 8080', `port: ${port}`)
+    .replaceAll(/address: 10\.0\.0\.\d, port: 9001/g, `address: 127.0.0.1, port: ${upstream.port}`)
+    .replace(
+      'dns: {name: admin.internal, port: 80}',
+      `static: [{address: 127.0.0.1, port: ${upstream.port}}]`,
+    )
+    .replace('requests: 2, per: 1m', 'requests: 1000000, per: 1s');
+  const weir = await Weir.start({ files: { 'shop.yaml': text } });
+  const { snapshot, code } = await loadConfiguration([weir.folder]);
+  const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+  const rehearsal = await Rehearsal.open(snapshot!, code, silent);
+  atEnd(() => rehearsal.close());
+
+  const dice = new Dice(seed);
+  const outcomes: { what: string; explained: Explanation; answer: Answer }[] = [];
+  for (let n = 0; n < requests; n++) {
+    const sample = draw(dice);
+    const headers: Fields = [...sample.headers, ['user-agent', agentOf(n)]];
+    const url = parseUrl(`http://${sample.host}:${port}${sample.target}`)!;
+    const request = rehearsedRequest({ ...sample, url, headers, body: NOTHING, client: '127.0.0.1' });
+    const rehearsed = await rehearsal.send(portFor(snapshot!, url)!, request);
+    outcomes.push({
+      what: `${sample.method} ${sample.host} ${sample.target} ${JSON.stringify(headers)}`,
+      explained: explain(snapshot!, portFor(snapshot!, url)!, rehearsed),
+      answer: await exchange({ port }, request.bytes),
+    });
+  }
+  await weir.stop();
+  const log = logByAgent(weir.stdout);
+  const sent = new Map(upstream.requests.map(({ fields }) => [fieldOf(fields, 'user-agent'), fields]));
+  const statuses = new Map<number, number>();
+  for (const [n, { what, explained, answer }] of outcomes.entries()) {
+    expect(liveVerdict(answer, log.get(agentOf(n)), sent.get(agentOf(n)) ?? []), what).toEqual(
+      verdictOf(explained),
+    );
+    statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+  }
+  return statuses;
+}
+
+function fieldOf(fields: Fields, wanted: string): string | undefined {
+  return fields.find(([name]) => name.toLowerCase() === wanted)?.[1];
+}
+
+/** Tells the lines of the access log apart. */
+function agentOf(n: number): string {
+  return `n${n}`;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function ignore(): void {
+  // Refusals are what is tested.
+}
+
+function draw(dice: Dice): Sample {
+  const segments = Array.from({ length: 1 + dice.below(3) }, () => dice.pick(SEGMENTS));
+  const fields = FIELDS.filter(() => dice.chance(0.25));
+  return {
+    method: dice.pick(['GET', 'GET', 'POST', 'OPTIONS', 'HEAD', 'DELETE']),
+    host: dice.chance(0.7) ? HOSTS[0]! : dice.pick(HOSTS),
+    target: encodeURI(`/${segments.join('/')}`).replaceAll('%25', '%') + dice.pick(QUERIES),
+    headers: fields,
+  };
+}
+
+/** Fields that differ from one connection, or one request, to the next. */
+const VOLATILE = /^(x-request-id|x-forwarded-for|host|:scheme|:method|:path|:authority)$/;
+
+function verdictOf(explained: Explanation): Verdict {
+  return {
+    status: explained.status,
+    route: explained.route?.winner?.rule ?? '',
+    cluster: explained.upstreams.at(-1)?.cluster ?? '',
+    details: explained.route === null ? '' : explained.details,
+    flags: explained.route === null ? '' : explained.flags,
+    sent: lines(explained.sent),
+  };
+}
+
+function lines(fields: Fields): string[] {
+  return fields
+    .filter(([name]) => !VOLATILE.test(name.toLowerCase()))
+    .map(([name, value]) => `${name.toLowerCase()}: ${value}`)
+    .sort();
+}
+
+interface LogLine {
+  readonly user_agent: string;
+  readonly route_name: string | null;
+  readonly upstream_cluster: string | null;
+  readonly response_code_details: string | null;
+  readonly response_flags: string;
+}
+
+function logByAgent(text: string): Map<string, LogLine> {
+  const lines = text.split('\n').filter((line) => line.startsWith('{"start_time"'));
+  return new Map(lines.map((line) => JSON.parse(line) as LogLine).map((line) => [line.user_agent, line]));
+}
+
+/**
+ * @param line of the access log; a head that was refused has none
+ * @param sent the head at the upstream, empty where it got none
+ */
+function liveVerdict(answer: Answer, line: LogLine | undefined, sent: Fields): Verdict {
+  const { status } = answer;
+  if (line === undefined) return { status, route: '', cluster: '', details: '', flags: '', sent: [] };
+  return {
+    status,
+    route: line.route_name ?? '',
+    cluster: line.upstream_cluster ?? '',
+    details: line.response_code_details ?? '',
+    flags: line.response_flags,
+    sent: lines(sent),
+  };
+}
