@@ -4,6 +4,8 @@ import { Command, CommanderError } from 'commander';
 import { registerCheck } from './cli/check.ts';
 import { ExitCode } from './cli/exit-codes.ts';
 import { registerExplain } from './cli/explain.ts';
+import { Failure } from './cli/failure.ts';
+import { registerFilter } from './cli/filter/filter.ts';
 import { registerRun } from './cli/run.ts';
 import { packageRoot } from './package-root.ts';
 
@@ -20,13 +22,25 @@ const program = new Command('weir')
 registerRun(program);
 registerCheck(program);
 registerExplain(program);
-// Verbs inherit nothing of how their parent ends.
-for (const command of program.commands) command.exitOverride();
+registerFilter(program);
+endLikeTheProgram(program);
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof CommanderError)) throw error;
-  // Help and version end well; everything else that commander throws is about the command line.
-  process.exitCode = error.exitCode === 0 ? ExitCode.Ok : ExitCode.Usage;
+  if (error instanceof Failure) {
+    process.stderr.write(`error: ${error.message}\n`);
+    process.exitCode = error.exitCode;
+  } else if (error instanceof CommanderError) {
+    // Help and version end well; everything else that commander throws is about the command line.
+    process.exitCode = error.exitCode === 0 ? ExitCode.Ok : ExitCode.Usage;
+  } else throw error;
+}
+
+/** Verbs inherit nothing of how their parent ends. */
+function endLikeTheProgram(parent: Command): void {
+  for (const command of parent.commands) {
+    command.exitOverride();
+    endLikeTheProgram(command);
+  }
 }

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { packageRoot } from '../../package-root.ts';
+import { Failure } from '../failure.ts';
+
+/** What `@weir/filters-sdk/compile` takes; its own documentation has the details. */
+export interface CompileRequest {
+  readonly entry: string;
+  readonly outFile: string;
+  readonly baseDir?: string;
+  readonly debug?: boolean;
+  readonly sourceMap?: boolean;
+  readonly options?: readonly string[];
+}
+
+export interface CompileResult {
+  readonly ok: boolean;
+  /** What the compiler printed. */
+  readonly messages: string;
+}
+
+/** The filters SDK as it is installed: the compiler comes with it, never with the proxy. */
+export interface Sdk {
+  readonly folder: string;
+  readonly version: string;
+}
+
+/**
+ * Finds the SDK: the one of the author's project first, then one beside weir itself.
+ *
+ * @param from a folder of the project
+ * @throws Failure where there is none
+ */
+export function findSdk(from: string): Sdk {
+  for (const start of [from, packageRoot()]) {
+    const manifest = resolveFrom(start, '@weir/filters-sdk/package.json');
+    if (manifest === null) continue;
+    const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
+    return { folder: dirname(manifest), version };
+  }
+  throw new Failure(
+    `@weir/filters-sdk is not installed in ${from} or above it. It brings the compiler and the test kit:\n` +
+      '  npm install --save-dev @weir/filters-sdk',
+  );
+}
+
+/** The file that `import` of a name would get in a folder, or null. */
+export function resolveFrom(folder: string, specifier: string): string | null {
+  try {
+    return createRequire(join(folder, 'package.json')).resolve(specifier);
+  } catch {
+    return null;
+  }
+}
+
+/** Compiles with the SDK's compiler, which is loaded with the first call. */
+export async function compileWith(sdk: Sdk, request: CompileRequest): Promise<CompileResult> {
+  const { compileFilter } = (await import(pathToFileURL(join(sdk.folder, 'cli/compile.mjs')).href)) as {
+    compileFilter(request: CompileRequest): Promise<CompileResult>;
+  };
+  return compileFilter(request);
+}
