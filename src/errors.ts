@@ -357,6 +357,13 @@ export const ERRORS = {
       'Filters belong to phases: edge, authn, authz, limit, transform, route, upstream, log. An order that goes backwards usually means that a decision is taken before the facts for it are known.',
     fix: 'Reorder the filters, or ignore the warning if the order is meant.',
   },
+  WEIR3012: {
+    title: 'a PolicyTest names something that is not there',
+    source: 'config',
+    explanation:
+      'Rules are named as `HTTPRoute/name#rule`, filters as `FilterChain/name#filter`, Upstreams by their name, all in the namespace of the test; `HTTPRoute/other/name#rule` is one of another namespace. Only what serves requests counts: a rule of a route that no listener takes is not there, nor is a filter that is off. The case fails; traffic is not concerned.',
+    fix: 'Correct the name, or remove the expectation.',
+  },
   WEIR4001: {
     title: 'a module does not compile or breaks the rules of the host',
     source: 'filter',

@@ -7,6 +7,7 @@ import { registerExplain } from './cli/explain.ts';
 import { Failure } from './cli/failure.ts';
 import { registerFilter } from './cli/filter/filter.ts';
 import { registerRun } from './cli/run.ts';
+import { registerTest } from './cli/test.ts';
 import { packageRoot } from './package-root.ts';
 
 const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
@@ -22,6 +23,7 @@ const program = new Command('weir')
 registerRun(program);
 registerCheck(program);
 registerExplain(program);
+registerTest(program);
 registerFilter(program);
 endLikeTheProgram(program);
 

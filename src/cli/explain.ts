@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import { relative } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { formatDiagnostics } from '../control/diagnostic.ts';
 import { loadConfiguration } from '../control/load.ts';
@@ -10,6 +9,7 @@ import { parseUrl, portFor, rehearsedRequest, type RequestUrl } from '../rehears
 import { PLAIN_ANSWER, type UpstreamStep } from '../rehearsal/scripted-upstream.ts';
 import { StageError } from '../runtime/plugin-set.ts';
 import { ExitCode } from './exit-codes.ts';
+import { nearPlace } from './near-place.ts';
 import { stderrLog } from './stderr-log.ts';
 
 interface ExplainFlags {
@@ -100,13 +100,7 @@ async function explainRequest(method: string, url: RequestUrl, flags: ExplainFla
 
 function print(explanation: Explanation, output: ExplainFlags['output']): string {
   if (output === 'json') return `${JSON.stringify(explanation, null, 2)}\n`;
-  return explanationText(explanation, (place) => shorter(place));
-}
-
-/** The place by the way from here, where that is shorter. */
-function shorter(place: string): string {
-  const near = relative(process.cwd(), place);
-  return near.length < place.length ? near : place;
+  return explanationText(explanation, nearPlace);
 }
 
 function parseTarget(text: string): RequestUrl {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../package-root.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { codeOf } from '../runtime/stage-fault.ts';
+import type { Assets } from './assets.ts';
 import { loadAuthorities, loadCertificates } from './certificates.ts';
 import { compileSnapshot } from './compile.ts';
 import { Config } from './config.ts';
@@ -11,6 +12,8 @@ import { FileReader, fileFault, listFiles } from './files.ts';
 import { protocolsOf, type ModuleProtocols } from './module-protocols.ts';
 import { loadBuiltins, loadModules, type Code } from './modules.ts';
 import { parseText } from './parse.ts';
+import type { Phase } from './phase.ts';
+import { checkPolicyTests, type PolicyTest } from './policy-tests.ts';
 
 export interface LoadOptions {
   /** Folder of the filters that ship with weir. Default: `dist/filters` of the package. */
@@ -31,6 +34,13 @@ export interface Loaded {
   readonly files: readonly string[];
 }
 
+/** With what `weir test` reads beside the snapshot. */
+export interface LoadedWithTests extends Loaded {
+  readonly tests: readonly PolicyTest[];
+  /** Phases of filters by the name of their module, as the snapshot has it; those that declare none are left out. */
+  readonly phases: ReadonlyMap<string, Phase>;
+}
+
 /**
  * Reads files, and folders with all `*.yaml` and `*.yml` below them, as one configuration.
  *
@@ -40,7 +50,7 @@ export interface Loaded {
 export async function loadConfiguration(
   paths: readonly string[],
   options: LoadOptions = {},
-): Promise<Loaded> {
+): Promise<LoadedWithTests> {
   const reader = new FileReader();
   const { files, diagnostics } = await listFiles(paths);
   const documents: ConfigDocument[] = [];
@@ -63,7 +73,7 @@ export async function loadDocuments(
   reader: FileReader,
   before: readonly Diagnostic[] = [],
   options: LoadOptions = {},
-): Promise<Loaded> {
+): Promise<LoadedWithTests> {
   const config = new Config(documents);
   const code: Code = new Map();
   const filters = options.filters ?? join(packageRoot(), 'dist', 'filters');
@@ -77,14 +87,33 @@ export async function loadDocuments(
     authorities: await loadAuthorities(config, reader),
   };
   const snapshot = compileSnapshot(config, assets);
+  checkPolicyTests(config, snapshot);
   const diagnostics = sortDiagnostics(unique([...before, ...config.diagnostics]));
   const used = new Set(snapshot.modules.map((module) => module.digest));
   return {
     snapshot: hasErrors(diagnostics) ? null : snapshot,
     code: codeOf(code, used),
+    tests: config.all('PolicyTest'),
+    phases: phasesOf(config, builtins),
     diagnostics,
     files: [...reader.seen],
   };
+}
+
+function phasesOf(config: Config, builtins: Assets['builtins']): Map<string, Phase> {
+  const declared: [string, Phase | null | undefined][] = [
+    ...[...builtins].map(([name, { schema }]): [string, Phase | null | undefined] => [
+      `builtin/${name}`,
+      schema?.phase,
+    ]),
+    ...config
+      .all('Module')
+      .map(({ namespace, name, value }): [string, Phase | null | undefined] => [
+        `${namespace}/${name}`,
+        value.spec.phase,
+      ]),
+  ];
+  return new Map(declared.filter((entry): entry is [string, Phase] => entry[1] != null));
 }
 
 function protocolsByDigest(code: Code): Map<string, ModuleProtocols> {

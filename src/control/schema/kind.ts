@@ -4,6 +4,7 @@ import { filterChain } from './filter-chain.ts';
 import { gateway, gatewayClass, referenceGrant } from './gateway.ts';
 import { httpRoute } from './http-route.ts';
 import { listenerPolicy, telemetry, trafficPolicy } from './policy.ts';
+import { policyTest } from './policy-test.ts';
 import { tcpRoute } from './tcp-route.ts';
 import { tlsRoute } from './tls-route.ts';
 import { trustedKey } from './trusted-key.ts';
@@ -30,6 +31,7 @@ export const KINDS = {
   TrafficPolicy: trafficPolicy,
   ListenerPolicy: listenerPolicy,
   Telemetry: telemetry,
+  PolicyTest: policyTest,
 } as const;
 
 export type KindName = keyof typeof KINDS;
@@ -53,5 +55,4 @@ export const PLANNED_KINDS: Readonly<Record<string, string>> = {
   Consumer: 'policy.weir',
   Plan: 'policy.weir',
   Rollout: 'policy.weir',
-  PolicyTest: 'policy.weir',
 };

@@ -1,0 +1,71 @@
+import type { Snapshot } from '../runtime/snapshot.ts';
+import type { Config, UsableObject } from './config.ts';
+import type { Path } from './document.ts';
+import { listNames, suggest } from './nearest.ts';
+import { SECTION_REFERENCE } from './schema/policy-test.ts';
+
+export type PolicyTest = UsableObject<'PolicyTest'>;
+type Case = PolicyTest['value']['spec']['cases'][number];
+
+/**
+ * `HTTPRoute/name#rule` as the runtime names it.
+ *
+ * @param namespace of whoever refers
+ * @returns `namespace/name#section`; null where the text is no such reference
+ */
+export function qualifiedName(text: string, namespace: string): string | null {
+  const [, other, name, section] = SECTION_REFERENCE.exec(text) ?? [];
+  return name === undefined ? null : `${other ?? namespace}/${name}#${section!}`;
+}
+
+/** Something that a case names. */
+interface Reference {
+  readonly path: Path;
+  readonly kind: 'rule' | 'filter' | 'Upstream in use';
+  readonly name: string;
+}
+
+/** Warns of what PolicyTests name and the configuration does not serve: their cases can only fail. */
+export function checkPolicyTests(config: Config, snapshot: Snapshot): void {
+  const known = {
+    rule: snapshot.rules.map(({ name }) => name),
+    filter: snapshot.plugins.map(({ name }) => name),
+    'Upstream in use': snapshot.clusters.map(({ name }) => name),
+  };
+  for (const test of config.all('PolicyTest')) {
+    const { namespace } = test;
+    const references = test.value.spec.cases.flatMap((each, i) => referencesOf(each, i, namespace));
+    for (const { path, kind, name } of references) {
+      if (known[kind].includes(name)) continue;
+      const near = known[kind].filter((each) => each.startsWith(`${namespace}/`));
+      config.report(test, 'WEIR3012', path, `there is no ${kind} ${name}`, {
+        severity: 'warning',
+        hint: suggest(name, near),
+        notes: [
+          near.length > 0
+            ? `known in namespace ${namespace}: ${listNames(near)}`
+            : `namespace ${namespace} has none`,
+        ],
+      });
+    }
+  }
+}
+
+function referencesOf({ expect, upstreams }: Case, index: number, namespace: string): Reference[] {
+  const at = ['spec', 'cases', index];
+  const references: Reference[] = [];
+  const section = (field: 'rule' | 'decidedBy', kind: Reference['kind']): void => {
+    const name = qualifiedName(expect[field] ?? '', namespace);
+    if (name !== null) references.push({ path: [...at, 'expect', field], kind, name });
+  };
+  const upstream = (path: Path, name: string): void => {
+    references.push({ path, kind: 'Upstream in use', name: `${namespace}/${name}` });
+  };
+  section('rule', 'rule');
+  section('decidedBy', 'filter');
+  if (expect.upstream !== undefined) upstream([...at, 'expect', 'upstream'], expect.upstream);
+  for (const [k, name] of (expect.upstreamOneOf ?? []).entries())
+    upstream([...at, 'expect', 'upstreamOneOf', k], name);
+  for (const name of Object.keys(upstreams)) upstream([...at, 'upstreams', name], name);
+  return references;
+}

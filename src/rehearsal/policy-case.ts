@@ -1,0 +1,125 @@
+import { qualifiedName } from '../control/policy-tests.ts';
+import type { ValueOf } from '../control/schema/kind.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
+import type { Rehearsal, Rehearsed } from './rehearsal.ts';
+import { parseUrl, portFor, rehearsedRequest } from './request.ts';
+import { PLAIN_ANSWER, type UpstreamStep } from './scripted-upstream.ts';
+import type { Fields } from './trace.ts';
+
+type Case = ValueOf<'PolicyTest'>['spec']['cases'][number];
+type Request = Case['request'];
+type Step = NonNullable<Case['upstream']>['script'][number];
+type FieldMap = Request['headers'];
+
+/** What became of one case: nothing in `misses` where all that was expected came. */
+export interface CaseOutcome {
+  readonly misses: readonly string[];
+  /** The requests that were sent, with those before. */
+  readonly rehearsed: readonly Rehearsed[];
+}
+
+/** Runs one case on a rehearsal that has not been used before. @param namespace of the PolicyTest */
+export async function runCase(rehearsal: Rehearsal, namespace: string, spec: Case): Promise<CaseOutcome> {
+  const script = scriptsOf(rehearsal.snapshot, namespace, spec);
+  const rehearsed: Rehearsed[] = [];
+  for (const { request, repeat, after } of [...spec.before, spec]) {
+    rehearsal.advance(after);
+    const { url, client, method, headers, body } = request;
+    const target = parseUrl(url);
+    const port = target === null ? null : portFor(rehearsal.snapshot, target);
+    if (target === null || port === null) return { misses: [`no listener takes ${url}`], rehearsed };
+    const sent = { method, url: target, headers: fieldsOf(headers), body: Buffer.from(body), client };
+    for (let i = 0; i < repeat; i++)
+      rehearsed.push(await rehearsal.send(port, rehearsedRequest(sent), script));
+  }
+  return { misses: missesOf(rehearsed.at(-1)!, namespace, spec.expect), rehearsed };
+}
+
+function scriptsOf(snapshot: Snapshot, namespace: string, spec: Case): Map<string, readonly UpstreamStep[]> {
+  const all = spec.upstream?.script.map(stepOf) ?? [];
+  const scripts = new Map(snapshot.clusters.map(({ name }) => [name, all]));
+  for (const [name, { script }] of Object.entries(spec.upstreams))
+    scripts.set(`${namespace}/${name}`, script.map(stepOf));
+  return scripts;
+}
+
+function stepOf(step: Step): UpstreamStep {
+  if (typeof step === 'number') return { ...PLAIN_ANSWER, status: step };
+  const { status, headers, body, delay: delayMs, reset } = step;
+  return { status, headers: fieldsOf(headers), body, delayMs, reset };
+}
+
+function fieldsOf(map: FieldMap): Fields {
+  return Object.entries(map).flatMap(([name, value]) =>
+    (typeof value === 'string' ? [value] : value).map((each) => [name, each] as const),
+  );
+}
+
+/** What was expected and did not come, a line each. */
+function missesOf(
+  { trace, answer, upstreams }: Rehearsed,
+  namespace: string,
+  expected: Case['expect'],
+): string[] {
+  const misses: string[] = [];
+  const by = decider(trace.repliedBy);
+  const miss = (what: string, wanted: unknown, got: unknown): void => {
+    misses.push(`${what}: expected ${text(wanted)}, got ${text(got)}`);
+  };
+  const same = (what: string, wanted: unknown, got: unknown): void => {
+    if (wanted !== undefined && wanted !== got) miss(what, wanted, got);
+  };
+  const status = answer?.status ?? null;
+  if (expected.status !== undefined && expected.status !== status)
+    misses.push(
+      `status: expected ${expected.status}, got ${status ?? 'no answer'} by ${by} (${trace.details})`,
+    );
+  if (expected.rule !== undefined) {
+    const wanted = expected.rule === null ? null : qualifiedName(expected.rule, namespace);
+    same('rule', wanted, trace.rules.at(-1) || null);
+  }
+  if (expected.decidedBy !== undefined)
+    same('decidedBy', qualifiedName(expected.decidedBy, namespace) ?? expected.decidedBy, by);
+  const attempt = trace.attempts.at(-1);
+  const cluster = attempt?.cluster ?? null;
+  if (expected.upstream !== undefined) same('upstream', `${namespace}/${expected.upstream}`, cluster);
+  if (expected.upstreamOneOf?.every((name) => `${namespace}/${name}` !== cluster) === true)
+    miss('upstream', `one of ${expected.upstreamOneOf.join(', ')}`, cluster);
+  // A field that is not to be there is no field of a request that never came.
+  if (expected.upstreamHeaders !== undefined && attempt === undefined)
+    misses.push(`upstream headers: no upstream was asked, ${by} answered (${trace.details})`);
+  else
+    for (const [name, wanted] of Object.entries(expected.upstreamHeaders ?? {}))
+      same(`upstream header ${name}`, wanted, valueOf(attempt!.head, name));
+  if (expected.upstreamBody !== undefined)
+    same(
+      'upstream body',
+      expected.upstreamBody,
+      upstreams
+        .get(cluster ?? '')
+        ?.at(-1)
+        ?.body.toString() ?? null,
+    );
+  for (const [name, wanted] of Object.entries(expected.headers ?? {}))
+    same(`header ${name}`, wanted, valueOf(answer?.headers ?? [], name));
+  same('body', expected.body, answer?.body.toString() ?? null);
+  same('attempts', expected.attempts, trace.attempts.length);
+  same('details', expected.details, trace.details);
+  return misses;
+}
+
+/** As `decidedBy` names it. */
+function decider(repliedBy: string | null): string {
+  if (repliedBy === null) return 'upstream';
+  return repliedBy === '' ? 'weir' : repliedBy;
+}
+
+function valueOf(fields: Fields, wanted: string): string | null {
+  const values = fields.filter(([name]) => name === wanted.toLowerCase()).map(([, value]) => value);
+  return values.length === 0 ? null : values.join(', ');
+}
+
+function text(value: unknown): string {
+  if (value === undefined || value === null) return 'none';
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}
