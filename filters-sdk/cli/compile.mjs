@@ -1,6 +1,11 @@
 // Compiles a filter: the AssemblyScript compiler with the options that a Proxy-Wasm module needs.
-import { isAbsolute, relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
+import { Problems } from './problems.mjs';
+import Provenance from './provenance.mjs';
 import TrimCallbacks from './transform.mjs';
 
 const ABORT = 'abort=~lib/@weir/filters-sdk/assembly/abort/abort';
@@ -8,37 +13,94 @@ const ABORT = 'abort=~lib/@weir/filters-sdk/assembly/abort/abort';
 /** As `asconfig.base.json` has them. */
 const COMMON = ['--runtime', 'incremental', '--exportStart', '_initialize', '--use', ABORT];
 const RELEASE = ['-O3', '--noAssert'];
-const DEBUG = ['--debug'];
 
 /**
- * @param {object} request
- * @param {string} request.entry the filter's entry file
- * @param {string} request.outFile where the module goes
- * @param {string} [request.baseDir] where packages are looked for; default: the working directory
- * @param {boolean} [request.debug] names, assertions and no optimisation
- * @param {boolean} [request.sourceMap]
- * @param {string[]} [request.options] more options of the compiler
- * @returns {Promise<{ ok: boolean, messages: string }>} what the compiler printed
+ * @param {import('./compile.d.mts').CompileRequest} request
+ * @returns {Promise<import('./compile.d.mts').Compiled>}
  */
 export async function compileFilter(request) {
   const { entry, outFile, baseDir = process.cwd(), debug = false, sourceMap = false, options = [] } = request;
   let messages = '';
   const stream = { write: (text) => ((messages += text), true) };
   const inBase = (file) => (isAbsolute(file) ? relative(baseDir, file) : file);
+  const target = inBase(outFile ?? 'filter.wasm');
+  const problems = new Problems();
+  const outputs = new Map();
+
   const { error } = await asc.main(
     [
       inBase(entry),
       '--outFile',
-      inBase(outFile),
+      target,
       '--baseDir',
       baseDir,
+      ...ownPackages(),
       ...COMMON,
-      ...(debug ? DEBUG : RELEASE),
+      ...(debug ? [] : RELEASE),
+      // Changes no code; a release build loses the names again.
+      '--debug',
       ...(sourceMap ? ['--sourceMap'] : []),
       ...options,
     ],
-    { stdout: stream, stderr: stream, transforms: [TrimCallbacks] },
+    {
+      stdout: stream,
+      stderr: stream,
+      transforms: [TrimCallbacks, Provenance],
+      readFile: (name, base) => problems.read(name, base),
+      writeFile: (name, contents) => void outputs.set(name, contents),
+      reportDiagnostic: (diagnostic) => problems.report(diagnostic),
+    },
   );
-  if (error !== null && messages === '') messages = `${error.message}\n`;
-  return { ok: error === null, messages };
+  const ok = error === null;
+  if (!ok) problems.end(error);
+  if (!ok && messages === '') messages = `${error.message}\n`;
+  const named = ok ? (outputs.get(target) ?? null) : null;
+  const binary = named === null || debug || options.includes('--debug') ? named : withoutNames(named);
+  const map = ok ? (outputs.get(`${target}.map`) ?? null) : null;
+  if (binary !== null && outFile !== undefined) {
+    outputs.delete(target);
+    for (const [name, contents] of [...outputs, [target, binary]])
+      await replace(resolve(baseDir, name), contents);
+  }
+  return { ok, messages, problems: problems.list, binary, named, sourceMap: map };
+}
+
+/** Where this package itself is installed, for a project that does not have it in a `node_modules` of its own. */
+function ownPackages() {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const packages = join(folder, 'node_modules');
+    if (existsSync(join(packages, '@weir/filters-sdk'))) return ['--path', packages];
+    if (dirname(folder) === folder) return [];
+  }
+}
+
+async function replace(file, contents) {
+  const temporary = join(dirname(file), `.${process.pid}-${Date.now()}.tmp`);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(temporary, contents);
+  await rename(temporary, file);
+}
+
+/** Takes out the `name` section. */
+function withoutNames(bytes) {
+  const kept = [bytes.subarray(0, 8)];
+  for (let at = 8; at < bytes.length;) {
+    const size = leb(bytes, at + 1);
+    const end = size.end + size.value;
+    const name = bytes[at] === 0 ? leb(bytes, size.end) : null;
+    const isNames =
+      name !== null && Buffer.from(bytes.subarray(name.end, name.end + name.value)).toString() === 'name';
+    if (!isNames) kept.push(bytes.subarray(at, end));
+    at = end;
+  }
+  return Uint8Array.from(Buffer.concat(kept));
+}
+
+function leb(bytes, at) {
+  let value = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[at++];
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return { value: value >>> 0, end: at };
+  }
 }

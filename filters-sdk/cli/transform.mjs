@@ -56,9 +56,11 @@ export default class TrimCallbacks {
       exported.add(this.binaryen.getExportInfo(module.getExportByIndex(i)).name);
     }
     if (!exported.has(ABI)) {
-      throw new Error(
-        "the entry file does not hand on the callbacks; it needs: export * from '@weir/filters-sdk/assembly/exports';",
-      );
+      const error = new Error('the entry file does not hand on the callbacks of the SDK');
+      error.hint = "add to it: export * from '@weir/filters-sdk/assembly/exports';";
+      // A stack of the compiler tells an author nothing.
+      error.stack = error.message;
+      throw error;
     }
     for (const [method, callback] of Object.entries(CALLBACKS)) {
       if (!this.overridden.has(method) && exported.has(callback)) module.removeExport(callback);

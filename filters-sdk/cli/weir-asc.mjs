@@ -28,6 +28,8 @@ try {
   process.exit(2);
 }
 
-const { ok, messages } = await compileFilter(request);
+const { ok, messages, problems } = await compileFilter(request);
 process.stderr.write(messages);
+for (const hint of new Set(problems.map((problem) => problem.hint)))
+  if (hint !== '') process.stderr.write(`${hint}\n`);
 process.exitCode = ok ? 0 : 1;

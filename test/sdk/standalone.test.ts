@@ -114,7 +114,8 @@ describe('a filter of a user', () => {
     ]);
     expect(bytes.length).toBeLessThan(9 * 1024);
     weirAsc('filter.ts', '-o', 'small.wasm', '--', '--shrinkLevel', '1');
-    expect(bytesOf('small.wasm').length).toBeLessThan(8 * 1024);
+    // A third of a KiB says what it was made from.
+    expect(bytesOf('small.wasm').length).toBeLessThan(8.5 * 1024);
   });
 
   test('builds with the compiler’s own command and the base configuration', () => {

@@ -2,24 +2,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { CompileRequest, Compiled } from '../../../filters-sdk/cli/compile.d.mts';
 import { packageRoot } from '../../package-root.ts';
 import { Failure } from '../failure.ts';
-
-/** What `@weir/filters-sdk/compile` takes; its own documentation has the details. */
-export interface CompileRequest {
-  readonly entry: string;
-  readonly outFile: string;
-  readonly baseDir?: string;
-  readonly debug?: boolean;
-  readonly sourceMap?: boolean;
-  readonly options?: readonly string[];
-}
-
-export interface CompileResult {
-  readonly ok: boolean;
-  /** What the compiler printed. */
-  readonly messages: string;
-}
 
 /** The filters SDK as it is installed: the compiler comes with it, never with the proxy. */
 export interface Sdk {
@@ -56,9 +41,9 @@ export function resolveFrom(folder: string, specifier: string): string | null {
 }
 
 /** Compiles with the SDK's compiler, which is loaded with the first call. */
-export async function compileWith(sdk: Sdk, request: CompileRequest): Promise<CompileResult> {
+export async function compileWith(sdk: Sdk, request: CompileRequest): Promise<Compiled> {
   const { compileFilter } = (await import(pathToFileURL(join(sdk.folder, 'cli/compile.mjs')).href)) as {
-    compileFilter(request: CompileRequest): Promise<CompileResult>;
+    compileFilter(request: CompileRequest): Promise<Compiled>;
   };
   return compileFilter(request);
 }
