@@ -44,11 +44,13 @@ class BenchStream {
   readonly protocol = 'http';
   readonly blocks = [new HeaderBlock(), null, new HeaderBlock(), null];
   consumer: StateValue | undefined = undefined;
+  /** As api-key leaves it, for filters behind it that run alone. */
+  usual: StateValue | undefined = undefined;
 
   reset(): void {
     this.blocks[0]!.copyFrom(request);
     this.blocks[2]!.copyFrom(response);
-    this.consumer = undefined;
+    this.consumer = this.usual;
   }
   headerMap(type: number): HeaderBlock | null {
     return this.blocks[type]!;
@@ -121,6 +123,8 @@ strictEqual(stream.blocks[0]!.get('x-consumer'), 'acme');
 strictEqual(stream.blocks[0]!.get('x-team'), 'payments');
 strictEqual(stream.blocks[2]!.get('server'), undefined);
 strictEqual(stream.blocks[2]!.get('ratelimit-policy'), '"default";q=1000000');
+
+stream.usual = stream.consumer;
 
 bench('laying down both heads', () => stream.reset());
 bench('api-key', () => pass([apiKey]));
