@@ -19,6 +19,7 @@ const HINTS = [
     'the one union is T | null; for others use two fields, or a class for each',
   ],
   [/Not implemented: Iterators/, 'count: for (let i = 0; i < list.length; i++)'],
+  [/^Type argument expected/, 'the type of an argument here is not known: is a name in it misspelt?'],
   [
     /Cannot find name 'fetch'/,
     "import { httpCall } from '@weir/filters-sdk/assembly'; the answer comes in onCallResponse",

@@ -111,6 +111,10 @@ describe('what is wrong with a filter', () => {
       message: 'Not implemented: Closures',
       hint: expect.stringContaining('use a method'),
     });
+    expect(await problemOf("requestHeaders.set('x', value);")).toMatchObject({
+      message: 'Type argument expected.',
+      hint: expect.stringContaining('misspelt'),
+    });
     expect(await problemOf("fetch('/');")).toMatchObject({ hint: expect.stringContaining('httpCall') });
     expect(await problemOf("const x = requestHeaders.get('x'); x.toString();")).toMatchObject({
       message: "Type 'Bytes | null' is not assignable to type 'Bytes'.",
