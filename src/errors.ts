@@ -183,6 +183,13 @@ export const ERRORS = {
       'A chain that connections of a TCP listener pass holds a filter that has callbacks for HTTP alone, or the other way round. It would never run there, and a filter that protects must not be passed by in silence. What a module handles is told by the callbacks that it exports.',
     fix: 'Attach the chain where its protocol is: to a listener by sectionName, or to routes of that kind.',
   },
+  WEIR1220: {
+    title: 'the module cannot be pulled',
+    source: 'config',
+    explanation:
+      'source.oci or source.http names a server that cannot be reached, that lets nobody in with these credentials, that has no such module, or that sends something else than its digest says. What serves goes on serving. A module that was pulled before is used in place of one whose server cannot be reached (WEIR3020), where a Module asks for it in the same way.',
+    fix: 'Do what the message says. `weir filter pull REF -o FILE` tries the same from a terminal; docs/registries.md tells how credentials and authorities are found.',
+  },
   WEIR1301: {
     title: 'certificate or key cannot be used',
     source: 'config',
@@ -325,6 +332,19 @@ export const ERRORS = {
     explanation: '`signedBy` names a TrustedKey that is not declared in the namespace of the Module.',
     fix: 'Declare the TrustedKey, or correct the name.',
   },
+  WEIR2113: {
+    title: 'a Secret is not found',
+    source: 'config',
+    explanation: '`pullSecret` names a Secret that is not declared in the namespace of the Module.',
+    fix: 'Declare it, or correct the name.',
+  },
+  WEIR2114: {
+    title: 'the Secret holds no credentials for a registry',
+    source: 'config',
+    explanation:
+      'A Secret under `pullSecret` has `.dockerconfigjson`, as `docker login` writes it, or `username` and `password`.',
+    fix: 'Add what is missing: kubectl create secret docker-registry NAME --dry-run=client -o yaml writes such a Secret.',
+  },
   WEIR3002: {
     title: 'the object has no effect',
     source: 'config',
@@ -363,6 +383,20 @@ export const ERRORS = {
     explanation:
       'Rules are named as `HTTPRoute/name#rule`, filters as `FilterChain/name#filter`, Upstreams by their name, all in the namespace of the test; `HTTPRoute/other/name#rule` is one of another namespace. Only what serves requests counts: a rule of a route that no listener takes is not there, nor is a filter that is off. The case fails; traffic is not concerned.',
     fix: 'Correct the name, or remove the expectation.',
+  },
+  WEIR3020: {
+    title: 'a module pulled before is used',
+    source: 'config',
+    explanation:
+      'The server could not be asked whether the module has changed, so the one that it gave before is used.',
+    fix: 'Nothing, where the server comes back; it is asked again with the next reload. Name a digest, or pullPolicy: IfNotPresent, where it need not be asked.',
+  },
+  WEIR3021: {
+    title: 'the module was not pulled',
+    source: 'config',
+    explanation:
+      'The configuration was checked without the network, and the module was not pulled before. Everything else was checked.',
+    fix: 'Check without --offline where the server can be reached.',
   },
   WEIR4001: {
     title: 'a module does not compile or breaks the rules of the host',

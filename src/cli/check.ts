@@ -26,12 +26,18 @@ export function registerCheck(program: Command): void {
     .addOption(
       new Option('-o, --output <format>', 'how to print').choices(['text', 'json', 'sarif']).default('text'),
     )
+    .option('--offline', 'use no network: modules of registries and web servers are left out')
     .addHelpText('after', '\nExit status: 0 without errors, 1 with errors, 2 where the command line is wrong')
-    .action(async (paths: readonly string[], flags: { readonly output: CheckFormat }) => {
-      const { text, exitCode } = await check(paths, { ...flags, color: process.stdout.isTTY });
-      process.stdout.write(text);
-      process.exitCode = exitCode;
-    });
+    .action(
+      async (
+        paths: readonly string[],
+        flags: { readonly output: CheckFormat; readonly offline?: boolean },
+      ) => {
+        const { text, exitCode } = await check(paths, { ...flags, color: process.stdout.isTTY });
+        process.stdout.write(text);
+        process.exitCode = exitCode;
+      },
+    );
 }
 
 /** Checks a configuration as `weir run` would, without serving it. */

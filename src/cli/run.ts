@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { isLoopback, parseAdminAddress, type AdminAddress } from '../control/admin-address.ts';
 import { loadConfiguration } from '../control/load.ts';
+import { ModuleCache } from '../control/module-cache.ts';
 import { quickConfiguration } from '../control/quick.ts';
 import { parseDuration } from '../control/schema/scalar.ts';
 import { Supervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
@@ -55,7 +56,7 @@ export function registerRun(program: Command): void {
       'let the admin server listen on an address that is not loopback; needs a token',
       false,
     )
-    .option('--data-dir <dir>', 'keep the last good snapshots here')
+    .option('--data-dir <dir>', 'keep the last good snapshots here, and modules that were pulled')
     .option(
       '--resume',
       'start from the last good snapshot where the configuration is refused or absent',
@@ -86,8 +87,10 @@ export function registerRun(program: Command): void {
 async function run(flags: RunFlags, command: Command): Promise<number> {
   const log = openLog('supervisor', flags.logLevel);
   const { file, to, module: modules, port } = flags;
+  const cache = new ModuleCache(flags.dataDir ?? null);
   const options: SupervisorOptions = {
-    load: () => (to === undefined ? loadConfiguration(file) : quickConfiguration({ to, modules, port })),
+    load: () =>
+      to === undefined ? loadConfiguration(file, { cache }) : quickConfiguration({ to, modules, port }),
     paths: file,
     workers: flags.workers ?? defaultWorkers(),
     admin: flags.admin,

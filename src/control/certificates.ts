@@ -4,6 +4,7 @@ import type { CertificateSpec } from '../runtime/snapshot.ts';
 import type { Config, UsableObject } from './config.ts';
 import type { Path } from './document.ts';
 import { resolveBeside, type FileReader } from './files.ts';
+import { secretValue } from './secrets.ts';
 import type { ConfigObject } from './validate.ts';
 
 /** A certificate with its key as text, and where each of them was written. */
@@ -53,15 +54,6 @@ function referredCertificates(config: Config): Set<string> {
     }
   }
   return wanted;
-}
-
-/** A value of a Secret; stringData wins over data, as in Kubernetes. */
-function secretValue(secret: UsableObject<'Secret'>, key: string): { text: string; path: Path } | null {
-  const { data, stringData } = secret.value;
-  if (Object.hasOwn(stringData, key)) return { text: stringData[key]!, path: ['stringData', key] };
-  if (Object.hasOwn(data, key))
-    return { text: Buffer.from(data[key]!, 'base64').toString('utf8'), path: ['data', key] };
-  return null;
 }
 
 function secretPair(config: Config, secret: UsableObject<'Secret'>): Pair | null {
@@ -160,70 +152,4 @@ function namesOf(leaf: X509Certificate): string[] {
   if (names.length > 0) return names;
   const common = /(?:^|\n)CN=([^\n]+)/.exec(leaf.subject)?.[1];
   return common === undefined ? [] : [common.toLowerCase()];
-}
-
-/** PEM bundles that Upstreams verify with, by `namespace/name`. */
-export async function loadAuthorities(config: Config, reader: FileReader): Promise<Map<string, string>> {
-  const authorities = new Map<string, string>();
-  for (const upstream of config.all('Upstream')) {
-    const ca = upstream.value.spec.tls?.ca;
-    if (ca === undefined) continue;
-    const source =
-      ca.file === undefined
-        ? storedBundle(config, upstream)
-        : await fileBundle(config, upstream, ca.file, reader);
-    if (source === null) continue;
-    const faulty = checkBundle(source.text);
-    if (faulty === null) authorities.set(`${upstream.namespace}/${upstream.name}`, source.text);
-    else config.report(upstream, 'WEIR1301', source.path, faulty);
-  }
-  return authorities;
-}
-
-type Source = { readonly text: string; readonly path: Path } | null;
-
-async function fileBundle(
-  config: Config,
-  upstream: UsableObject<'Upstream'>,
-  path: string,
-  reader: FileReader,
-): Promise<Source> {
-  const file = resolveBeside(upstream.document.file, path);
-  const read = await reader.text(file);
-  const at = ['spec', 'tls', 'ca', 'file'];
-  if (typeof read !== 'string') return { text: read.text, path: at };
-  config.report(upstream, 'WEIR1301', at, `${file} ${read}`);
-  return null;
-}
-
-function storedBundle(config: Config, upstream: UsableObject<'Upstream'>): Source {
-  const ca = upstream.value.spec.tls!.ca!;
-  const kind = ca.secret === undefined ? 'ConfigMap' : 'Secret';
-  const field = ca.secret === undefined ? 'configMap' : 'secret';
-  const { name } = (ca.secret ?? ca.configMap)!;
-  const path = ['spec', 'tls', 'ca', field, 'name'];
-  const found = config.find(kind, upstream.namespace, name);
-  if (found === undefined) {
-    config.reportMissing(upstream, 'WEIR2108', path, 'ca:', { kind, namespace: upstream.namespace, name });
-    return null;
-  }
-  if (found.value === null) return null;
-  const text =
-    kind === 'Secret'
-      ? secretValue(found as UsableObject<'Secret'>, 'ca.crt')?.text
-      : (found as UsableObject<'ConfigMap'>).value.data['ca.crt'];
-  if (text !== undefined) return { text, path };
-  config.report(upstream, 'WEIR2108', path, `${kind} ${upstream.namespace}/${name} has no ca.crt`);
-  return null;
-}
-
-function checkBundle(pem: string): string | null {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) return 'the bundle holds no certificate in PEM form';
-  try {
-    for (const block of blocks) new X509Certificate(block);
-    return null;
-  } catch {
-    return 'the bundle holds something that is not a certificate';
-  }
 }

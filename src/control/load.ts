@@ -3,13 +3,16 @@ import { packageRoot } from '../package-root.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { codeOf } from '../runtime/stage-fault.ts';
 import type { Assets } from './assets.ts';
-import { loadAuthorities, loadCertificates } from './certificates.ts';
+import { loadAuthorities } from './authorities.ts';
+import { loadCertificates } from './certificates.ts';
 import { compileSnapshot } from './compile.ts';
 import { Config } from './config.ts';
 import { formatPlace, hasErrors, sortDiagnostics, type Diagnostic } from './diagnostic.ts';
 import type { ConfigDocument } from './document.ts';
 import { FileReader, fileFault, listFiles } from './files.ts';
 import { protocolsOf, type ModuleProtocols } from './module-protocols.ts';
+import { ModuleCache } from './module-cache.ts';
+import { ModulePuller } from './module-pull.ts';
 import { loadBuiltins, loadModules, type Code } from './modules.ts';
 import { parseText } from './parse.ts';
 import type { Phase } from './phase.ts';
@@ -20,6 +23,10 @@ export interface LoadOptions {
   readonly filters?: string;
   /** Milliseconds since 1970, to warn of certificates outside their period. Default: the clock. */
   readonly now?: number;
+  /** Modules that were pulled before. Default: none were. */
+  readonly cache?: ModuleCache;
+  /** Uses nothing but the cache in place of the network. */
+  readonly offline?: boolean;
 }
 
 /** A configuration that was read, checked and compiled. */
@@ -78,7 +85,8 @@ export async function loadDocuments(
   const code: Code = new Map();
   const filters = options.filters ?? join(packageRoot(), 'dist', 'filters');
   const builtins = await loadBuiltins(filters, reader, code);
-  const modules = await loadModules(config, reader, code);
+  const puller = new ModulePuller(options.cache ?? new ModuleCache(null), options.offline ?? false);
+  const modules = await loadModules(config, reader, code, puller);
   const assets = {
     builtins,
     modules,

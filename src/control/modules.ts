@@ -3,13 +3,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuiltinFilter } from './assets.ts';
 import type { Config } from './config.ts';
-import { resolveBeside, type FileReader } from './files.ts';
+import type { FileReader } from './files.ts';
 import { FilterSchema } from './filter-schema.ts';
+import { MAX_MODULE_BYTES, openOrigin } from './module-origin.ts';
+import type { ModulePuller } from './module-pull.ts';
 import { sourceMapOf } from '../runtime/stage-fault.ts';
 import { misbuiltFile } from '../runtime/wasm/misbuilt.ts';
 import { Signatures } from './signatures.ts';
 
-const MAX_MODULE_BYTES = 8 * 1024 * 1024;
 const WASM_HEADER = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
 
 /** Bytes of modules by their sha256. */
@@ -28,34 +29,38 @@ export async function loadModules(
   config: Config,
   reader: FileReader,
   code: Code,
+  puller: ModulePuller,
 ): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
   const signatures = await Signatures.load(config, reader);
-  for (const module of config.all('Module')) {
-    const { source, sha256 } = module.value.spec;
-    const path = ['spec', 'source', 'file'];
-    const file = resolveBeside(module.document.file, source.file!);
-    const bytes = await reader.bytes(file, MAX_MODULE_BYTES);
-    if (typeof bytes === 'string') {
-      config.report(module, 'WEIR1201', path, `module file ${file} ${bytes}`);
-      continue;
-    }
+  const modules = config.all('Module');
+  // The network is waited for once, not once for each.
+  const origins = await Promise.all(
+    modules.map((module) => openOrigin(config, module, reader, puller, signatures.areAskedFor(module))),
+  );
+  for (const [i, module] of modules.entries()) {
+    const origin = origins[i];
+    if (origin === null || origin === undefined) continue;
+    const { bytes, name } = origin;
+    const { sha256 } = module.value.spec;
     const digest = digestOf(bytes);
     if (sha256 !== undefined && sha256 !== digest) {
-      const message = `sha256 of ${file} is not the one that was pinned`;
-      config.report(module, 'WEIR1202', ['spec', 'sha256'], message, { notes: [`the file has ${digest}`] });
+      const message = `sha256 of ${name} is not the one that was pinned`;
+      config.report(module, 'WEIR1202', ['spec', 'sha256'], message, {
+        notes: [`${origin.file === null ? 'the server' : 'the file'} has ${digest}`],
+      });
       continue;
     }
-    if (!(await signatures.check(module, file, digest))) continue;
+    if (!(await signatures.check(module, origin, digest))) continue;
     if (!bytes.subarray(0, 8).equals(WASM_HEADER)) {
       const found = misbuiltFile(bytes);
-      config.report(module, 'WEIR1203', path, `${file} is not a WebAssembly module`, {
+      config.report(module, 'WEIR1203', origin.path, `${name} is not a WebAssembly module`, {
         notes: found === null ? [] : [found],
       });
       continue;
     }
     code.set(digest, bytes);
-    const map = await loadSourceMap(file, reader);
+    const map = origin.file === null ? null : await loadSourceMap(origin.file, reader);
     if (map !== null) code.set(sourceMapOf(digest), map);
     digests.set(`${module.namespace}/${module.name}`, digest);
   }

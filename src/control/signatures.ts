@@ -1,13 +1,9 @@
-import { createPublicKey, verify, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { Config, UsableObject } from './config.ts';
 import { resolveBeside, type FileReader } from './files.ts';
+import type { ModuleOrigin } from './module-origin.ts';
 import { listNames } from './nearest.ts';
-
-const MAX_FILE_BYTES = 64 * 1024;
-const SIGNATURE_BYTES = 64;
-const KEY_BYTES = 32;
-/** SubjectPublicKeyInfo of Ed25519 up to the key itself (RFC 8410, section 4). */
-const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex');
+import { isSignedBy, parsePublicKey, signatureFile } from './signing.ts';
 
 type Module = UsableObject<'Module'>;
 type Key = UsableObject<'TrustedKey'>;
@@ -34,41 +30,53 @@ export class Signatures {
     return signatures;
   }
 
+  /** The keys that can be used. */
+  get keys(): { readonly object: Key; readonly key: KeyObject }[] {
+    return [...this.#keys].flatMap(([object, key]) => (key === null ? [] : [{ object, key }]));
+  }
+
+  /** Whether the module must be signed. */
+  areAskedFor(module: Module): boolean {
+    return module.value.spec.signedBy !== undefined || this.#enforced(module).length > 0;
+  }
+
   /**
-   * @param file of the module, as it was read
    * @param digest sha256 of its bytes, hex
    * @returns false where a signature that is asked for is not there, which has been reported
    */
-  async check(module: Module, file: string, digest: string): Promise<boolean> {
+  async check(module: Module, origin: ModuleOrigin, digest: string): Promise<boolean> {
     const { signedBy, signature } = module.value.spec;
-    const enforced = this.#config
-      .all('TrustedKey')
-      .filter((key) => key.namespace === module.namespace && key.value.spec.enforced);
+    const enforced = this.#enforced(module);
     const named = signedBy === undefined ? [] : this.#named(module, signedBy);
     if (named === null) return false;
     const groups = [named, enforced].filter((keys) => keys.length > 0);
     if (groups.length === 0) return true;
 
-    const path =
-      signature === undefined ? `${file}.sig` : resolveBeside(module.document.file, signature.file);
-    const found = await this.#readSignatures(path);
-    const where = signedBy === undefined ? ['spec', 'source', 'file'] : ['spec', 'signedBy'];
+    const own = signature === undefined ? null : resolveBeside(module.document.file, signature.file);
+    const path = own ?? origin.signaturePlace;
+    const found = await (own === null ? origin.signatures() : signatureFile(this.#reader, own));
+    const where = signedBy === undefined ? origin.path : ['spec', 'signedBy'];
     if (typeof found === 'string') {
       const keys = listNames([...new Set(groups.flat())].map(({ name }) => name));
       const message = `Module ${module.namespace}/${module.name} (sha256 ${digest}) must be signed by ${keys}: ${path} ${found}`;
       this.#config.report(module, 'WEIR1208', where, message);
       return false;
     }
-    const bytes = Buffer.from(digest, 'hex');
     for (const keys of groups) {
       const usable = keys.flatMap((key) => this.#keys.get(key) ?? []);
-      if (usable.some((key) => found.some((each) => verify(null, bytes, key, each)))) continue;
+      if (usable.some((key) => isSignedBy(key, digest, found))) continue;
       const which = keys.length === 1 ? 'by the key' : 'by any of the keys';
       const message = `Module ${module.namespace}/${module.name}: no signature in ${path} is one ${which} ${listNames(keys.map(({ name }) => name))} over sha256 ${digest}`;
       this.#config.report(module, 'WEIR1209', where, message);
       return false;
     }
     return true;
+  }
+
+  #enforced(module: Module): Key[] {
+    return this.#config
+      .all('TrustedKey')
+      .filter((key) => key.namespace === module.namespace && key.value.spec.enforced);
   }
 
   /** The keys of `signedBy`; null where one is not declared, which is reported. */
@@ -113,50 +121,4 @@ export class Signatures {
     });
     return null;
   }
-
-  /** The signatures of a file, or why there are none. */
-  async #readSignatures(path: string): Promise<Buffer[] | string> {
-    const bytes = await this.#reader.bytes(path, MAX_FILE_BYTES);
-    return typeof bytes === 'string' ? bytes : parseSignatures(bytes);
-  }
-}
-
-/** The key, or what is wrong with the text. */
-export function parsePublicKey(text: string): KeyObject | string {
-  if (/PRIVATE KEY/.test(text)) return 'it is a private key; write the public one (openssl pkey -pubout)';
-  let key: KeyObject;
-  try {
-    if (text.includes('-----BEGIN')) key = createPublicKey(text);
-    else {
-      const raw = decodeBase64(text.trim());
-      if (raw?.length !== KEY_BYTES) return 'it is neither PEM nor base64 of 32 bytes';
-      key = createPublicKey({ key: Buffer.concat([SPKI_HEAD, raw]), format: 'der', type: 'spki' });
-    }
-  } catch {
-    return 'it cannot be read as a public key';
-  }
-  const { asymmetricKeyType: type } = key;
-  return type === 'ed25519' ? key : `it is a key of type ${String(type)}, not ed25519`;
-}
-
-/** Signatures of a file's content, or why it has none. */
-export function parseSignatures(bytes: Buffer): Buffer[] | string {
-  if (bytes.length === SIGNATURE_BYTES) return [bytes];
-  const lines = bytes
-    .toString('latin1')
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-  const signatures = lines.map(decodeBase64);
-  const allRight = signatures.every((each) => each?.length === SIGNATURE_BYTES);
-  return signatures.length > 0 && allRight
-    ? (signatures as Buffer[])
-    : 'is neither one signature of 64 bytes nor lines of base64 with one each';
-}
-
-/** Strict: Node itself skips what is no base64. */
-function decodeBase64(text: string): Buffer | null {
-  return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)
-    ? Buffer.from(text, 'base64')
-    : null;
 }

@@ -15,6 +15,8 @@ export interface ConfigObject<K extends KindName = KindName> {
   readonly document: ConfigDocument;
   /** Validated, with defaults; null where the object is too broken to say anything about it. */
   readonly value: ValueOf<K> | null;
+  /** Whether it has no faults of its own: nothing was left out of its value. */
+  readonly isWhole: boolean;
 }
 
 export interface Validated {
@@ -61,7 +63,8 @@ export function validateDocument(document: ConfigDocument): Validated {
   }
   const { name, namespace } = nameOf(document.value);
   if (name === null) return { object: null, diagnostics };
-  return { object: { kind, namespace, name, document, value }, diagnostics };
+  const isWhole = diagnostics.length === 0;
+  return { object: { kind, namespace, name, document, value, isWhole }, diagnostics };
 }
 
 function nameOf(value: unknown): { name: string | null; namespace: string } {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadConfiguration, type Loaded } from '../../src/control/load.ts';
-import { parsePublicKey, parseSignatures } from '../../src/control/signatures.ts';
+import { parsePublicKey, parseSignatures } from '../../src/control/signing.ts';
 
 const MODULE = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
 const team = generateKeyPairSync('ed25519');

@@ -1,8 +1,18 @@
 import type { Command } from 'commander';
 import { registerBuild } from './build.ts';
+import { registerKeygen } from './keygen.ts';
+import { registerPull } from './pull.ts';
+import { registerPush } from './push.ts';
+import { registerSign } from './sign.ts';
+import { registerVerify } from './verify.ts';
 
 /** `weir filter …`: everything about one filter, from its first line to its release. One file a verb. */
 export function registerFilter(program: Command): void {
   const filter = program.command('filter').description('write, build and ship filters');
   registerBuild(filter);
+  registerKeygen(filter);
+  registerSign(filter);
+  registerVerify(filter);
+  registerPush(filter);
+  registerPull(filter);
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { group, integer, kind, namespaceName, objectName, port, sectionName } from './scalar.ts';
+import { group, integer, kind, namespaceName, objectName, port, refuse, sectionName } from './scalar.ts';
 
 export const GATEWAY_GROUP = 'gateway.networking.k8s.io';
 export const POLICY_GROUP = 'policy.weir';
@@ -56,3 +56,20 @@ export const targetRef = <const K extends readonly [string, ...string[]]>(kinds:
 
 /** A reference inside the namespace, for example to a Secret with a bundle of authorities. */
 export const localRef = () => z.strictObject({ name: objectName() });
+
+/** Authorities to verify a certificate with. */
+export const authorities = (field: string) =>
+  z
+    .strictObject({
+      file: z.string().min(1).optional().describe('PEM bundle, relative to this YAML file.'),
+      secret: localRef().optional().describe('A Secret with ca.crt.'),
+      configMap: localRef().optional().describe('A ConfigMap with ca.crt.'),
+    })
+    .superRefine((ca, ctx) => {
+      const given = [ca.file, ca.secret, ca.configMap].filter((source) => source !== undefined);
+      if (given.length !== 1)
+        refuse(ctx, 'WEIR1046', `${field} needs exactly one of file, secret, configMap`);
+    })
+    .optional()
+    .describe('Authorities to trust. Default: those of the system.');
+export type AuthoritySource = NonNullable<z.output<ReturnType<typeof authorities>>>;

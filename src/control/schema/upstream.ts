@@ -5,7 +5,8 @@ import { suggest } from '../nearest.ts';
 import { PHASES } from '../phase.ts';
 import { object } from './meta.ts';
 import { instances, vm } from './module.ts';
-import { localRef } from './reference.ts';
+import { moduleSource, refuseUnpinned } from './module-source.ts';
+import { authorities } from './reference.ts';
 import {
   address,
   duration,
@@ -55,18 +56,7 @@ const upstreamTls = () =>
     serverName: preciseHostname()
       .optional()
       .describe('The name to ask for and to verify. Default: the name of dns endpoints.'),
-    ca: z
-      .strictObject({
-        file: z.string().min(1).optional().describe('PEM bundle, relative to this YAML file.'),
-        secret: localRef().optional().describe('A Secret with ca.crt.'),
-        configMap: localRef().optional().describe('A ConfigMap with ca.crt.'),
-      })
-      .superRefine((ca, ctx) => {
-        const given = [ca.file, ca.secret, ca.configMap].filter((source) => source !== undefined);
-        if (given.length !== 1) refuse(ctx, 'WEIR1046', 'ca needs exactly one of file, secret, configMap');
-      })
-      .optional()
-      .describe('Authorities to trust. Default: those of the system.'),
+    ca: authorities('ca'),
     insecureSkipVerify: z
       .boolean()
       .default(false)
@@ -140,91 +130,89 @@ const capability = () =>
     );
   });
 
-export const moduleSpec = z.strictObject({
-  source: z
-    .strictObject({
-      file: z.string().min(1).optional().describe('The .wasm file, relative to this YAML file.'),
-      http: notYet('Downloads the module.'),
-      oci: notYet('Pulls the module from a registry.'),
-    })
-    .superRefine((source, ctx) => {
-      if (source.file === undefined) refuse(ctx, 'WEIR1041', 'source needs file');
-    }),
-  sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, { error: 'must be 64 lower-case hex digits' })
-    .optional()
-    .describe('Refuses other bytes than these.'),
-  limits: z
-    .strictObject({
-      memory: size(64 * 1024, 256 * 1024 * 1024)
-        .default(16 * 1024 * 1024)
-        .describe('Linear memory of one instance.'),
-      cpuPerCall: duration(1, 10_000)
-        .default(CALL_MS)
-        .describe('CPU time of one callback. One that takes more is ended like one that traps.'),
-      cpuPerRequest: duration(1, 60_000)
-        .default(REQUEST_MS)
-        .describe(
-          'CPU time of one HTTP request, in all filters up to and with one of this module; each MiB of body that is shown to a filter adds 10 ms.',
-        ),
-      cpuPerStart: duration(1, 60_000)
-        .default(START_MS)
-        .describe(
-          'CPU time of the start of an instance, `proxy_on_vm_start` and `proxy_on_configure` included.',
-        ),
-      callDepth: z
-        .int()
-        .min(16)
-        .max(100_000)
-        .default(CALL_FRAMES)
-        .describe(
-          "Frames of the module's stack. Far above the default the stack of the engine ends first, which is a trap as well.",
-        ),
-      hostCallsPerRequest: notYet('Host calls in one request.'),
-    })
-    .prefault({}),
-  abi: notYet('Pins the ABI version.', 'it is read from the module'),
-  signedBy: z
-    .array(objectName())
-    .min(1)
-    .max(16)
-    .optional()
-    .describe('TrustedKeys of the namespace. One of them must have signed the module, else it is refused.'),
-  signature: z
-    .strictObject({ file: z.string().min(1) })
-    .optional()
-    .describe(
-      'The file with signatures, relative to this YAML file. Default: `source.file` with `.sig` added.',
-    ),
-  phase: z
-    .enum(PHASES)
-    .optional()
-    .describe(
-      'Which phase its filters belong to, for their order. Those of authn and authz never fail open.',
-    ),
-  capabilities: z
-    .array(capability())
-    .max(64)
-    .optional()
-    .describe(
-      'What the module may do, see capabilities.md; `default` stands for what it has without this field: ' +
-        `${DEFAULT_CAPABILITIES.join(', ')}.`,
-    ),
-  instances: instances(),
-  vm: vm(),
-  onTrap: z
-    .strictObject({
-      rollback: z
-        .boolean()
-        .default(true)
-        .describe(
-          'Whether the digest before serves again where filters of the module trap five times in a minute.',
-        ),
-    })
-    .prefault({}),
-  schema: notYet('JSON Schema of the configuration.'),
-});
+export const moduleSpec = z
+  .strictObject({
+    source: moduleSource(),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, { error: 'must be 64 lower-case hex digits' })
+      .optional()
+      .describe(
+        'Refuses other bytes than these. Advised where a tag or a URL may come to stand for others, required where they come over plain http.',
+      ),
+    limits: z
+      .strictObject({
+        memory: size(64 * 1024, 256 * 1024 * 1024)
+          .default(16 * 1024 * 1024)
+          .describe('Linear memory of one instance.'),
+        cpuPerCall: duration(1, 10_000)
+          .default(CALL_MS)
+          .describe('CPU time of one callback. One that takes more is ended like one that traps.'),
+        cpuPerRequest: duration(1, 60_000)
+          .default(REQUEST_MS)
+          .describe(
+            'CPU time of one HTTP request, in all filters up to and with one of this module; each MiB of body that is shown to a filter adds 10 ms.',
+          ),
+        cpuPerStart: duration(1, 60_000)
+          .default(START_MS)
+          .describe(
+            'CPU time of the start of an instance, `proxy_on_vm_start` and `proxy_on_configure` included.',
+          ),
+        callDepth: z
+          .int()
+          .min(16)
+          .max(100_000)
+          .default(CALL_FRAMES)
+          .describe(
+            "Frames of the module's stack. Far above the default the stack of the engine ends first, which is a trap as well.",
+          ),
+        hostCallsPerRequest: notYet('Host calls in one request.'),
+      })
+      .prefault({}),
+    abi: notYet('Pins the ABI version.', 'it is read from the module'),
+    signedBy: z
+      .array(objectName())
+      .min(1)
+      .max(16)
+      .optional()
+      .describe('TrustedKeys of the namespace. One of them must have signed the module, else it is refused.'),
+    signature: z
+      .strictObject({ file: z.string().min(1) })
+      .optional()
+      .describe(
+        'The file with signatures, relative to this YAML file. Default: `source.file` or the URL with `.sig` added; with `source.oci` those that the artifact carries.',
+      ),
+    phase: z
+      .enum(PHASES)
+      .optional()
+      .describe(
+        'Which phase its filters belong to, for their order. Those of authn and authz never fail open.',
+      ),
+    capabilities: z
+      .array(capability())
+      .max(64)
+      .optional()
+      .describe(
+        'What the module may do, see capabilities.md; `default` stands for what it has without this field: ' +
+          `${DEFAULT_CAPABILITIES.join(', ')}.`,
+      ),
+    instances: instances(),
+    vm: vm(),
+    onTrap: z
+      .strictObject({
+        rollback: z
+          .boolean()
+          .default(true)
+          .describe(
+            'Whether the digest before serves again where filters of the module trap five times in a minute.',
+          ),
+      })
+      .prefault({}),
+    schema: notYet('JSON Schema of the configuration.'),
+  })
+  .superRefine(({ source, sha256 }, ctx) => {
+    if (sha256 === undefined) refuseUnpinned(source, ctx);
+  });
 
 export const wasmModule = object(VERSIONS, 'Module', moduleSpec).describe(
   'WebAssembly code for filters, used as `module/<name>`.',
