@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { Problems } from './problems.mjs';
 import Provenance from './provenance.mjs';
+import { withoutSections } from './sections.mjs';
 import TrimCallbacks from './transform.mjs';
 
 const ABORT = 'abort=~lib/@weir/filters-sdk/assembly/abort/abort';
@@ -55,7 +56,8 @@ export async function compileFilter(request) {
   if (!ok) problems.end(error);
   if (!ok && messages === '') messages = `${error.message}\n`;
   const named = ok ? (outputs.get(target) ?? null) : null;
-  const binary = named === null || debug || options.includes('--debug') ? named : withoutNames(named);
+  const binary =
+    named === null || debug || options.includes('--debug') ? named : withoutSections(named, 'name');
   const map = ok ? (outputs.get(`${target}.map`) ?? null) : null;
   if (binary !== null && outFile !== undefined) {
     outputs.delete(target);
@@ -79,28 +81,4 @@ async function replace(file, contents) {
   await mkdir(dirname(file), { recursive: true });
   await writeFile(temporary, contents);
   await rename(temporary, file);
-}
-
-/** Takes out the `name` section. */
-function withoutNames(bytes) {
-  const kept = [bytes.subarray(0, 8)];
-  for (let at = 8; at < bytes.length;) {
-    const size = leb(bytes, at + 1);
-    const end = size.end + size.value;
-    const name = bytes[at] === 0 ? leb(bytes, size.end) : null;
-    const isNames =
-      name !== null && Buffer.from(bytes.subarray(name.end, name.end + name.value)).toString() === 'name';
-    if (!isNames) kept.push(bytes.subarray(at, end));
-    at = end;
-  }
-  return Uint8Array.from(Buffer.concat(kept));
-}
-
-function leb(bytes, at) {
-  let value = 0;
-  for (let shift = 0; ; shift += 7) {
-    const byte = bytes[at++];
-    value |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return { value: value >>> 0, end: at };
-  }
 }

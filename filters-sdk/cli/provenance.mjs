@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { unsigned } from './sections.mjs';
 
 const SDK = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const COMPILER = createRequire(import.meta.url)('assemblyscript/package.json');
@@ -59,13 +60,4 @@ function vector(items, encode) {
 function name(text) {
   const bytes = Buffer.from(text);
   return Buffer.concat([unsigned(bytes.length), bytes]);
-}
-
-/** LEB128. */
-function unsigned(value) {
-  const bytes = [];
-  for (let rest = value; ; rest >>>= 7) {
-    if (rest < 0x80) return Buffer.from([...bytes, rest]);
-    bytes.push((rest & 0x7f) | 0x80);
-  }
 }
