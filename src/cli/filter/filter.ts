@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { registerBuild } from './build.ts';
+import { registerInspect } from './inspect.ts';
 import { registerKeygen } from './keygen.ts';
 import { registerPull } from './pull.ts';
 import { registerPush } from './push.ts';
@@ -10,6 +11,7 @@ import { registerVerify } from './verify.ts';
 export function registerFilter(program: Command): void {
   const filter = program.command('filter').description('write, build and ship filters');
   registerBuild(filter);
+  registerInspect(filter);
   registerKeygen(filter);
   registerSign(filter);
   registerVerify(filter);
