@@ -10,6 +10,7 @@ import { TcpMetrics } from '../../src/runtime/tcp/tcp-metrics.ts';
 import { Fleet } from '../../src/supervisor/fleet.ts';
 import { SharedLedger } from '../../src/supervisor/ledger.ts';
 import { MetricsBoard } from '../../src/supervisor/metrics.ts';
+import { Taps } from '../../src/supervisor/taps.ts';
 import { StatusView } from '../../src/supervisor/status-view.ts';
 import { WorkerProgram, type SteeredRuntime } from '../../src/worker/program.ts';
 import { pluginFamilies } from '../../src/worker/plugin-families.ts';
@@ -80,6 +81,8 @@ async function exposition(): Promise<string> {
     environment: () => ({}),
     log,
     onLedger: () => undefined,
+    onUp: () => undefined,
+    onTapped: () => undefined,
     onExit: () => undefined,
     onTrip: () => undefined,
     onCrashLoop: () => undefined,
@@ -97,6 +100,13 @@ async function exposition(): Promise<string> {
     ledger,
     board: new MetricsBoard(),
     rollout,
+    taps: new Taps({
+      version: '',
+      log,
+      snapshot: () => null,
+      workers: () => [],
+      send: () => undefined,
+    }),
     isDraining: () => false,
     wantsState: true,
     log,

@@ -102,6 +102,7 @@ async function run(flags: RunFlags, command: Command): Promise<number> {
     preDrainMs: flags.preDrain,
     stallLimitMs: flags.stallLimit,
     color: process.stderr.isTTY,
+    version: command.parent?.version() ?? '',
   };
   try {
     return await supervise(new Supervisor(options, log), log);

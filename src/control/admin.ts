@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { chmod, lstat, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isTrustedHost, type AdminAddress } from './admin-address.ts';
+import { readTapRequest, type TapRequest, type TapSink } from './tap-request.ts';
 
 /** What the server answers with; it knows nothing else of weir. */
 export interface AdminSource {
@@ -14,6 +15,10 @@ export interface AdminSource {
   level(): string;
   /** @returns false where there is no such level */
   setLevel(level: string): boolean;
+  /** Why there cannot be such a tap; null where there can. */
+  tapRefusal(request: TapRequest): string | null;
+  /** Resolves when the tap is over. */
+  tap(request: TapRequest, sink: TapSink): Promise<void>;
 }
 
 export interface AdminOptions {
@@ -174,7 +179,36 @@ function pagesOf(source: AdminSource): Map<string, Page> {
       sendText(response, 200, `level: ${source.level()}\n`);
     },
   });
+  pages.set('/tap', {
+    method: 'GET',
+    about: 'records what a filter does with its requests, in JSON Lines: ?filter=NAME&count=10&for=30s',
+    answer: async (query, response) => {
+      const request = readTapRequest(query);
+      if (typeof request === 'string') return sendText(response, 400, `${request}\n`);
+      const refusal = source.tapRefusal(request);
+      if (refusal !== null) return sendText(response, 409, `${refusal}\n`);
+      response.writeHead(200, { 'content-type': 'application/jsonl; charset=utf-8' });
+      if (response.req.method === 'HEAD') return void response.end();
+      response.flushHeaders();
+      await source.tap(request, sinkOf(response));
+      response.end();
+    },
+  });
   return pages;
+}
+
+/** A reader that is slow holds its writer back; one that is gone takes everything. */
+function sinkOf(response: ServerResponse): TapSink {
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  return {
+    signal: gone.signal,
+    write: (lines) =>
+      new Promise((resolve) => {
+        if (response.destroyed) resolve();
+        else response.write(lines, () => resolve());
+      }),
+  };
 }
 
 function bearerIs(request: IncomingMessage, token: string): boolean {

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Snapshot } from '../runtime/snapshot.ts';
-
-const SECRET_NAME = /secret|password|passwd|token|credential|private|^keys?$|apikey|api[-_]key|^hash(es)?$/i;
+import { SECRET_NAME } from '../runtime/wasm/tap/configuration.ts';
 
 /** A snapshot that may be shown: private keys and whatever looks like a secret in filter configurations is replaced. */
 export function redactSnapshot(snapshot: Snapshot): unknown {

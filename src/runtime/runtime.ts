@@ -21,6 +21,7 @@ import { HOST_GROUPS } from './wasm/usage.ts';
 import type { PluginHealth } from './wasm/instance-group.ts';
 import { WasmHost, type Plugin } from './wasm/plugin.ts';
 import type { SharedState } from './wasm/shared.ts';
+import { Tap, type TapSpec } from './wasm/tap/tap.ts';
 import { type Log, WorkerState } from './worker-state.ts';
 
 /** How long the first look-up of names may hold a stage up; what is not known by then is looked up behind it. */
@@ -107,6 +108,8 @@ export class Runtime {
   /** Ports that the snapshot in force no longer has, while connections of theirs go on. */
   readonly #leaving = new Set<ListeningPort>();
   readonly #alive = new Set<LiveSnapshot>();
+  readonly #taps = new Set<Tap>();
+  readonly #workerId: number;
   readonly #offline: boolean;
   readonly #loadCheck: NodeJS.Timeout;
   #live: LiveSnapshot | null = null;
@@ -117,6 +120,7 @@ export class Runtime {
     wheel.start();
     const worker = new WorkerState(wheel, this.#metrics, deps.log);
     this.#worker = worker;
+    this.#workerId = deps.workerId;
     this.#offline = deps.offline ?? false;
     this.#clusters = new ClusterSet({
       resolver: new SystemResolver(),
@@ -209,7 +213,22 @@ export class Runtime {
       this.#leaving.add(port);
     }
     for (const port of staged.opened) port.open();
+    for (const tap of this.#taps) tap.follow(live.plugins);
     before?.retire(() => this.#forget(before));
+  }
+
+  /** Records what filters do with chosen streams, in this snapshot and those that follow. */
+  tap(spec: TapSpec, write: (lines: string) => void): Tap {
+    const tap = new Tap(spec, this.#workerId, (plugin) => this.#plugins.moduleOf(plugin), write);
+    this.#taps.add(tap);
+    tap.follow(this.#live?.plugins ?? []);
+    return tap;
+  }
+
+  /** Resolves when the last line is written. */
+  untap(tap: Tap): Promise<void> {
+    this.#taps.delete(tap);
+    return tap.stop();
   }
 
   /** Streams that begin from now on are looked on at; null: by nobody. */

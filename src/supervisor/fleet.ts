@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import type { Logger } from 'pino';
 import type { FilterTrip } from '../runtime/runtime.ts';
 import type { StageFault } from '../runtime/stage-fault.ts';
-import type { LedgerAsk, WorkerDump } from '../worker/protocol.ts';
+import type { FromWorker, LedgerAsk, WorkerDump } from '../worker/protocol.ts';
 import { Backoff, CrashLoop } from './restart.ts';
 import { WorkerProcess, type Deployable, type WorkerEvents } from './worker-process.ts';
 
@@ -31,6 +31,8 @@ export interface FleetOptions {
   /** Default: 1 s. */
   readonly stallLimitMs?: number;
   onLedger(worker: number, asks: readonly LedgerAsk[]): void;
+  onUp(worker: number): void;
+  onTapped(worker: number, message: Extract<FromWorker, { type: 'tapped' | 'untapped' }>): void;
   onExit(worker: number, lastDump: WorkerDump | null): void;
   /** A filter traps again and again in a worker. */
   onTrip(trip: FilterTrip): void;
@@ -179,6 +181,11 @@ export class Fleet {
     });
   }
 
+  /** Ids of the processes that are up. */
+  get ids(): readonly number[] {
+    return this.processes().flatMap(({ id, isUp }) => (isUp ? [id] : []));
+  }
+
   setLevel(level: string): void {
     for (const worker of this.processes()) worker.send({ type: 'level', level });
   }
@@ -228,6 +235,7 @@ export class Fleet {
     const events: WorkerEvents = {
       up: (worker) => {
         worker.send(this.peers());
+        this.options.onUp(worker.id);
         void this.catchUp(worker);
       },
       ledger: (worker, asks) => this.options.onLedger(worker.id, asks),
@@ -235,6 +243,7 @@ export class Fleet {
         for (const id of workers) this.sendTo(id, { type: 'wake' });
       },
       failing: (worker) => this.detach(slot, worker),
+      tapped: (worker, message) => this.options.onTapped(worker.id, message),
       tripped: (trip) => this.options.onTrip(trip),
       exited: (worker, code, signal) => this.exited(slot, worker, code, signal),
     };

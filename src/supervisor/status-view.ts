@@ -3,11 +3,13 @@ import type { AdminSource } from '../control/admin.ts';
 import { formatDiagnostics } from '../control/diagnostic.ts';
 import { redactSnapshot } from '../control/redact.ts';
 import type { Rollout } from '../control/rollout.ts';
+import type { TapRequest, TapSink } from '../control/tap-request.ts';
 import type { MetricFamily } from '../runtime/metrics.ts';
 import { family } from '../worker/metric-family.ts';
 import type { Fleet } from './fleet.ts';
 import type { SharedLedger } from './ledger.ts';
 import { EXPOSITION_TYPE, type MetricsBoard } from './metrics.ts';
+import type { Taps } from './taps.ts';
 import { clustersText, mergePlugins, moduleStates } from './runtime-view.ts';
 
 /** A worker that is slower than this is shown as it was last. */
@@ -19,6 +21,7 @@ export interface StatusViewDeps {
   readonly ledger: SharedLedger;
   readonly board: MetricsBoard;
   readonly rollout: Rollout;
+  readonly taps: Taps;
   isDraining(): boolean;
   readonly wantsState: boolean;
   readonly log: Logger;
@@ -112,6 +115,14 @@ export class StatusView implements AdminSource {
     this.deps.log.level = level;
     this.deps.fleet.setLevel(level);
     return true;
+  }
+
+  tapRefusal(request: TapRequest): string | null {
+    return this.deps.taps.refusal(request);
+  }
+
+  tap(request: TapRequest, sink: TapSink): Promise<void> {
+    return this.deps.taps.run(request, sink);
   }
 
   private families(): MetricFamily[] {

@@ -14,6 +14,7 @@ import { SharedLedger } from './ledger.ts';
 import { MetricsBoard } from './metrics.ts';
 import { makeSharedFolder } from './shared-folder.ts';
 import { StatusView } from './status-view.ts';
+import { Taps } from './taps.ts';
 
 export interface SupervisorOptions {
   /** Reads the configuration as it is now. */
@@ -34,6 +35,8 @@ export interface SupervisorOptions {
   /** CPU time without a turn of its event loop after which a worker is ended. */
   readonly stallLimitMs: number;
   readonly color: boolean;
+  /** Of weir. */
+  readonly version: string;
 }
 
 /** How starting went. */
@@ -48,6 +51,7 @@ export class Supervisor {
   private readonly log: Log;
   private readonly fleet: Fleet;
   private readonly ledger: SharedLedger;
+  private readonly taps: Taps;
   private readonly board = new MetricsBoard();
   private readonly canary = new Canary(entryOf('canary-thread'));
   private rollout!: Rollout;
@@ -62,6 +66,13 @@ export class Supervisor {
       workers: () => options.workers,
       send: (worker, replies) => this.fleet.sendTo(worker, { type: 'ledger', replies }),
       now: machineNow,
+    });
+    this.taps = new Taps({
+      version: options.version,
+      log: log.logger,
+      snapshot: () => this.rollout.current?.snapshot ?? null,
+      workers: () => this.fleet.ids,
+      send: (worker, message) => this.fleet.sendTo(worker, message),
     });
     // One worker is the whole machine: what it shares stays in its memory.
     const sharedFolder = options.workers > 1 ? makeSharedFolder() : null;
@@ -80,7 +91,10 @@ export class Supervisor {
       log: log.logger,
       stallLimitMs: options.stallLimitMs,
       onLedger: (worker, asks) => this.ledger.receive(worker, asks),
+      onUp: (worker) => this.taps.up(worker),
+      onTapped: (worker, message) => this.taps.receive(worker, message),
       onExit: (worker, lastDump) => {
+        this.taps.gone(worker);
         this.ledger.workerGone(worker);
         this.board.retire(lastDump);
       },
@@ -193,6 +207,7 @@ export class Supervisor {
       ledger: this.ledger,
       board: this.board,
       rollout: this.rollout,
+      taps: this.taps,
       isDraining: () => this.draining,
       wantsState: this.options.dataDir !== null,
       log: this.logger,

@@ -25,6 +25,7 @@ export interface WorkerEvents {
   /** It met a fault that nobody caught; it drains and exits by itself. */
   failing(worker: WorkerProcess): void;
   tripped(trip: FilterTrip): void;
+  tapped(worker: WorkerProcess, message: Extract<FromWorker, { type: 'tapped' | 'untapped' }>): void;
   exited(worker: WorkerProcess, code: number | null, signal: string | null): void;
 }
 
@@ -178,6 +179,10 @@ export class WorkerProcess {
         break;
       case 'ledger':
         this.events.ledger(this, message.asks);
+        break;
+      case 'tapped':
+      case 'untapped':
+        this.events.tapped(this, message);
         break;
       case 'tripped':
         this.events.tripped(message.trip);

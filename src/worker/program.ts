@@ -10,6 +10,7 @@ import { faultOf } from '../runtime/stage-fault.ts';
 import { LeasedLedger } from './ledger.ts';
 import type { Log } from './log.ts';
 import type { Code } from '../runtime/stage-fault.ts';
+import type { Tap, TapSpec } from '../runtime/wasm/tap/tap.ts';
 import { family } from './metric-family.ts';
 import { pluginFamilies } from './plugin-families.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
@@ -29,6 +30,10 @@ export interface SteeredRuntime<Staged> {
   drain(limitMs: number): Promise<void>;
   dump(): MetricFamily[];
   status(): RuntimeStatus;
+  /** @param write takes whole lines */
+  tap(spec: TapSpec, write: (lines: string) => void): Tap;
+  /** Ends a tap: resolves when its last line is written. */
+  untap(tap: Tap): Promise<void>;
 }
 
 export interface WorkerProgramOptions<Staged> {
@@ -63,6 +68,7 @@ export class WorkerProgram<Staged> {
   private sharedFailedAt = -Infinity;
   private readonly staged = new Map<number, Staged>();
   private readonly discarded = new Set<number>();
+  private readonly taps = new Map<number, Tap>();
   private leaving = false;
   private orphan = false;
 
@@ -118,6 +124,15 @@ export class WorkerProgram<Staged> {
         break;
       case 'wake':
         this.shared?.sync();
+        break;
+      case 'tap':
+        this.tap(message.id, message.spec);
+        break;
+      case 'tapTaken':
+        this.taps.get(message.id)?.taken(message.bytes);
+        break;
+      case 'untap':
+        void this.untap(message.id);
         break;
       case 'peers':
         this.shared?.keepOnly(new Set(message.alive), message.upTo);
@@ -186,6 +201,20 @@ export class WorkerProgram<Staged> {
     this.staged.delete(id);
     if (staged === undefined) this.discarded.add(id);
     else this.runtime.discard(staged);
+  }
+
+  private tap(id: number, spec: TapSpec): void {
+    const tap = this.runtime.tap(spec, (lines) =>
+      this.send({ type: 'tapped', id, lines, streams: tap.streams }),
+    );
+    this.taps.set(id, tap);
+  }
+
+  private async untap(id: number): Promise<void> {
+    const tap = this.taps.get(id);
+    if (tap !== undefined) await this.runtime.untap(tap);
+    this.taps.delete(id);
+    this.send({ type: 'untapped', id, streams: tap?.streams ?? 0, dropped: tap?.dropped ?? 0 });
   }
 
   private dump(id: number): void {

@@ -3,6 +3,7 @@ import type { Limit } from '../runtime/limit.ts';
 import type { FilterTrip, RuntimeStatus } from '../runtime/runtime.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Code, StageFault } from '../runtime/stage-fault.ts';
+import type { TapSpec } from '../runtime/wasm/tap/tap.ts';
 
 /**
  * What supervisor and workers say to each other over the channel of `node:cluster`. Messages of
@@ -18,6 +19,10 @@ export type ToWorker =
   | { readonly type: 'ledger'; readonly replies: readonly LedgerReply[] }
   /** Items of shared queues wait for this worker. */
   | { readonly type: 'wake' }
+  | { readonly type: 'tap'; readonly id: number; readonly spec: TapSpec }
+  /** The reader of a tap has taken so much. */
+  | { readonly type: 'tapTaken'; readonly id: number; readonly bytes: number }
+  | { readonly type: 'untap'; readonly id: number }
   /** The worker processes that there are, by their ids; `upTo` is the newest of them. */
   | { readonly type: 'peers'; readonly alive: readonly number[]; readonly upTo: number };
 
@@ -31,6 +36,10 @@ export type FromWorker =
   | { readonly type: 'failing' }
   | { readonly type: 'tripped'; readonly trip: FilterTrip }
   | { readonly type: 'ledger'; readonly asks: readonly LedgerAsk[] }
+  /** Lines of a tap, and the streams that it has begun. */
+  | { readonly type: 'tapped'; readonly id: number; readonly lines: string; readonly streams: number }
+  /** The last of a tap. */
+  | { readonly type: 'untapped'; readonly id: number; readonly streams: number; readonly dropped: number }
   /** Items of shared queues wait for those workers. */
   | { readonly type: 'wake'; readonly workers: readonly number[] };
 

@@ -35,6 +35,11 @@ function source(): Faked {
       level = next;
       return true;
     },
+    tapRefusal: ({ spec }) =>
+      spec.filters.includes('auth') ? null : 'no filter is named so; there are: auth',
+    tap: async ({ spec }, sink) => {
+      await sink.write(`${JSON.stringify({ count: spec.count, path: spec.path })}\n`);
+    },
   };
 }
 

@@ -24,6 +24,8 @@ function start(size: number, stallLimitMs?: number): void {
     log: pino({ level: 'silent' }),
     ...(stallLimitMs === undefined ? {} : { stallLimitMs }),
     onLedger: () => undefined,
+    onUp: () => undefined,
+    onTapped: () => undefined,
     onExit: () => undefined,
     onTrip: () => undefined,
     onCrashLoop: () => crashLoops++,

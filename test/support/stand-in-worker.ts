@@ -67,6 +67,14 @@ class StandIn implements SteeredRuntime<Staged> {
     return [];
   }
 
+  tap(): never {
+    throw new Error('it serves nothing');
+  }
+
+  untap(): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** What was received, and what is staged and not in force, under names that the test reads. */
   status(): RuntimeStatus {
     const plugins = this.#received.map((name) => ({

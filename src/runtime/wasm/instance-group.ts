@@ -7,6 +7,7 @@ import type { CompiledModule } from './module.ts';
 import type { MetricTable } from './plugin-metrics.ts';
 import type { Plugin, WasmHost } from './plugin.ts';
 import { lastWords, type PluginStartError } from './start-error.ts';
+import type { Witness } from './tap/witness.ts';
 import { describe } from './trap/describe.ts';
 import { loadSymbols } from './trap/symbols.ts';
 import { Vm } from './vm.ts';
@@ -30,12 +31,16 @@ export class InstanceGroup {
   readonly environment: readonly Uint8Array[];
   /** Whether `taken` has to be told of streams. */
   readonly isCounting: boolean;
+  /** Whether `left` has to be told of streams. */
+  needsLeft: boolean;
   health: PluginHealth = 'healthy';
 
   readonly #crashes = new CrashLoop();
   readonly #members = new Set<Plugin>();
   readonly #ready: Vm[] = [];
   readonly #leaving = new Set<Vm>();
+  /** Of a tap, which chooses the streams that they get. */
+  readonly #watched = new Set<Vm>();
   /** Plugins whose root contexts are being told of their end. */
   #ending = 0;
   #backoff: NodeJS.Timeout | null = null;
@@ -53,7 +58,7 @@ export class InstanceGroup {
     this.spec = spec;
     this.metrics = metrics;
     this.environment = environment;
-    this.isCounting = spec.recycleAfter > 0;
+    this.isCounting = this.needsLeft = spec.recycleAfter > 0;
   }
 
   /** To be without room is no fault of the guest: it does not count as a trap. */
@@ -62,13 +67,14 @@ export class InstanceGroup {
   }
 
   get instances(): number {
-    return this.#ready.length + this.#leaving.size;
+    return this.#ready.length + this.#leaving.size + this.#watched.size;
   }
 
   get heapBytes(): number {
     let sum = 0;
     for (const vm of this.#ready) sum += vm.heapBytes;
     for (const vm of this.#leaving) sum += vm.heapBytes;
+    for (const vm of this.#watched) sum += vm.heapBytes;
     return sum;
   }
 
@@ -78,8 +84,8 @@ export class InstanceGroup {
    * @throws PluginStartError where the guest refuses, traps or takes too long; nothing is left of it then
    */
   join(plugin: Plugin): void {
-    const vms = [...this.#ready];
-    if (vms.length > 0) {
+    const vms = [...this.#ready, ...this.#watched];
+    if (this.#ready.length > 0) {
       try {
         for (const vm of vms) startRoot(vm, plugin);
       } catch (error) {
@@ -87,7 +93,7 @@ export class InstanceGroup {
         throw error;
       }
       this.#members.add(plugin);
-      for (const vm of vms) if (!vm.dead) plugin.roots.push(vm.rootOf(plugin)!);
+      for (const vm of this.#ready) if (!vm.dead) plugin.roots.push(vm.rootOf(plugin)!);
       return;
     }
     this.#members.add(plugin);
@@ -107,9 +113,12 @@ export class InstanceGroup {
     plugin.roots.length = 0;
     if (this.#members.size === 0) this.#cancel();
     this.#ending++;
-    await Promise.all([...this.#ready, ...this.#leaving].map((vm) => this.#endRoot(vm, plugin)));
+    const vms = [...this.#ready, ...this.#leaving, ...this.#watched];
+    await Promise.all(vms.map((vm) => this.#endRoot(vm, plugin)));
     this.#ending--;
     if (this.#members.size > 0 || this.#ending > 0) return;
+    for (const vm of this.#watched) dropInstance(vm);
+    this.#watched.clear();
     while (this.#ready.length > 0) dropInstance(this.#unready(0));
     this.host.forget(this);
   }
@@ -118,6 +127,33 @@ export class InstanceGroup {
   onDemand(): void {
     if (this.spec.recycleAfter !== 1 || this.#backoff !== null || this.#members.size === 0) return;
     if (this.#mayGrow) this.#start();
+  }
+
+  /**
+   * Starts an instance beside the others whose streams somebody else chooses.
+   *
+   * @param look makes what looks on at it
+   * @throws PluginStartError
+   */
+  watch(look: (vm: Vm) => Witness): Vm {
+    const vm = new Vm(this, this.#first());
+    vm.witness = look(vm);
+    startInstance(vm, [...this.#members]);
+    this.#watched.add(vm);
+    this.needsLeft = true;
+    return vm;
+  }
+
+  /** It gets no more streams, and ends with its last one. */
+  unwatch(vm: Vm): void {
+    if (!this.#watched.delete(vm)) return;
+    this.#leaving.add(vm);
+    this.left(vm);
+  }
+
+  /** The plugins that an instance serves, in the order of their start. */
+  get members(): readonly Plugin[] {
+    return [...this.#members];
   }
 
   /** A stream was given to the instance. */
@@ -141,12 +177,13 @@ export class InstanceGroup {
     vm.trapReason = reason();
     const index = this.#ready.indexOf(vm);
     // One that starts is nobody's yet.
-    if (index < 0 && !this.#leaving.has(vm)) return;
+    if (index < 0 && !this.#leaving.has(vm) && !this.#watched.has(vm)) return;
     const { plugin } = vm;
     plugin.traps++;
     this.#tell(vm, plugin, reason);
     if (index >= 0) this.#unready(index);
     this.#leaving.delete(vm);
+    this.#watched.delete(vm);
     dropInstance(vm);
     // Not from within the stream whose callback it was: that one learns of it by the callback's result.
     queueMicrotask(() => tellStreams(vm));

@@ -95,6 +95,12 @@ export class WasmHost {
   }
 }
 
+/** Takes streams away from the instances that would serve them. */
+export interface StreamChooser {
+  /** @returns the root context that the stream is given to and counted at, or null where it is not chosen */
+  choose(stream: StreamHost): RootContext | null;
+}
+
 /** One configuration of a module at its place in a chain: a root context in each instance of its group. */
 export class Plugin {
   readonly host: WasmHostDeps;
@@ -117,6 +123,8 @@ export class Plugin {
   /** Another digest served in its place before: there is something to go back to where it fails. */
   hasPredecessor = false;
   traps = 0;
+  /** Chooses streams for an instance that is recorded; null: nobody does. */
+  tap: StreamChooser | null = null;
   readonly usage = new PluginUsage();
 
   readonly #log: GuestLog;
@@ -173,7 +181,7 @@ export class Plugin {
 
   /** A context for a stream, or null while no instance is fit to serve: the chain then applies `onError`. */
   createContext(stream: StreamHost): StreamContext | null {
-    const root = this.#take();
+    const root = this.tap?.choose(stream) ?? this.#take();
     if (root === null) return null;
     const context = this.#freeCount === 0 ? new StreamContext(this) : this.#free[--this.#freeCount]!;
     context.begin(root, stream);
@@ -195,7 +203,7 @@ export class Plugin {
     vm.streams--;
     this.#streams--;
     this.#free[this.#freeCount++] = context;
-    if (this.group.isCounting) this.group.left(vm);
+    if (this.group.needsLeft) this.group.left(vm);
     if (this.#streams === 0 && this.#lastStreamGone !== null) this.#lastStreamGone();
   }
 

@@ -11,6 +11,7 @@ import type { InstanceGroup } from './instance-group.ts';
 import type { Plugin } from './plugin.ts';
 import type { RootContext } from './root.ts';
 import type { StreamHost } from './stream-host.ts';
+import type { Witness } from './tap/witness.ts';
 
 /** What the guest is doing, which decides what it may call. */
 export const Stage = {
@@ -113,6 +114,8 @@ export class Vm {
   readonly pendingLimits = new PendingLimits();
   /** Of the guest's work; `meter.used` is the fuel that the last callback took. */
   readonly meter: Meter;
+  /** Set before the start, where somebody looks on. */
+  witness: Witness | null = null;
 
   #lastCall = 0;
   #spare: Effects | null = null;
@@ -149,7 +152,9 @@ export class Vm {
   start(): void {
     const { code, allocator, meter } = this.group.module;
     this.stage = Stage.Start;
-    const { exports } = new WebAssembly.Instance(code, linkImports(this));
+    const { witness } = this;
+    const own = linkImports(this);
+    const { exports } = new WebAssembly.Instance(code, witness === null ? own : witness.imports(own));
     this.#memory = exports.memory as WebAssembly.Memory;
     this.meter.attach(exports, meter);
     const find = (name: string): GuestFunction | null => (exports[name] as GuestFunction | undefined) ?? null;
@@ -164,6 +169,7 @@ export class Vm {
     }
     if (this.#fault !== null) throw this.#fault;
     this.view();
+    if (witness !== null) this.callbacks = witness.callbacks(this.callbacks);
     this.stage = Stage.Idle;
   }
 

@@ -1,0 +1,267 @@
+import type { HeaderBlock } from '../../http/headers.ts';
+import { Status } from '../abi.ts';
+import { StreamContext } from '../context.ts';
+import { isSecretName } from '../secret-fields.ts';
+import type { Callbacks, GuestFunction, Vm } from '../vm.ts';
+import { encodeAttribute } from '../properties.ts';
+import { inputsOf, outputsOf } from './call-codec.ts';
+import type { Pseudonyms } from './pseudonyms.ts';
+import {
+  recordedBytes,
+  type CallbackRecord,
+  type RecordedAnswer,
+  type RecordedBytes,
+  type RecordedCall,
+  type RecordedFields,
+} from './record.ts';
+import { StreamView, type Writer } from './stream-view.ts';
+import type { Witness } from './witness.ts';
+
+type HostCall = (...args: (number | bigint)[]) => number | bigint | undefined;
+type Open = { -readonly [K in keyof CallbackRecord]: CallbackRecord[K] } & { calls: RecordedCall[] };
+
+export interface Redaction {
+  readonly pseudonyms: Pseudonyms;
+  /** Names of further fields, in lower case. */
+  readonly fields: ReadonlySet<string>;
+}
+
+export interface RecorderOptions {
+  readonly instance: string;
+  /** Null: everything is written as it is. */
+  readonly redaction: Redaction | null;
+  readonly now: () => number;
+  readonly write: (record: CallbackRecord) => void;
+}
+
+/** Properties that filters ask for most: written with a stream's first callback, whatever the filter asks for. */
+const PROPERTIES = [
+  'request.id',
+  'request.protocol',
+  'source.address',
+  'source.port',
+  'destination.address',
+  'destination.port',
+  'connection.mtls',
+  'connection.requested_server_name',
+  'xds.route_name',
+  'xds.cluster_name',
+].map((path) => path.replaceAll('.', '\0'));
+const CREDENTIALS = /^(x-)?api-?key$|^x-(auth|access|csrf|xsrf)-token$|^x-amz-security-token$/;
+
+/** Writes down each callback of an instance with all that the guest asked the host meanwhile. */
+export class Recorder implements Witness, Writer {
+  readonly #vm: Vm;
+  readonly #options: RecorderOptions;
+  readonly #views = new Map<number, StreamView>();
+  #open: Open | null = null;
+  #seq = 0;
+  #started = 0;
+  /** A secret went into what was written last. */
+  #touched = false;
+
+  constructor(vm: Vm, options: RecorderOptions) {
+    this.#vm = vm;
+    this.#options = options;
+  }
+
+  imports(own: WebAssembly.Imports): WebAssembly.Imports {
+    // The start function's calls.
+    this.#open = this.#entry('start', 0, []);
+    const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
+    for (const [module, functions] of Object.entries(own)) {
+      imports[module] = {};
+      for (const [name, call] of Object.entries(functions))
+        imports[module][name] = this.#wrap(name, call as HostCall) as WebAssembly.ImportValue;
+    }
+    return imports;
+  }
+
+  callbacks(own: Callbacks): Callbacks {
+    this.#close(0);
+    return Object.fromEntries(
+      Object.entries(own).map(([key, callback]: [string, GuestFunction | null]) => [
+        key,
+        callback === null ? null : this.#watch(nameOf(key), callback),
+      ]),
+    ) as unknown as Callbacks;
+  }
+
+  bytes = (bytes: Uint8Array): RecordedBytes => {
+    if (this.#options.redaction === null) return recordedBytes(bytes);
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+    return recordedBytes(Buffer.from(this.#clean(text), 'latin1'));
+  };
+
+  fields(block: HeaderBlock): RecordedFields {
+    return block.entries().map(([name, value]) => [name, this.#value(name, value)] as const);
+  }
+
+  #value(name: string, value: string): RecordedBytes {
+    const { redaction } = this.#options;
+    if (redaction === null) return recordedBytes(Buffer.from(value, 'latin1'));
+    const bytes = Buffer.from(name, 'latin1');
+    const secret =
+      isSecretName(bytes, 0, bytes.length) || CREDENTIALS.test(name) || redaction.fields.has(name);
+    if (!secret) return this.bytes(Buffer.from(value, 'latin1'));
+    this.#touched = true;
+    return recordedBytes(Buffer.from(redaction.pseudonyms.ofField(name, value), 'latin1'));
+  }
+
+  #clean(text: string): string {
+    const clean = this.#options.redaction!.pseudonyms.in(text);
+    if (clean !== text) this.#touched = true;
+    return clean;
+  }
+
+  #watch(name: string, callback: GuestFunction): GuestFunction {
+    const count = callback.length - 1;
+    return (id, b, c, d, e) => {
+      const entry = this.#begin(name, id, [b ?? 0, c ?? 0, d ?? 0, e ?? 0].slice(0, count));
+      try {
+        const result = callback(id, b, c, d, e);
+        this.#close(result >>> 0);
+        return result;
+      } catch (error) {
+        entry.trap = error instanceof Error ? error.message : String(error);
+        this.#close(null);
+        throw error;
+      }
+    };
+  }
+
+  #entry(callback: string, context: number, args: readonly number[]): Open {
+    this.#started = performance.now();
+    return {
+      type: 'callback',
+      instance: this.#options.instance,
+      seq: this.#seq++,
+      plugin: this.#vm.plugin.spec.name,
+      callback,
+      context,
+      args,
+      at: this.#options.now(),
+      micros: 0,
+      calls: [],
+      result: null,
+    };
+  }
+
+  #begin(name: string, id: number, args: readonly number[]): Open {
+    const entry = this.#entry(name, id, args);
+    this.#touched = false;
+    this.#open = entry;
+    const context = this.#vm.contexts.get(id);
+    if (context instanceof StreamContext) this.#beginStream(entry, context);
+    const { callouts, grpc, callData } = this.#vm.root;
+    if (name === 'proxy_on_http_call_response')
+      entry.answer = this.#answer(callouts.headers, callouts.body, callouts.trailers);
+    else if (name.startsWith('proxy_on_grpc_'))
+      entry.answer = this.#answer(grpc.initialMetadata, grpc.message, grpc.trailingMetadata);
+    else if (name === 'proxy_on_foreign_function' && callData !== null) entry.data = this.bytes(callData);
+    this.#started = performance.now();
+    return entry;
+  }
+
+  #beginStream(entry: Open, context: StreamContext): void {
+    const { stream } = context;
+    let view = this.#views.get(context.id);
+    if (view === undefined) {
+      this.#views.set(context.id, (view = new StreamView(context, this)));
+      if (stream !== null) entry.properties = this.#properties(stream);
+    }
+    const id = stream?.attribute('request\0id');
+    entry.stream = id?.type === 'string' ? Buffer.from(id.value).toString() : '';
+    entry.state = view.state(this.#vm.readOnly);
+  }
+
+  #properties(stream: NonNullable<StreamContext['stream']>): Record<string, RecordedBytes> {
+    const found: Record<string, RecordedBytes> = {};
+    for (const path of PROPERTIES) {
+      const value = stream.attribute(path);
+      const bytes = value === undefined ? null : encodeAttribute(value, this.#vm.plugin.spec.properties);
+      if (bytes !== null) found[path.replaceAll('\0', '.')] = this.bytes(bytes);
+    }
+    return found;
+  }
+
+  #answer(
+    headers: HeaderBlock | null,
+    body: Uint8Array | null,
+    trailers: HeaderBlock | null,
+  ): RecordedAnswer {
+    const { statusCode, statusMessage } = this.#vm.root.callouts;
+    return {
+      headers: headers === null ? [] : this.fields(headers),
+      body: body === null ? '' : this.bytes(body),
+      trailers: trailers === null ? [] : this.fields(trailers),
+      status: statusCode,
+      message: statusMessage,
+    };
+  }
+
+  /** Ends what is open and writes it. */
+  #close(result: number | null): void {
+    const entry = this.#open;
+    this.#open = null;
+    if (entry === null) return;
+    entry.micros = Math.round(1000 * (performance.now() - this.#started));
+    entry.result = result;
+    const after: Record<string, ReturnType<StreamView['changes']>> = {};
+    for (const id of this.#seen(entry)) {
+      const changes = this.#views.get(id)?.changes();
+      if (changes !== undefined && Object.keys(changes).length > 0) after[id] = changes;
+    }
+    if (Object.keys(after).length > 0) entry.after = after;
+    if (this.#touched) entry.redacted = true;
+    if (entry.callback === 'proxy_on_delete') this.#views.delete(entry.context);
+    this.#options.write(entry);
+  }
+
+  /** Contexts whose streams the callback could change. */
+  #seen(entry: Open): Set<number> {
+    const seen = new Set([entry.context]);
+    for (const { call, in: inputs } of entry.calls)
+      if (call === 'proxy_set_effective_context') seen.add(inputs[0] as number);
+    return seen;
+  }
+
+  #wrap(name: string, call: HostCall): HostCall {
+    return (...args) => {
+      const entry = this.#open;
+      // The allocator, called from outside a callback.
+      if (entry === null) return call(...args);
+      const record: RecordedCall & { status: number | null } = {
+        call: name,
+        in: inputsOf(this.#vm, name, args, this.bytes),
+        status: null,
+      };
+      entry.calls.push(record);
+      const result = call(...args);
+      record.status = result === undefined ? 0 : Number(result);
+      const out = record.status === Status.Ok ? outputsOf(this.#vm, name, args, this.bytes) : [];
+      if (out.length > 0) Object.assign(record, { out });
+      if (name === 'proxy_set_effective_context') this.#turned(record);
+      return result;
+    };
+  }
+
+  #turned(record: RecordedCall): void {
+    const { effective } = this.#vm;
+    if (!(effective instanceof StreamContext)) return;
+    const view = this.#views.get(effective.id) ?? new StreamView(effective, this);
+    this.#views.set(effective.id, view);
+    Object.assign(record, { state: view.state(this.#vm.readOnly) });
+  }
+}
+
+/** `proxy_on_request_headers` of `requestHeaders`. */
+function nameOf(key: string): string {
+  const special: Record<string, string> = {
+    grpcInitialMetadata: 'proxy_on_grpc_receive_initial_metadata',
+    grpcTrailingMetadata: 'proxy_on_grpc_receive_trailing_metadata',
+    downstreamClose: 'proxy_on_downstream_connection_close',
+    upstreamClose: 'proxy_on_upstream_connection_close',
+  };
+  return special[key] ?? `proxy_on_${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+}
