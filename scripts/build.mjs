@@ -32,6 +32,24 @@ if (present.length > 0) {
   });
 }
 
+// The test kit of the SDK stands alone: whoever installs the SDK has nothing else of this repository.
+await build({
+  absWorkingDir: root,
+  entryPoints: { testing: 'filters-sdk/testing/kit.ts' },
+  outdir: 'filters-sdk/dist',
+  bundle: true,
+  external: ['../cli/*'],
+  banner: {
+    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+  },
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  sourcemap: true,
+  sourcesContent: false,
+  logLevel: 'warning',
+});
+
 const filters = join(root, 'scripts/build-filters.mjs');
 if (existsSync(filters)) {
   const { status } = spawnSync(process.execPath, [filters], { cwd: root, stdio: 'inherit' });

@@ -47,6 +47,7 @@ function build() {
   const sources = [
     'src',
     'filters-sdk/assembly',
+    'filters-sdk/testing',
     'scripts/build.mjs',
     'scripts/build-filters.mjs',
     'package-lock.json',

@@ -15,15 +15,21 @@ import type { AttributeValue } from './wasm/stream-host.ts';
 /** Milliseconds that turn `performance.now()` into the time since the epoch. */
 const EPOCH_MS = performance.timeOrigin;
 
+/** What attributes tell of a request. */
+type RequestFacts = Pick<
+  Stream,
+  'request' | 'minorVersion' | 'requestSize' | 'bytesReceived' | 'startedAt' | 'endedAt'
+>;
+
 const row = (
   name: string,
   type: AttributeValue['type'],
   note: string,
-  read: AttributeRow<Stream>['read'],
-): AttributeRow<Stream> => ({ path: `request.${name}`, type, from: 'request', note, read });
+  read: AttributeRow<RequestFacts>['read'],
+): AttributeRow<RequestFacts> => ({ path: `request.${name}`, type, from: 'request', note, read });
 
 /** The request as it is now: filters and rewrites change it on its way. */
-export const REQUEST_ROWS: readonly AttributeRow<Stream>[] = [
+export const REQUEST_ROWS: readonly AttributeRow<RequestFacts>[] = [
   row('path', 'string', 'with the query', (s) => fieldValue(s.request, Pseudo.Path)),
   row('url_path', 'string', 'without the query', (s) => text(pathOf(s).split('?', 1)[0]!)),
   row('query', 'string', 'empty where there is none', (s) => {
@@ -55,6 +61,6 @@ export const REQUEST_ROWS: readonly AttributeRow<Stream>[] = [
   ),
 ];
 
-function pathOf(stream: Stream): string {
+function pathOf(stream: Pick<Stream, 'request'>): string {
   return stream.request.valueText(Pseudo.Path);
 }

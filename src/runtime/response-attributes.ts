@@ -4,18 +4,24 @@ import type { AttributePhase, AttributeRow } from './wasm/attribute-table.ts';
 import { fieldBytes, fieldMap, int, joinedField, nanoseconds, text } from './wasm/attribute-values.ts';
 import type { AttributeValue } from './wasm/stream-host.ts';
 
+/** What attributes tell of an answer. */
+type ResponseFacts = Pick<
+  Stream,
+  'headerMap' | 'status' | 'details' | 'flags' | 'bytesSent' | 'answerAt' | 'attemptAt'
+>;
+
 const row = (
   name: string,
   type: AttributeValue['type'],
   note: string,
-  read: AttributeRow<Stream>['read'],
+  read: AttributeRow<ResponseFacts>['read'],
   from: AttributePhase = 'answer',
-): AttributeRow<Stream> => ({ path: `response.${name}`, type, from, note, read });
+): AttributeRow<ResponseFacts> => ({ path: `response.${name}`, type, from, note, read });
 
-const head = (s: Stream): HeaderBlock | null => s.headerMap(2);
-const trailers = (s: Stream): HeaderBlock | null => s.headerMap(3);
+const head = (s: ResponseFacts): HeaderBlock | null => s.headerMap(2);
+const trailers = (s: ResponseFacts): HeaderBlock | null => s.headerMap(3);
 
-export const RESPONSE_ROWS: readonly AttributeRow<Stream>[] = [
+export const RESPONSE_ROWS: readonly AttributeRow<ResponseFacts>[] = [
   row('code', 'int', '', (s) => (s.status === 0 ? undefined : int(s.status))),
   row('code_details', 'string', '`via_upstream`, or the reason for the answer', (s) => {
     const details = s.details || (s.status === 0 ? '' : 'via_upstream');

@@ -43,7 +43,8 @@ export class InstanceGroup {
   readonly #watched = new Set<Vm>();
   /** Plugins whose root contexts are being told of their end. */
   #ending = 0;
-  #backoff: NodeJS.Timeout | null = null;
+  /** Takes back what is to start the next instance. */
+  #backoff: (() => void) | null = null;
   #refill: NodeJS.Immediate | null = null;
 
   constructor(
@@ -212,11 +213,10 @@ export class InstanceGroup {
     // Those that are left go on; while they do, nothing is missing but their number.
     if (this.#ready.length === 0 || tripped) this.health = tripped ? 'tripped' : 'recovering';
     if (this.#members.size === 0 || this.#backoff !== null) return;
-    this.#backoff = setTimeout(() => {
+    this.#backoff = this.host.timers.after(delay, () => {
       this.#backoff = null;
       this.#fill();
-    }, delay);
-    this.#backoff.unref();
+    });
   }
 
   #refillSoon(): void {
@@ -268,7 +268,7 @@ export class InstanceGroup {
   }
 
   #cancel(): void {
-    if (this.#backoff !== null) clearTimeout(this.#backoff);
+    this.#backoff?.();
     if (this.#refill !== null) clearImmediate(this.#refill);
     this.#backoff = this.#refill = null;
   }

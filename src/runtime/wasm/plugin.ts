@@ -15,6 +15,7 @@ import { QueueConsumers } from './queues.ts';
 import type { RootContext } from './root.ts';
 import { spaceOf, type SharedState } from './shared.ts';
 import type { StreamHost } from './stream-host.ts';
+import { PROCESS_TIMERS, type Timers } from './timers.ts';
 import { PluginUsage } from './usage.ts';
 
 export { Wants } from './abi.ts';
@@ -29,6 +30,8 @@ export interface WasmHostDeps {
   readonly ledger: Ledger;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Of ticks and of what follows a trap. Default: the process's. */
+  readonly timers?: Timers;
   readonly node: { readonly id: string; readonly cluster: string };
   readonly workerId: number;
   /** Variables of this process, for those that a Module may pass on. Default: none. */
@@ -47,6 +50,7 @@ export class WasmHost {
   readonly queues: QueueConsumers;
   readonly heap = new Heap();
   readonly logLevel: number;
+  readonly timers: Timers;
   /** Groups that more than one plugin may join, by what has to be equal for it. */
   readonly #shared = new Map<CompiledModule, Map<string, InstanceGroup>>();
 
@@ -54,6 +58,7 @@ export class WasmHost {
     this.deps = deps;
     this.queues = new QueueConsumers(deps.shared);
     this.logLevel = deps.logLevel ?? LogLevel.Info;
+    this.timers = deps.timers ?? PROCESS_TIMERS;
   }
 
   /**

@@ -28,7 +28,7 @@ export class RootContext {
   callData: Uint8Array | null = null;
   /** `proxy_on_done` answered false, `proxy_done` is waited for. */
   #pendingDone: (() => void) | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #stopTicks: (() => void) | null = null;
   #ended: Promise<void> | null = null;
 
   constructor(vm: Vm, plugin: Plugin) {
@@ -63,16 +63,15 @@ export class RootContext {
 
   /** @param periodMs 0 stops the ticks; another period takes the place of the one before */
   setTickPeriod(periodMs: number): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#stopTicks?.();
+    this.#stopTicks = null;
     const { tick } = this.vm.callbacks;
     if (periodMs === 0 || tick === null) return;
     // A longer delay than this would be taken for 1 ms.
-    this.#timer = setInterval(
-      () => this.vm.call(this, tick, 'proxy_on_tick', 0, 0),
+    this.#stopTicks = this.vm.group.host.timers.every(
       Math.min(periodMs, 0x7fff_ffff),
+      () => void this.vm.call(this, tick, 'proxy_on_tick', 0, 0),
     );
-    this.#timer.unref();
   }
 
   /** Delivers the answer of a foreign function; nothing where the context is gone. */
@@ -112,10 +111,9 @@ export class RootContext {
 
   #doneCalled(): Promise<void> {
     return new Promise((resolve) => {
-      const limit = setTimeout(resolve, DONE_MS);
-      limit.unref();
+      const giveUpWaiting = this.vm.group.host.timers.after(DONE_MS, resolve);
       this.#pendingDone = () => {
-        clearTimeout(limit);
+        giveUpWaiting();
         // The guest that says so is still on the stack.
         setImmediate(resolve);
       };
@@ -132,8 +130,8 @@ export class RootContext {
 
   /** No callback comes after this, whatever is still under way. */
   dispose(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#stopTicks?.();
+    this.#stopTicks = null;
     this.callouts.cancel();
     this.grpc.cancel();
     this.vm.group.host.queues.remove(this);
