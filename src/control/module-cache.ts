@@ -19,6 +19,8 @@ type Entry = Omit<CachedModule, 'bytes'>;
 
 /** Modules of more sources than anybody configures at once, and those that they replaced. */
 const MAX_ENTRIES = 128;
+/** Of modules in memory; those used longest ago go, and are pulled again. */
+const MEMORY_BYTES = 64 * 1024 * 1024;
 const ENTRY_NAME = /^[0-9a-f]{64}\.json$/;
 const CODE_NAME = /^([0-9a-f]{64})\.wasm$/;
 
@@ -29,7 +31,7 @@ const CODE_NAME = /^([0-9a-f]{64})\.wasm$/;
  *     DIR/pulled/<sha256>.wasm              its bytes
  *
  * The bytes are compared with their digest whenever they are read, so a damaged file is one that is not there.
- * What cannot be written is kept in memory alone.
+ * Without a folder, and where it cannot be written to, they are kept in memory.
  */
 export class ModuleCache {
   readonly #folder: string | null;
@@ -42,24 +44,24 @@ export class ModuleCache {
 
   async get(key: string): Promise<CachedModule | null> {
     const known = this.#memory.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#remember(key, known);
+      return known;
+    }
     if (this.#folder === null) return null;
     try {
       const entry = JSON.parse(await readFile(join(this.#folder, `${nameOf(key)}.json`), 'utf8')) as Entry;
       if (!/^[0-9a-f]{64}$/.test(entry.sha256)) return null;
       const bytes = await readFile(join(this.#folder, `${entry.sha256}.wasm`));
-      if (sha256Of(bytes) !== entry.sha256) return null;
-      const module = { ...entry, bytes };
-      this.#memory.set(key, module);
-      return module;
+      return sha256Of(bytes) === entry.sha256 ? { ...entry, bytes } : null;
     } catch {
       return null;
     }
   }
 
   async put(key: string, module: CachedModule): Promise<void> {
-    this.#memory.set(key, module);
-    if (this.#folder === null) return;
+    this.#memory.delete(key);
+    if (this.#folder === null) return this.#remember(key, module);
     const { bytes, ...entry } = module;
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
@@ -67,7 +69,18 @@ export class ModuleCache {
       await this.#write(`${nameOf(key)}.json`, JSON.stringify(entry satisfies Entry));
       await this.#prune();
     } catch {
-      // It serves from memory, and is pulled again by the next process.
+      this.#remember(key, module);
+    }
+  }
+
+  /** As the one used last. */
+  #remember(key: string, module: CachedModule): void {
+    this.#memory.delete(key);
+    this.#memory.set(key, module);
+    let bytes = 0;
+    for (const [each, kept] of [...this.#memory].reverse()) {
+      bytes += kept.bytes.length;
+      if (bytes > MEMORY_BYTES) this.#memory.delete(each);
     }
   }
 

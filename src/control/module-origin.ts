@@ -25,6 +25,8 @@ export interface ModuleOrigin {
   readonly signaturePlace: string;
   /** The signatures, or why there are none. */
   signatures(): Promise<Buffer[] | string>;
+  /** The bytes are right: they can be used again where the network cannot. */
+  keep(): Promise<void>;
 }
 
 /** @returns null where there are no bytes, which is reported */
@@ -62,6 +64,7 @@ async function fileOrigin(
     file,
     signaturePlace,
     signatures: () => signatureFile(reader, signaturePlace),
+    keep: () => Promise.resolve(),
   };
 }
 
@@ -119,6 +122,7 @@ async function pulledOrigin(
     const message = `${name} cannot be asked for again, so the one of ${since} (sha256 ${pulled.module.sha256}) is used: ${pulled.stale}`;
     config.report(module, 'WEIR3020', at, message, { severity: 'warning' });
   }
+  const { keep } = pulled;
   const { bytes, signatures } = pulled.module;
   return {
     bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
@@ -132,6 +136,7 @@ async function pulledOrigin(
           ? 'has none'
           : parseSignatures(Buffer.from(signatures.join('\n'))),
       ),
+    keep,
   };
 }
 

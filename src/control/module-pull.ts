@@ -28,13 +28,16 @@ export interface PullRequest {
       };
 }
 
-/** A module that is there; `stale` says why it was not asked for again, where that was tried. */
 export interface Pulled {
   readonly module: CachedModule;
+  /** Why it was not asked for again, where that was tried. */
   readonly stale: string | null;
+  /** Puts it in the place of the one before, once it is known to be right: one that is refused is asked for again. */
+  keep(): Promise<void>;
 }
 
 const SIGNATURE_BYTES = 64 * 1024;
+const NOTHING = (): Promise<void> => Promise.resolve();
 
 /** Where something is found that has changed since, or nothing is. */
 interface Remote {
@@ -71,15 +74,15 @@ export class ModulePuller {
       (!request.signed || (before.signatures?.length ?? 0) > 0);
     const isPinned = remote.isFixed || (request.sha256 !== undefined && policy !== 'Always');
     if (fits && (isPinned || policy === 'IfNotPresent' || this.#offline))
-      return { module: before, stale: null };
+      return { module: before, stale: null, keep: NOTHING };
     if (this.#offline) return null;
     try {
       const module = await remote.pull(fits ? before : null);
-      if (module !== before) await this.#cache.put(remote.key, module);
-      return { module, stale: null };
+      const keep = module === before ? NOTHING : () => this.#cache.put(remote.key, module);
+      return { module, stale: null, keep };
     } catch (error) {
       if (fits && error instanceof TransferError && error.fault === 'unreachable')
-        return { module: before, stale: error.message };
+        return { module: before, stale: error.message, keep: NOTHING };
       throw error;
     }
   }

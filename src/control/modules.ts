@@ -59,6 +59,7 @@ export async function loadModules(
       });
       continue;
     }
+    await origin.keep();
     code.set(digest, bytes);
     const map = origin.file === null ? null : await loadSourceMap(origin.file, reader);
     if (map !== null) code.set(sourceMapOf(digest), map);

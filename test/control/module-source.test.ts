@@ -176,6 +176,8 @@ describe('source.oci', () => {
     await push(server.host, 'signed', moduleOf('a'), [signatureOf(moduleOf('b'))]);
     const other = await load(oci('signed'), '  signedBy: [team]\n', {}, TEAM);
     expect(told(other)).toEqual(['WEIR1209:6']);
+    // One that was refused is not kept for the next time.
+    expect(told(await signed())).toEqual(['WEIR1209:6']);
     await push(server.host, 'signed', moduleOf('a'), [signatureOf(moduleOf('a'))]);
     expect(told(await signed())).toEqual([]);
   });
