@@ -40,6 +40,7 @@ export default tseslint.config(
       'dist/',
       'coverage/',
       'src/filters/',
+      'src/dev-filters/',
       'filters-sdk/assembly/',
       'filters-sdk/templates/',
       'examples/**/filters/',
@@ -97,6 +98,18 @@ export default tseslint.config(
         clearInterval: 'readonly',
         performance: 'readonly',
         fetch: 'readonly',
+      },
+    },
+  },
+  {
+    files: ['src/cli/dev/page/*.js'],
+    languageOptions: {
+      globals: {
+        document: 'readonly',
+        EventSource: 'readonly',
+        HTMLElement: 'readonly',
+        customElements: 'readonly',
+        addEventListener: 'readonly',
       },
     },
   },

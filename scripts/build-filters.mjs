@@ -1,6 +1,7 @@
 // Compiles the filters that ship with weir: src/filters/<name>/index.ts to dist/filters/<name>.wasm, and
-// copies the schema of its configuration beside it. A filter is compiled only where its sources, the SDK or
-// the compiler changed since. Names given as arguments restrict it to those.
+// copies the schema of its configuration beside it; and the one that weir dev puts before others, to dist/dev. A
+// filter is compiled only where its sources, the SDK or the compiler changed since. Names given as arguments
+// restrict it to those.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,20 +10,20 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const sources = join(root, 'src/filters');
-const target = join(root, 'dist/filters');
 const wanted = process.argv.slice(2);
 
-const names = readdirSync(sources, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && existsSync(join(sources, entry.name, 'index.ts')))
-  .map((entry) => entry.name);
+/** By name: the folder of its sources, and that of its module. */
+const filters = new Map([
+  ...filtersIn('src/filters', 'dist/filters'),
+  ...filtersIn('src/dev-filters', 'dist/dev'),
+]);
+const names = [...filters.keys()];
 const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
   console.error(`no such filter: ${unknown.join(', ')}; known: ${names.join(', ')}`);
   process.exit(2);
 }
 
-mkdirSync(target, { recursive: true });
 const common = [
   ...filesOf(join(root, 'filters-sdk/assembly')),
   ...filesOf(join(root, 'filters-sdk/cli')),
@@ -35,8 +36,9 @@ for (const name of wanted.length > 0 ? wanted : names) {
 process.exit(failed ? 1 : 0);
 
 async function build(name) {
-  const folder = join(sources, name);
-  const schema = JSON.parse(readFileSync(join(folder, 'schema.json'), 'utf8'));
+  const { folder, target } = filters.get(name);
+  mkdirSync(target, { recursive: true });
+  const schema = read(join(folder, 'schema.json'));
   const module = join(target, `${name}.wasm`);
   const stamp = join(target, `.${name}.json`);
   const inputs = hash([...filesOf(folder).filter((file) => file.endsWith('.ts')), ...common]);
@@ -59,8 +61,14 @@ async function build(name) {
     console.log(`${relative(root, module)} ${(size / 1024).toFixed(1)} KiB`);
   }
   const copy = join(target, `${name}.schema.json`);
-  if (!isDeepStrictEqual(read(copy), schema)) replace(copy, schema);
+  if (schema !== null && !isDeepStrictEqual(read(copy), schema)) replace(copy, schema);
   return true;
+}
+
+function filtersIn(sources, target) {
+  return readdirSync(join(root, sources), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(entry.parentPath, entry.name, 'index.ts')))
+    .map(({ parentPath, name }) => [name, { folder: join(parentPath, name), target: join(root, target) }]);
 }
 
 /** Written whole or not at all: others may build at the same time. */

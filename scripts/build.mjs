@@ -1,7 +1,7 @@
 // Builds what runs: bundles of the program and its workers (dependencies stay outside, in node_modules),
 // then the filters that ship with weir. Nothing here is needed to run the tests of single modules.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -13,6 +13,7 @@ const entries = {
   main: 'src/main.ts',
   worker: 'src/worker/main.ts',
   'canary-thread': 'src/control/canary-thread.ts',
+  'compile-thread': 'src/cli/dev/compile-thread.ts',
 };
 
 const present = Object.entries(entries).filter(([, file]) => existsSync(join(root, file)));
@@ -49,6 +50,9 @@ await build({
   sourcesContent: false,
   logLevel: 'warning',
 });
+
+// The page of weir dev is served as it is written.
+cpSync(join(root, 'src/cli/dev/page'), join(root, 'dist/dev'), { recursive: true });
 
 const filters = join(root, 'scripts/build-filters.mjs');
 if (existsSync(filters)) {

@@ -1,23 +1,12 @@
-// The demo behind `npm start`: two upstreams, a weir in front of them with the policies of examples/demo, and a
-// filter that is compiled again whenever its source changes. Ctrl-C ends all of it.
+// The demo behind `npm start`: two upstreams, and `weir dev` in front of them with the policies and the filter of
+// examples/demo. Ctrl-C ends all of it.
 //
 // Ports: WEIR_DEMO_PORT (8080), WEIR_DEMO_ADMIN_PORT (9901), WEIR_DEMO_UPSTREAM_PORTS (9101,9102). With others
 // than these, a copy of examples/demo with them is made and served, in WEIR_DEMO_DIR (.weir/demo).
 import { spawn } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  watch,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join, relative } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -35,8 +24,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => v
 
 const folder = demoFolder();
 await Promise.all(['blue', 'green'].map((name, i) => startUpstream(name, ports.upstreams[i])));
-if (!(await compileFilters())) await end(1);
-watchFilters();
 weir = startWeir();
 await ready();
 tell();
@@ -78,79 +65,17 @@ function startUpstream(name, port) {
   });
 }
 
-/** filters/*.ts → build/*.wasm. False where a module is missing afterwards. */
-async function compileFilters() {
-  const sources = readdirSync(join(folder, 'filters')).filter((name) => name.endsWith('.ts'));
-  mkdirSync(join(folder, 'build'), { recursive: true });
-  let complete = true;
-  for (const source of sources) complete = (await compile(source.slice(0, -'.ts'.length))) && complete;
-  return complete;
-}
-
-/** In a process of its own: the compiler would keep the upstreams above from answering. */
-async function compile(name) {
-  const source = join(folder, 'filters', `${name}.ts`);
-  const target = join(folder, 'build', `${name}.wasm`);
-  const beside = join(folder, 'build', `.${name}.wasm`);
-  const compiler = join(root, 'filters-sdk/cli/weir-asc.mjs');
-  const child = spawn(process.execPath, [compiler, source, '-o', beside], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let messages = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (messages += data));
-  const code = await new Promise((resolve) => child.once('close', resolve));
-  if (code !== 0) {
-    say(`${relative(process.cwd(), source)} does not compile; the module in force stays\n${messages}`);
-    return existsSync(target);
-  }
-  // In one step, so that weir never reads half a module.
-  renameSync(beside, target);
-  return true;
-}
-
-function watchFilters() {
-  let timer;
-  const watcher = watch(join(folder, 'filters'), (_event, name) => {
-    if (!name?.endsWith('.ts')) return;
-    // Editors write in several steps.
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      say(`compiling ${name}`);
-      void compileFilters();
-    }, 100);
-  });
-  closing.push(() => {
-    clearTimeout(timer);
-    watcher.close();
-  });
-}
-
+/** It compiles the filters, serves, and tells what it does. */
 function startWeir() {
-  const args = ['run', '-f', join(folder, 'policies'), '--admin', `127.0.0.1:${ports.admin}`];
-  args.push('--data-dir', join(root, '.weir/demo-data'), '--workers', '2');
-  const child = spawn(process.execPath, [join(root, 'bin/weir'), ...args], {
-    stdio: ['ignore', 'inherit', 'pipe'],
-  });
-  // Its log is JSON for machines; here a person reads.
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    const text = readable(line);
-    if (text !== null) say(text);
-  });
+  const args = ['dev', folder, '--admin', `127.0.0.1:${ports.admin}`, '--workers', '2'];
+  // Its keys are those of this terminal.
+  const child = spawn(process.execPath, [join(root, 'bin/weir'), ...args], { stdio: 'inherit' });
   child.once('exit', (code, signal) => {
     weir.over = true;
-    if (!ending) void fail(`weir ended (${code ?? signal})`);
+    if (code === 0) void end(0);
+    else if (!ending) void fail(`weir ended (${code ?? signal})`);
   });
   return { child, over: false };
-}
-
-function readable(line) {
-  try {
-    const { level, msg } = JSON.parse(line);
-    return ['trace', 'debug'].includes(level) ? null : msg;
-  } catch {
-    return line;
-  }
 }
 
 async function ready() {
@@ -165,12 +90,8 @@ async function ready() {
 
 function tell() {
   const gateway = `http://127.0.0.1:${ports.gateway}`;
-  const admin = `http://127.0.0.1:${ports.admin}`;
   const place = relative(process.cwd(), folder) || '.';
   console.log(`
-gateway   ${gateway}
-admin     ${admin}   (/ready, /metrics, /config_dump)
-
 allowed   curl -i -H 'x-api-key: demo-key' ${gateway}/hello
 refused   curl -i ${gateway}/hello
 limited   curl -i -H 'x-api-key: demo-key' '${gateway}/burst?[1-3]'

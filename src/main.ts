@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { registerCheck } from './cli/check.ts';
+import { registerDev } from './cli/dev.ts';
 import { ExitCode } from './cli/exit-codes.ts';
 import { registerExplain } from './cli/explain.ts';
 import { Failure } from './cli/failure.ts';
@@ -22,6 +23,7 @@ const program = new Command('weir')
 
 registerRun(program);
 registerCheck(program);
+registerDev(program);
 registerExplain(program);
 registerTest(program);
 registerFilter(program);

@@ -27,6 +27,8 @@ export interface Compiled {
   readonly named: Uint8Array | null;
   /** JSON, where it was asked for. */
   readonly sourceMap: string | null;
+  /** Every file that was read, or looked for and not there; absolute. For whoever watches them. */
+  readonly files: readonly string[];
 }
 
 export interface Problem {

@@ -64,7 +64,7 @@ export async function compileFilter(request) {
     for (const [name, contents] of [...outputs, [target, binary]])
       await replace(resolve(baseDir, name), contents);
   }
-  return { ok, messages, problems: problems.list, binary, named, sourceMap: map };
+  return { ok, messages, problems: problems.list, binary, named, sourceMap: map, files: problems.files };
 }
 
 /** Where this package itself is installed, for a project that does not have it in a `node_modules` of its own. */

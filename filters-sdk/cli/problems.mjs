@@ -38,13 +38,17 @@ const HINTS = [
 export class Problems {
   /** @type {import('./compile.d.mts').Problem[]} */
   list = [];
+  /** Files that were read, or looked for and not there. */
+  files = [];
   /** Texts of files by the path that the compiler knows them by. */
   #texts = new Map();
 
   /** The compiler's way to files. */
   async read(name, base) {
+    const file = resolve(base, name);
+    this.files.push(file);
     try {
-      const text = await readFile(resolve(base, name), 'utf8');
+      const text = await readFile(file, 'utf8');
       this.#texts.set(name.replaceAll('\\', '/'), text);
       return text;
     } catch {

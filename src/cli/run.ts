@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { isLoopback, parseAdminAddress, type AdminAddress } from '../control/admin-address.ts';
+import { withDevOverlay } from '../control/dev-overlay.ts';
 import { loadConfiguration } from '../control/load.ts';
 import { ModuleCache } from '../control/module-cache.ts';
 import { quickConfiguration } from '../control/quick.ts';
@@ -8,6 +9,7 @@ import { parseDuration } from '../control/schema/scalar.ts';
 import { Supervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
 import { openLog, type Log } from '../worker/log.ts';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
+import { colorsFor } from './output.ts';
 import { defaultWorkers } from './worker-count.ts';
 
 interface RunFlags {
@@ -26,6 +28,7 @@ interface RunFlags {
   readonly to?: string;
   readonly module: readonly string[];
   readonly port: number;
+  readonly devOverlay?: string;
 }
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -75,6 +78,8 @@ export function registerRun(program: Command): void {
     .option('--to <url>', 'without a configuration: proxy everything to this upstream')
     .option('--module <file...>', 'with --to: Wasm filters in the path of every request, in this order', [])
     .option('--port <n>', 'with --to: where to listen', parsePort, 8080)
+    // Of weir dev.
+    .addOption(new Option('--dev-overlay <url>').hideHelp())
     .addHelpText('after', EXIT_HELP)
     .action(async (flags: RunFlags, command: Command) => {
       checkFlags(flags, command);
@@ -86,11 +91,15 @@ export function registerRun(program: Command): void {
 
 async function run(flags: RunFlags, command: Command): Promise<number> {
   const log = openLog('supervisor', flags.logLevel);
-  const { file, to, module: modules, port } = flags;
+  const { file, to, module: modules, port, devOverlay } = flags;
   const cache = new ModuleCache(flags.dataDir ?? null);
   const options: SupervisorOptions = {
-    load: () =>
-      to === undefined ? loadConfiguration(file, { cache }) : quickConfiguration({ to, modules, port }),
+    load: async () => {
+      const loaded = await (to === undefined
+        ? loadConfiguration(file, { cache })
+        : quickConfiguration({ to, modules, port }));
+      return devOverlay === undefined ? loaded : withDevOverlay(loaded, devOverlay);
+    },
     paths: file,
     workers: flags.workers ?? defaultWorkers(),
     admin: flags.admin,
@@ -101,7 +110,7 @@ async function run(flags: RunFlags, command: Command): Promise<number> {
     drainMs: flags.drainTimeout,
     preDrainMs: flags.preDrain,
     stallLimitMs: flags.stallLimit,
-    color: process.stderr.isTTY,
+    color: colorsFor(process.stderr).isColorSupported,
     version: command.parent?.version() ?? '',
   };
   try {

@@ -30,6 +30,11 @@ export interface Refusal {
 /** What a rollout under way is at. */
 export type RolloutStep = 'load' | 'try-out' | 'deploy';
 
+/** Lines of the log that others wait for. */
+export const IN_FORCE = 'snapshot in force';
+export const UNCHANGED = 'the configuration is the one in force again';
+export const REFUSED = 'the configuration is refused, nothing was applied';
+
 /** A step that takes longer is told in the log. */
 const SLOW_STEP_MS = 10_000;
 
@@ -271,8 +276,7 @@ export class Rollout {
     const { snapshot, code } = content;
     if (snapshot.version === this.blocked) return;
     if (snapshot.version === this.current?.snapshot.version) {
-      if (this.refusal)
-        deps.log.info({ version: snapshot.version }, 'the configuration is the one in force again');
+      if (this.refusal) deps.log.info({ version: snapshot.version }, UNCHANGED);
       this.refusal = null;
       this.modules.settle(loaded.snapshot);
       this.showWarnings(diagnostics);
@@ -302,7 +306,7 @@ export class Rollout {
       tryOut: ms(loadedAt, triedAt),
       deploy: ms(triedAt, endedAt),
     };
-    deps.log.info({ number: this.lastNumber, version: snapshot.version, tookMs }, 'snapshot in force');
+    deps.log.info({ number: this.lastNumber, version: snapshot.version, tookMs }, IN_FORCE);
     this.showWarnings(diagnostics);
   }
 
@@ -317,18 +321,17 @@ export class Rollout {
       formatDiagnostics(diagnostics, { color: deps.color, ...(consequence ? { consequence } : {}) }),
     );
     const errors = diagnostics.filter(({ severity }) => severity === 'error');
-    const places = errors.map(({ code, file, line, column, message, hint }) => ({
+    const places = errors.map(({ code, file, line, column, length, sourceLine, message, hint }) => ({
       code,
       file,
       line,
       column,
+      length,
+      sourceLine,
       message,
       hint,
     }));
-    deps.log.error(
-      { serving: current?.snapshot.version ?? null, errors: places },
-      'the configuration is refused, nothing was applied',
-    );
+    deps.log.error({ serving: current?.snapshot.version ?? null, errors: places }, REFUSED);
   }
 
   /** Warnings are shown when they change, not with every reload. */

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 const SOURCES = {
   worker: '../worker/main.ts',
   'canary-thread': '../control/canary-thread.ts',
+  'compile-thread': '../cli/dev/compile-thread.ts',
 } as const;
 
 /** What a process or thread of weir is started with: a file of `dist`, or of `src` where weir runs from there. */

@@ -1,0 +1,309 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { entryOf } from '../../supervisor/entry.ts';
+import { formatProblems } from '../filter/problems.ts';
+import { bytesText } from '../output.ts';
+import { Board, type Fault } from './board.ts';
+import { Builds, type Build } from './builds.ts';
+import { Compiler } from './compiler.ts';
+import { openInBrowser } from './browser.ts';
+import { PageServer } from './page-server.ts';
+import { filtersOf, type FilterSource } from './project-filters.ts';
+import { ProxyProcess } from './proxy-process.ts';
+import type { Terminal } from './terminal.ts';
+import { SourceWatcher } from './watcher.ts';
+
+/** Where faults of the configuration are kept, beside those of filters. */
+const CONFIGURATION = 'configuration';
+
+export interface SessionOptions {
+  /** Folders of the authors, absolute. */
+  readonly projects: readonly string[];
+  /** Files and folders of YAML. */
+  readonly policies: readonly string[];
+  readonly workers: number;
+  /** HOST:PORT of the admin server. */
+  readonly admin: string;
+  readonly pagePort: number;
+  /** Open the page in a browser. */
+  readonly open: boolean;
+  /** Show faults in HTML pages that pass the proxy. */
+  readonly overlay: boolean;
+}
+
+/** One run of `weir dev`: sources are watched and compiled, a weir beside it serves, and a page tells how it stands. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #terminal: Terminal;
+  readonly #board: Board;
+  readonly #page: PageServer;
+  readonly #compiler = new Compiler(entryOf('compile-thread'));
+  readonly #builds: Builds;
+  readonly #proxy: ProxyProcess;
+  readonly #watcher: SourceWatcher;
+  #pageUrl = '';
+  /** When the save was noticed that is under way; 0: none. */
+  #savedAt = 0;
+  #began = performance.now();
+  #testing = false;
+  #end: Promise<void> | null = null;
+
+  /** Listens for the page, which others have to know of. */
+  static async open(options: SessionOptions, terminal: Terminal): Promise<Session> {
+    const board = new Board(`http://${options.admin}`);
+    const page = new PageServer(board);
+    const url = await page.listen(options.pagePort);
+    return new Session(options, terminal, board, page, url);
+  }
+
+  private constructor(
+    options: SessionOptions,
+    terminal: Terminal,
+    board: Board,
+    page: PageServer,
+    url: string,
+  ) {
+    this.#options = options;
+    this.#terminal = terminal;
+    this.#board = board;
+    this.#page = page;
+    this.#pageUrl = url;
+    this.#builds = new Builds({ compiler: this.#compiler, built: (build) => this.#built(build) });
+    this.#watcher = new SourceWatcher(options.projects, (files) => this.#changed(files));
+    this.#proxy = new ProxyProcess(runArguments(options, page.overlayUrl), {
+      inForce: (number) => void this.#inForce(number),
+      refused: (faults) => {
+        this.#board.setFaults(CONFIGURATION, faults);
+        if (faults.length === 0) terminal.say('the configuration is the one in force again');
+      },
+      say: (text) => terminal.say(text),
+      ended: (code, signal) => this.#ended(code, signal),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { colors } = this.#terminal;
+    const filters = this.#filters();
+    this.#terminal.say(
+      `\n  ${colors.bold(colors.cyan('weir dev'))}  ${filters.map(({ name }) => name).join(', ')}\n`,
+    );
+    await this.#watcher.ready();
+    this.#builds.keep(filters);
+    await this.#builds.settled();
+    this.#startProxy();
+    if (this.#options.open) openInBrowser(this.#pageUrl);
+  }
+
+  /** Everything again: all filters, and the configuration. */
+  restart(): void {
+    this.#savedAt = performance.now();
+    this.#builds.keep(this.#filters());
+    this.#builds.request(this.#builds.all.map(({ filter }) => filter));
+    void this.#builds.settled().then(() => (this.#proxy.runs ? this.#proxy.reload() : this.#startProxy()));
+  }
+
+  openPage(): void {
+    openInBrowser(this.#pageUrl);
+  }
+
+  /** The `test` script of each project. */
+  async test(): Promise<void> {
+    if (this.#testing) return;
+    this.#testing = true;
+    for (const folder of this.#options.projects) {
+      if (hasTests(folder)) await this.#run('npm', ['test', '--silent'], folder);
+      else this.#terminal.say(`${nameOf(folder)}: package.json has no script "test"`);
+    }
+    this.#testing = false;
+  }
+
+  /** Requests under way are finished. */
+  end(): Promise<void> {
+    this.#end ??= this.#close();
+    return this.#end;
+  }
+
+  /** A second wish to end: requests under way are not waited for. */
+  hurry(): void {
+    this.#proxy.hurry();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#proxy.runs) this.#terminal.say('draining');
+    await this.#watcher.close();
+    await this.#proxy.stop();
+    await this.#compiler.close();
+    this.#page.close();
+    this.#terminal.close();
+  }
+
+  #filters(): FilterSource[] {
+    return this.#options.projects.flatMap((folder) => filtersOf(folder));
+  }
+
+  #changed(files: ReadonlySet<string>): void {
+    if (this.#savedAt === 0) this.#savedAt = performance.now();
+    this.#builds.changed(files);
+    try {
+      this.#builds.keep(this.#filters());
+    } catch (error) {
+      this.#terminal.complain((error as Error).message);
+    }
+  }
+
+  #built(build: Build): void {
+    const { colors } = this.#terminal;
+    const { filter, ok, problems, messages, ms, size } = build;
+    this.#watcher.follow(build.files);
+    const place = relative('', filter.entry);
+    if (ok) {
+      const took = `${Math.round(ms)} ms`;
+      this.#terminal.say(
+        `${colors.green('compiled')}  ${place}  ${colors.dim(`${bytesText(size)}, ${took}`)}`,
+      );
+    } else {
+      const text = problems.length === 0 ? messages.trimEnd() : formatProblems(problems, colors).trimEnd();
+      const then = build.serves ? 'what was compiled before goes on serving' : 'there is no module to serve';
+      this.#terminal.complain(
+        `\n${colors.red('does not compile')}  ${place}\n${text}\n${colors.dim(then)}\n`,
+      );
+      this.#savedAt = 0;
+    }
+    this.#board.set({
+      filters: this.#builds.all.map(({ filter: { name }, size: bytes, ms: took }) => ({
+        name,
+        size: bytes,
+        ms: Math.round(took),
+      })),
+    });
+    this.#board.setFaults(filter.entry, ok ? [] : faultsOf(build));
+    // What was missing may be there now.
+    if (ok && !this.#proxy.runs && this.#board.state.proxy === 'stopped') this.#startProxy();
+  }
+
+  #startProxy(): void {
+    if (this.#end !== null || this.#proxy.runs) return;
+    const missing = this.#builds.all.filter(({ serves }) => !serves);
+    if (missing.length > 0) {
+      this.#board.set({ proxy: 'stopped' });
+      this.#terminal.complain('the proxy starts when every filter compiles');
+      return;
+    }
+    this.#board.set({ proxy: 'starting' });
+    this.#proxy.start(this.#terminal.colors.isColorSupported);
+  }
+
+  async #inForce(number: number): Promise<void> {
+    const { colors } = this.#terminal;
+    const first = this.#board.state.proxy !== 'live';
+    const since = this.#savedAt;
+    this.#savedAt = 0;
+    const now = performance.now();
+    this.#board.setFaults(CONFIGURATION, []);
+    this.#board.set({ proxy: 'live', snapshot: number });
+    if (!first) {
+      const after = since === 0 ? '' : ` after ${Math.round(now - since)} ms`;
+      this.#terminal.say(`${colors.green('live')}${after}  ${colors.dim(`snapshot ${number}`)}`);
+    }
+    this.#board.set({ addresses: await addressesOf(this.#options.admin) });
+    if (first) this.#welcome(now - this.#began);
+  }
+
+  #welcome(ms: number): void {
+    const { colors } = this.#terminal;
+    const { addresses, admin } = this.#board.state;
+    const row = (what: string, url: string): string =>
+      `  ${colors.green('➜')}  ${what.padEnd(9)}${colors.cyan(url)}`;
+    const rows = [
+      ...addresses.map((address) => row('proxy', address)),
+      row('page', this.#pageUrl),
+      row('admin', admin),
+    ];
+    this.#terminal.say(`\n${rows.join('\n')}\n\n  ${colors.dim(`live after ${Math.round(ms)} ms`)}\n`);
+  }
+
+  #ended(code: number | null, signal: string | null): void {
+    this.#board.set({ proxy: 'stopped', snapshot: 0, addresses: [] });
+    this.#began = performance.now();
+    const refused = this.#board.state.faults.length > 0;
+    const why = refused ? 'the configuration is refused' : `weir ended (${code ?? signal})`;
+    this.#terminal.complain(`${why}; r starts it again`);
+    if (!this.#terminal.hasKeys && !refused) void this.end().then(() => process.exit(1));
+  }
+
+  #run(command: string, args: readonly string[], cwd: string): Promise<void> {
+    const { colors } = this.#terminal;
+    const env = { ...process.env, ...(colors.isColorSupported ? { FORCE_COLOR: '1' } : {}) };
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (data: Buffer) => this.#terminal.say(data.toString().trimEnd()));
+    return new Promise((done) => {
+      child.once('error', (error) => {
+        this.#terminal.complain(`${command}: ${error.message}`);
+        done();
+      });
+      child.once('close', (code) => {
+        const said = code === 0 ? colors.green('tests pass') : colors.red('tests fail');
+        this.#terminal.say(`${said}  ${nameOf(cwd)}`);
+        done();
+      });
+    });
+  }
+}
+
+function runArguments(options: SessionOptions, overlayUrl: string): string[] {
+  const { policies, admin, workers, overlay } = options;
+  return [
+    ...policies.flatMap((path) => ['-f', path]),
+    ...['--admin', admin],
+    ...['--workers', String(workers)],
+    ...(overlay ? ['--dev-overlay', overlayUrl] : []),
+  ];
+}
+
+function faultsOf({ problems, messages, filter }: Build): Fault[] {
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  if (errors.length === 0) {
+    const nowhere = { file: '', line: 0, column: 1, length: 1 };
+    return [{ code: '', message: messages.trim() || `${filter.name} does not compile`, ...nowhere }];
+  }
+  return errors.map(({ code, message, hint, place }) => ({
+    code,
+    message,
+    hint: hint === '' ? undefined : hint,
+    file: place?.file ?? '',
+    line: place?.line ?? 0,
+    column: place?.column ?? 1,
+    length: place?.length ?? 1,
+    sourceLine: place?.text,
+  }));
+}
+
+/** What the proxy listens at, from its own configuration. */
+async function addressesOf(admin: string): Promise<string[]> {
+  try {
+    const dump = (await (await fetch(`http://${admin}/config_dump`)).json()) as {
+      snapshot?: { ports?: readonly { address: string; port: number; protocol: string }[] } | null;
+    };
+    return (dump.snapshot?.ports ?? []).map(({ address, port, protocol }) => {
+      const host = address === '' || address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address;
+      const scheme = protocol === 'http' || protocol === 'https' ? protocol : 'tcp';
+      return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    });
+  } catch {
+    // It has just ended, which is told elsewhere.
+    return [];
+  }
+}
+
+function hasTests(folder: string): boolean {
+  const file = join(folder, 'package.json');
+  if (!existsSync(file)) return false;
+  const { scripts } = JSON.parse(readFileSync(file, 'utf8')) as { scripts?: Record<string, string> };
+  return scripts?.['test'] !== undefined;
+}
+
+function nameOf(folder: string): string {
+  return relative('', folder) || basename(folder);
+}
