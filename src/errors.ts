@@ -160,7 +160,7 @@ export const ERRORS = {
     source: 'config',
     explanation:
       '`signedBy` of the Module, or an enforced TrustedKey of its namespace, asks for a signature, and the file with signatures is not there or cannot be read. Weir checks before it compiles anything.',
-    fix: 'Sign the module, and put the signature beside it as FILE.wasm.sig, or name its file under `signature`.',
+    fix: 'Sign the module: weir filter sign FILE --key KEY writes FILE.wasm.sig, weir filter push takes it along to a registry. Another file is named under `signature`.',
   },
   WEIR1209: {
     title: 'no trusted key has signed the module',

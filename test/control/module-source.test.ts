@@ -294,7 +294,7 @@ describe('source.http', () => {
     expect(messages(endless)).toContain('more than 8 MiB');
   });
 
-  test('redirects are followed, not in circles, and credentials of a registry stay with it', async () => {
+  test('redirects are followed, and not in circles', async () => {
     const seen: (string | undefined)[] = [];
     const storage = await serve((request, response) => {
       seen.push(request.headers.authorization);
@@ -306,11 +306,6 @@ describe('source.http', () => {
     });
     expect(told(await load(`{http: {url: "${url}/there"}}`))).toEqual([]);
     expect(messages(await load(`{http: {url: "${url}/circle"}}`))).toContain('redirects more than 5 times');
-    const { Transfer } = await import('../../src/control/oci/transfer.ts');
-    const transfer = new Transfer();
-    const headers = { authorization: 'Bearer secret' };
-    await transfer.send({ method: 'GET', url: new URL(`${url}/there`), headers, limit: 100 });
-    await transfer.close();
-    expect(seen).toEqual([undefined, undefined]);
+    expect(seen).toEqual([undefined]);
   });
 });

@@ -1,6 +1,8 @@
 /** Compilers for the test plugins: found, or installed where we may, or a fault that says what to do. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /**
  * @param commands each with the Debian package that has it
@@ -31,8 +33,11 @@ export function installDebian(packages: readonly string[]): void {
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const apt = (...args: string[]): void => {
-    const [program, ...rest] = [...sudo, 'apt-get', ...args] as [string, ...string[]];
-    execFileSync(program, rest, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    // Test files run in parallel, and apt-get does not wait for another one.
+    execFileSync('flock', [join(tmpdir(), 'weir-test-apt.lock'), ...sudo, 'apt-get', ...args], {
+      env,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
   };
   process.stderr.write(`weir: installing ${command}\n`);
   try {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Agent, request, type Dispatcher } from 'undici';
+import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici';
+import { isLoopbackHost } from './reference.ts';
 
 const ATTEMPTS = 3;
 const BACKOFF_MS = 250;
@@ -57,23 +58,23 @@ export interface TransferOptions {
  * redirects. Credentials are not taken along to another origin, and TLS is not left for plain text.
  */
 export class Transfer {
-  readonly #agent: Dispatcher;
+  readonly #direct: Dispatcher;
+  /** Through the proxies of HTTP_PROXY and HTTPS_PROXY, where there are any, but for the hosts of NO_PROXY. */
+  readonly #proxied: Dispatcher;
   readonly #backoffMs: number;
   readonly #totalMs: number;
 
   constructor({ ca = null, backoffMs = BACKOFF_MS, totalMs = TOTAL_MS }: TransferOptions = {}) {
     this.#backoffMs = backoffMs;
     this.#totalMs = totalMs;
-    this.#agent = new Agent({
-      connect: { timeout: CONNECT_MS, ...(ca === null ? {} : { ca }) },
-      headersTimeout: SILENCE_MS,
-      bodyTimeout: SILENCE_MS,
-      connections: 4,
-    });
+    const connect = { timeout: CONNECT_MS, ...(ca === null ? {} : { ca }) };
+    const options = { connect, headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS, connections: 4 };
+    this.#direct = new Agent(options);
+    this.#proxied = new EnvHttpProxyAgent({ ...options, requestTls: connect });
   }
 
-  close(): Promise<void> {
-    return this.#agent.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#direct.destroy(), this.#proxied.destroy()]);
   }
 
   /** @throws TransferError where no answer came; one with a status of failure is an answer */
@@ -121,7 +122,7 @@ export class Transfer {
         method,
         headers: { 'user-agent': 'weir', ...headers },
         body: body ?? null,
-        dispatcher: this.#agent,
+        dispatcher: isLoopbackHost(url.host) ? this.#direct : this.#proxied,
         signal,
       });
       const declared = Number(answer.headers['content-length'] ?? 0);

@@ -99,7 +99,9 @@ export const secret = z
     stringData: text().default({}).describe('Values as plain text; wins over data.'),
     immutable: z.boolean().optional(),
   })
-  .describe('Certificates (tls.crt, tls.key) and bundles of authorities (ca.crt). Never printed.');
+  .describe(
+    'Certificates (tls.crt, tls.key), bundles of authorities (ca.crt), credentials for registries (.dockerconfigjson, or username and password). Never printed.',
+  );
 
 export const configMap = z
   .strictObject({
