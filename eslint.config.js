@@ -44,6 +44,7 @@ export default tseslint.config(
       'filters-sdk/assembly/',
       'filters-sdk/templates/',
       'examples/**/filters/',
+      'filters-sdk/examples/*/index.ts',
       'test/plugins/',
       'bench/.cache/',
       '**/node_modules/',

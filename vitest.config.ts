@@ -25,6 +25,18 @@ export default defineConfig({
           hookTimeout: 30_000,
         },
       },
+      // Examples of the SDK compile their filters: all in one process, so that the compiler is loaded once.
+      {
+        test: {
+          ...shared,
+          name: 'examples',
+          include: ['filters-sdk/examples/**/*.test.ts'],
+          isolate: false,
+          maxWorkers: 1,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
       // All of the ABI: what the default tests have of it, and plugins of four languages.
       ...(wants('abi')
         ? [

@@ -11,6 +11,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const rest = process.argv.slice(2);
 const PROJECTS = ['slow', 'abi', 'envoy', 'spec'];
 const project = PROJECTS.find((name) => rest.includes(`--${name}`)) ?? 'default';
+// What runs by default is two projects (vitest.config.ts).
+const projects = project === 'default' ? ['default', 'examples'] : [project];
 const folder = mkdtempSync(join(tmpdir(), 'weir-results-'));
 const file = join(folder, 'results.json');
 
@@ -19,8 +21,7 @@ const { status } = spawnSync(
   [
     join(root, 'node_modules/vitest/vitest.mjs'),
     'run',
-    '--project',
-    project,
+    ...projects.flatMap((name) => ['--project', name]),
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${file}`,

@@ -59,7 +59,11 @@ class Keyed extends StreamContext {
     if (!method.equals('GET') && !method.equals('HEAD')) return Action.Continue;
 
     const query = path.indexOf(QUESTION_MARK);
-    key.clear().add('GET ').add(authority).add(query < 0 ? path : path.slice(0, query));
+    key
+      .clear()
+      .add('GET ')
+      .add(authority)
+      .add(query < 0 ? path : path.slice(0, query));
     if (query >= 0 && !this.addQuery(path.slice(query + 1))) return Action.Continue;
     const vary = this.root.vary;
     for (let i = 0; i < vary.length; i++) {

@@ -14,11 +14,12 @@ import { Counter, MetricName } from '@weir/filters-sdk/assembly/metrics';
 
 class QuotaRoot extends RootContext {
   most: i64 = 0;
-  closed: Counter = new Counter(new MetricName('connections_over_quota_total'));
+  closed!: Counter;
 
   onConfigure(configuration: ArrayBuffer): bool {
     const config = readConfig(configuration);
-    this.most = config.integer('bytes', 1, 1 << 40, 0);
+    this.most = config.integer('bytes', 1, 1_000_000_000_000, 0);
+    this.closed = new Counter(new MetricName('connections_over_quota_total'));
     return config.end();
   }
 

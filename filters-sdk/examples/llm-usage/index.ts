@@ -24,8 +24,15 @@ const TOTAL = utf8('"total_tokens"');
 const KEPT_BYTES = 64;
 
 class UsageRoot extends RootContext {
-  tokens: Counter = new Counter(new MetricName('llm_tokens_total'));
-  unknown: Counter = new Counter(new MetricName('llm_answers_without_usage_total'));
+  // Defined in onConfigure: while a module is made no host call is possible.
+  tokens!: Counter;
+  unknown!: Counter;
+
+  onConfigure(_configuration: ArrayBuffer): bool {
+    this.tokens = new Counter(new MetricName('llm_tokens_total'));
+    this.unknown = new Counter(new MetricName('llm_answers_without_usage_total'));
+    return true;
+  }
 
   createStream(): StreamContext {
     return new Usage(this);

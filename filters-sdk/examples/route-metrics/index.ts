@@ -18,12 +18,14 @@ const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'other'];
 const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'];
 
 class MetricsRoot extends RootContext {
-  // Defined once, while the plugin starts; a request looks a number up in an array.
   private counters: Counter[] = [];
-  inFlight: Gauge = new Gauge(new MetricName('requests_in_flight'));
-  sizes: Histogram = new Histogram(new MetricName('answer_bytes'));
+  inFlight!: Gauge;
+  sizes!: Histogram;
 
+  /** Metrics are defined once, and here: a request looks a number up in an array. */
   onConfigure(_configuration: ArrayBuffer): bool {
+    this.inFlight = new Gauge(new MetricName('requests_in_flight'));
+    this.sizes = new Histogram(new MetricName('answer_bytes'));
     for (let m = 0; m < METHODS.length; m++) {
       for (let c = 0; c < CLASSES.length; c++) {
         const name = new MetricName('requests_total').label('method', METHODS[m]).label('class', CLASSES[c]);

@@ -73,7 +73,11 @@ function member(name: string, value: Bytes | null): void {
     const byte = value.at(i);
     if (byte == 34 || byte == 92) line.addByte(92).addByte(byte);
     else if (byte >= 32) line.addByte(byte);
-    else line.add('\\u00').addByte(load<u8>(changetype<usize>(HEX) + (byte >> 4))).addByte(load<u8>(changetype<usize>(HEX) + (byte & 15)));
+    else
+      line
+        .add('\\u00')
+        .addByte(load<u8>(changetype<usize>(HEX) + (byte >> 4)))
+        .addByte(load<u8>(changetype<usize>(HEX) + (byte & 15)));
   }
   line.addByte(34);
 }

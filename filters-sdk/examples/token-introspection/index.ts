@@ -25,7 +25,12 @@ const MAX_REMEMBERED = 10_000;
 
 const missing = Reply.problem(401, 'Unauthorized', 'a bearer token is required', 'token_missing');
 const inactive = Reply.problem(401, 'Unauthorized', 'the token is not valid any more', 'token_inactive');
-const unavailable = Reply.problem(503, 'Service Unavailable', 'tokens cannot be checked now', 'introspection_failed');
+const unavailable = Reply.problem(
+  503,
+  'Service Unavailable',
+  'tokens cannot be checked now',
+  'introspection_failed',
+);
 
 const head = new PairsWriter();
 const form = new ByteWriter(256);
@@ -98,7 +103,9 @@ class Introspection extends StreamContext {
   onCallResponse(response: CallResponse): void {
     const answer = response.status == 200 ? parseJson(response.body) : null;
     if (answer === null) {
-      logWarn('introspection: ' + (response.failed ? response.reason.toString() : response.status.toString()));
+      logWarn(
+        'introspection: ' + (response.failed ? response.reason.toString() : response.status.toString()),
+      );
       unavailable.send();
       return;
     }
