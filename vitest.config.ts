@@ -25,14 +25,13 @@ export default defineConfig({
           hookTimeout: 30_000,
         },
       },
-      // Examples of the SDK compile their filters: all in one process, so that the compiler is loaded once.
+      // Examples of the SDK compile their filters: tests share their processes, so that it is not loaded for each.
       {
         test: {
           ...shared,
           name: 'examples',
           include: ['filters-sdk/examples/**/*.test.ts'],
           isolate: false,
-          maxWorkers: 1,
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
