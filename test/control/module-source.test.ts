@@ -210,6 +210,32 @@ stringData: ${data}
     await guarded.stop();
   });
 
+  test('what one namespace pulled with its credentials is not lent to another', async () => {
+    const guarded = await startRegistry({ auth: 'password' });
+    await push(guarded.host, '1', moduleOf('a'));
+    const cache = new ModuleCache(folder);
+    const ref = `${guarded.host}/filters/risk:1`;
+    const login = `---
+apiVersion: v1
+kind: Secret
+metadata: {name: login, namespace: shop}
+stringData: ${JSON.stringify({ username: USER, password: PASSWORD })}
+`;
+    const source = `{oci: {ref: "${ref}", pullSecret: {name: login}}}`;
+    expect(told(await load(source, '', { cache }, login))).toEqual([]);
+    const other = `---
+apiVersion: policy.weir/v1alpha1
+kind: Module
+metadata: {name: theirs, namespace: elsewhere}
+spec: {source: {oci: {ref: "${ref}"}}}
+`;
+    const loaded = await load(source, '', { cache }, login + other);
+    expect(
+      loaded.diagnostics.filter(({ code }) => code === 'WEIR1220').map(({ message }) => message),
+    ).toEqual([expect.stringContaining('Module elsewhere/theirs cannot be pulled') as string]);
+    await guarded.stop();
+  });
+
   test.each([
     ['{oci: {ref: "Upper/x"}}', '', 'WEIR1044'],
     ['{oci: {ref: reg.example/x:1, insecure: true}}', '', 'WEIR1041'],
