@@ -21,6 +21,8 @@ export class JsonValue {
   text: ArrayBuffer = EMPTY;
   /** Of a number; 0 or 1 of a boolean. */
   number: f64 = 0;
+  /** Offset after its last byte. */
+  end: i32 = 0;
   /** Members of an object, items of an array. */
   items: JsonValue[] = [];
 
@@ -78,6 +80,13 @@ export function textEquals(bytes: ArrayBuffer, name: string): bool {
  * @returns null where the text is not valid; what is wrong, and where, stands in the log then
  */
 export function parseJson<T>(text: T): JsonValue | null {
+  const value = readJson<T>(text);
+  if (value === null) logAt(<i32>(at - start), fault);
+  return value;
+}
+
+/** The same for a text that somebody else sent: what is wrong with it goes into no log. */
+export function readJson<T>(text: T): JsonValue | null {
   start = startOf<T>(text);
   end = start + sizeOf<T>(text);
   at = start;
@@ -87,9 +96,7 @@ export function parseJson<T>(text: T): JsonValue | null {
     skipBlanks();
     if (at != end) fault = 'expected the end of the text';
   }
-  if (fault.length == 0) return value;
-  logAt(<i32>(at - start), fault);
-  return null;
+  return fault.length == 0 ? value : null;
 }
 
 /** Logs a message behind `configuration 3:14: `, for an offset in the text that was parsed last. */
@@ -159,6 +166,7 @@ function parseValue(parent: JsonValue | null, depth: i32): JsonValue {
     value.kind = JsonKind.Number;
     value.number = parseNumber();
   }
+  value.end = <i32>(at - start);
   return value;
 }
 

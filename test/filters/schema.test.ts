@@ -62,12 +62,43 @@ describe.each(names)('the schema of %s', (name) => {
 });
 
 const KEYS = [{ name: 'a', key: 'b' }];
+const JWK = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' };
+const ID = { name: 'id', issuer: 'https://id.test', jwks: { keys: [JWK] } };
+const URI = { uri: 'https://id.test/jwks', upstream: 'id' };
+const provider = (more: object): object => ({ providers: [{ ...ID, ...more }] });
 const FROM = [{ header: 'x-key' }];
 const LIMIT = { requests: 1, per: '1s' };
 const APP = 'https://a.test';
 
 /** Schema and filter agree: the one speaks with file and line, the other also where no schema is at hand. */
 test.each<[string, unknown, boolean]>([
+  ['jwt', provider({}), true],
+  ['jwt', {}, false],
+  ['jwt', { providers: [] }, false],
+  ['jwt', provider({ name: undefined }), false],
+  ['jwt', provider({ issuer: undefined }), false],
+  ['jwt', provider({ jwks: undefined }), false],
+  ['jwt', provider({ jwks: { keys: [] } }), false],
+  ['jwt', provider({ jwks: URI }), true],
+  ['jwt', provider({ jwks: { ...URI, cache: '1h', staleIfError: '7d', timeout: '1s' } }), true],
+  ['jwt', provider({ jwks: { uri: 'https://id.test/jwks' } }), false],
+  ['jwt', provider({ jwks: { ...URI, uri: 'ftp://id.test' } }), false],
+  ['jwt', provider({ jwks: { ...URI, keys: [JWK] } }), false],
+  ['jwt', provider({ jwks: { keys: [JWK], cache: '1h' } }), false],
+  ['jwt', provider({ algorithms: ['ES256'], audiences: ['a'], clockSkew: '1m', requireExpiry: false }), true],
+  ['jwt', provider({ algorithms: ['HS256'] }), false],
+  ['jwt', provider({ algorithms: ['none'] }), false],
+  ['jwt', provider({ audiences: [1] }), false],
+  ['jwt', provider({ clockSkew: 30 }), false],
+  ['jwt', provider({ claimsToHeaders: [{ claim: ['a', 'b'], header: 'X-A' }] }), true],
+  ['jwt', provider({ claimsToHeaders: [{ claim: [], header: 'x-a' }] }), false],
+  ['jwt', provider({ claimsToHeaders: [{ claim: 'a', header: 'x a' }] }), false],
+  ['jwt', provider({ claimsToHeaders: [{ claim: 'a' }] }), false],
+  ['jwt', provider({ consumerClaim: 7 }), false],
+  ['jwt', { ...provider({}), from: [{ header: 'x-token' }, { cookie: 'token' }] }, true],
+  ['jwt', { ...provider({}), from: [{ cookie: 'token', scheme: 'Bearer' }] }, false],
+  ['jwt', { ...provider({}), from: [{}] }, false],
+  ['jwt', { ...provider({}), requird: false }, false],
   ['headers', {}, true],
   ['headers', { request: { set: { ':path': '/a', 'X-A': '' } } }, true],
   ['headers', { request: { set: { 'x-a': 'a b\tc' } } }, true],

@@ -2,6 +2,7 @@ import type { Status } from './abi.ts';
 import { compress, uncompress } from './compression-functions.ts';
 import { createExpression, deleteExpression, evaluateExpression } from './expression-functions.ts';
 import type { ForeignResult } from './foreign-result.ts';
+import { verifyJws } from './jws-function.ts';
 import { takeLimit } from './limit-take.ts';
 import { declareProperty, setEnvoyFilterState, setMetadata } from './property-functions.ts';
 import { addToCounter, deleteShared, listShared, setShared } from './shared-functions.ts';
@@ -151,6 +152,18 @@ const ROWS: readonly ForeignFunction[] = [
     timed: false,
     file: 'expression-functions.ts',
     call: deleteExpression,
+  },
+  {
+    name: 'weir.verify_jws',
+    does: 'Checks the signature of a JSON Web Signature: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA. A key of RSA has 2048 to 4096 bits.',
+    takes:
+      'protobuf: 1 algorithm, 2 JWK of the public key (JSON text), 3 signing input, 4 signature (decoded)',
+    gives: 'protobuf: 1 result (bool), 2 error (text)',
+    statuses: 'BadArgument',
+    like: '',
+    timed: true,
+    file: 'jws-function.ts',
+    call: verifyJws,
   },
   {
     name: 'weir.limit_take',

@@ -1,0 +1,177 @@
+import { ByteWriter, Reply, utf8, view } from '@weir/filters-sdk/assembly';
+import { Config, JsonKind, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
+import { fieldName } from '@weir/filters-sdk/assembly/fields';
+import { readKeyList } from './keys';
+import { Claim, ClaimHeader, Provider } from './provider';
+import { RemoteKeys } from './remote-keys';
+
+/** One place where a token may be. */
+export class Source {
+  constructor(
+    /** Of the header field; of the cookie, where it is one. */
+    public name: ArrayBuffer,
+    /** What stands before the token in a header; empty: nothing. */
+    public scheme: ArrayBuffer,
+    public isCookie: bool,
+  ) {}
+}
+
+const NONE = new ArrayBuffer(0);
+/** The text that offsets of values lead into. */
+let configurationText = NONE;
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
+const SECOND: i64 = 1000;
+const DAY: i64 = 86_400_000;
+
+export class JwtConfig {
+  providers: Provider[] = [];
+  sources: Source[] = [];
+  required: bool = true;
+  strip: bool = false;
+  /** Fields that the filter sets, and takes out of what came from outside. */
+  owned: ArrayBuffer[] = [];
+  missing: Reply = new Reply(401, '');
+  invalid: Reply = new Reply(401, '');
+  expired: Reply = new Reply(401, '');
+  unavailable: Reply = new Reply(503, '');
+
+  read(configuration: ArrayBuffer): bool {
+    configurationText = configuration;
+    const config = readConfig(configuration);
+    const providers = config.items('providers');
+    if (providers.length == 0) faultAt(config.value, '"providers" must hold at least one');
+    for (let i = 0; i < providers.length; i++) this.readProvider(providers[i]);
+    const from = config.items('from');
+    for (let i = 0; i < from.length; i++) this.readSource(from[i]);
+    if (from.length == 0) this.sources.push(new Source(utf8('authorization'), utf8('Bearer'), false));
+    this.required = config.boolean('required', true);
+    this.strip = config.boolean('stripCredential', false);
+    const realm = config.has('realm') ? config.text('realm') : utf8('api');
+    const ok = config.end();
+    this.missing = challenge(realm, '', 'jwt_missing', 'a token is required');
+    this.invalid = challenge(realm, 'invalid_token', 'jwt_invalid', 'the token is not valid');
+    this.expired = challenge(realm, 'invalid_token', 'jwt_expired', 'the token is not valid at this time');
+    this.unavailable = Reply.problem(
+      503,
+      'Service Unavailable',
+      'keys to check tokens are not there',
+      'jwt_no_keys',
+    );
+    this.unavailable.headers.add('retry-after', '1');
+    return ok;
+  }
+
+  private readProvider(value: JsonValue): void {
+    const config = Config.of(value);
+    const provider = new Provider(config.text('name'), config.text('issuer'));
+    for (let i = 0; i < this.providers.length; i++) {
+      if (view(this.providers[i].issuer).equals(provider.issuer))
+        faultAt(value, 'another provider has this issuer');
+    }
+    const audiences = config.items('audiences');
+    for (let i = 0; i < audiences.length; i++) {
+      if (audiences[i].kind != JsonKind.String) faultAt(audiences[i], 'expected a string');
+      provider.audiences.push(audiences[i].text);
+    }
+    this.readAlgorithms(config, provider);
+    provider.skewMs = config.duration('clockSkew', 0, 300 * SECOND, 30 * SECOND);
+    provider.requireExpiry = config.boolean('requireExpiry', true);
+    const claims = config.items('claimsToHeaders');
+    for (let i = 0; i < claims.length; i++) this.readClaim(claims[i], provider);
+    const consumer = config.member('consumerClaim');
+    if (consumer !== null) provider.consumer = new Claim(pathOf(consumer));
+    this.readKeySource(config, provider);
+    config.end();
+    this.providers.push(provider);
+  }
+
+  /** Those that are checked with public keys and are in use: a list narrows them. */
+  private readAlgorithms(config: Config, provider: Provider): void {
+    const list = config.items('algorithms');
+    for (let i = 0; i < list.length; i++) {
+      let known = false;
+      for (let k = 0; k < ALGORITHMS.length; k++) if (list[i].is(ALGORITHMS[k])) known = true;
+      if (known) provider.algorithms.push(list[i].text);
+      else faultAt(list[i], 'expected one of: ' + ALGORITHMS.join(', '));
+    }
+    if (list.length > 0) return;
+    for (let k = 0; k < ALGORITHMS.length; k++) provider.algorithms.push(utf8(ALGORITHMS[k]));
+  }
+
+  private readClaim(value: JsonValue, provider: Provider): void {
+    const config = Config.of(value);
+    const claim = config.required('claim');
+    const header = fieldName(config.text('header'));
+    if (header === null) faultAt(value, '"header" must be the name of a field that filters may change');
+    else {
+      provider.claims.push(new ClaimHeader(new Claim(claim === null ? [] : pathOf(claim)), header));
+      this.owned.push(header);
+    }
+    config.end();
+  }
+
+  private readKeySource(config: Config, provider: Provider): void {
+    const jwks = config.object('jwks', true);
+    const set = jwks.member('keys');
+    if (set !== null) {
+      const keys = readKeyList(set, configurationText);
+      if (keys === null || keys.length == 0)
+        faultAt(set, 'expected a list of JWKs with keys to check signatures');
+      else provider.keys = keys;
+      if (jwks.has('uri')) faultAt(set, 'either "keys" or "uri", not both');
+      return;
+    }
+    const upstream = jwks.text('upstream');
+    const timeout = jwks.duration('timeout', 100, 30 * SECOND, 5 * SECOND);
+    const cache = jwks.duration('cache', SECOND, DAY, 600 * SECOND);
+    const stale = jwks.duration('staleIfError', 0, 30 * DAY, DAY);
+    const uri = jwks.text('uri');
+    const text = view(uri);
+    const secure = text.startsWith('https://');
+    const from = secure ? 8 : 7;
+    if ((!secure && !text.startsWith('http://')) || text.length <= from || text.indexOf(32) >= 0) {
+      if (uri.byteLength > 0) faultAt(jwks.value, '"uri" must be an http or https URL');
+      return;
+    }
+    const slash = text.indexOf(47, from);
+    const authority = text.slice(from, slash < 0 ? text.length : slash).copy();
+    const path = slash < 0 ? utf8('/') : text.slice(slash).copy();
+    const scheme = secure ? 'https' : 'http';
+    provider.remote = new RemoteKeys(upstream, scheme, authority, path, <u32>timeout, cache, stale);
+  }
+
+  private readSource(value: JsonValue): void {
+    const config = Config.of(value);
+    if (config.has('header')) {
+      const name = fieldName(config.text('header'));
+      const scheme = config.has('scheme') ? config.text('scheme') : NONE;
+      if (name === null) faultAt(value, 'not the name of a field that filters may change');
+      else this.sources.push(new Source(name, scheme, false));
+    } else if (config.has('cookie')) {
+      this.sources.push(new Source(config.text('cookie'), NONE, true));
+    } else faultAt(value, 'expected header or cookie, with a name');
+    config.end();
+  }
+}
+
+/** A claim's place: a name, or names from the outermost object inwards. */
+function pathOf(value: JsonValue): ArrayBuffer[] {
+  if (value.kind == JsonKind.String) return [value.text];
+  const path: ArrayBuffer[] = [];
+  if (value.kind != JsonKind.Array || value.items.length == 0)
+    faultAt(value, 'expected a name, or a list of names');
+  for (let i = 0; i < value.items.length; i++) {
+    if (value.items[i].kind != JsonKind.String) faultAt(value.items[i], 'expected a string');
+    path.push(value.items[i].text);
+  }
+  return path;
+}
+
+/** An RFC 6750 challenge. @param error empty where there was no token */
+function challenge(realm: ArrayBuffer, error: string, details: string, text: string): Reply {
+  const reply = Reply.problem(401, 'Unauthorized', text, details);
+  const field = new ByteWriter(64).add('Bearer realm="').add(realm).add('"');
+  if (error.length > 0) field.add(', error="').add(error).add('"');
+  reply.headers.add('www-authenticate', field.view());
+  return reply;
+}

@@ -1,0 +1,248 @@
+// Admits requests with a JSON Web Token that an issuer it knows has signed. See README.md.
+export * from '@weir/filters-sdk/assembly/exports';
+import {
+  Action,
+  Bytes,
+  CallResponse,
+  Pairs,
+  RootContext,
+  StreamContext,
+  lower,
+  registerRoot,
+  requestHeaders,
+  resumeRequest,
+  setProperty,
+  setTickPeriod,
+  utf8,
+  view,
+} from '@weir/filters-sdk/assembly';
+import { proxy_set_effective_context } from '@weir/filters-sdk/assembly/env';
+import { TokenCache } from './cache';
+import { JwtConfig, Source } from './config';
+import { cookieValue } from './cookie';
+import { nowMs } from './remote-keys';
+import { Verdict, Verified, providerOf, verified, verifyToken } from './token';
+
+const COOKIE = utf8('cookie');
+const CONSUMER_NAME = utf8('consumer.name');
+const TICK_MS = 1000;
+
+class JwtRoot extends RootContext {
+  readonly config: JwtConfig = new JwtConfig();
+  readonly cache: TokenCache = new TokenCache();
+  /** Streams that wait for keys. */
+  private waiting: Jwt[] = [];
+
+  onConfigure(configuration: ArrayBuffer): bool {
+    if (!this.config.read(configuration)) return false;
+    if (this.isRemote) setTickPeriod(1);
+    return true;
+  }
+
+  private get isRemote(): bool {
+    const providers = this.config.providers;
+    for (let i = 0; i < providers.length; i++) if (providers[i].remote !== null) return true;
+    return false;
+  }
+
+  createStream(): StreamContext {
+    return new Jwt(this);
+  }
+
+  wait(stream: Jwt): void {
+    this.waiting.push(stream);
+    // The fetch is the root's: it must not end with this stream.
+    setTickPeriod(1);
+  }
+
+  forget(stream: Jwt): void {
+    const at = this.waiting.indexOf(stream);
+    if (at >= 0) this.waiting.splice(at, 1);
+  }
+
+  onTick(): void {
+    setTickPeriod(TICK_MS);
+    const time = nowMs();
+    const providers = this.config.providers;
+    for (let i = 0; i < providers.length; i++) {
+      const remote = providers[i].remote;
+      if (remote === null || !remote.tick(time)) continue;
+      providers[i].keys = remote.keys;
+      this.cache.clear();
+    }
+    this.wake();
+  }
+
+  onCallResponse(response: CallResponse): void {
+    const providers = this.config.providers;
+    for (let i = 0; i < providers.length; i++) {
+      const remote = providers[i].remote;
+      if (remote === null || !remote.isAnswer(response)) continue;
+      if (remote.take(response, nowMs())) {
+        providers[i].keys = remote.keys;
+        // A token of a key that is no longer published is not right any more.
+        this.cache.clear();
+      }
+    }
+    this.wake();
+  }
+
+  /** Streams whose provider is not asked any more are decided. */
+  private wake(): void {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (let i = 0; i < waiting.length; i++) {
+      const stream = waiting[i];
+      if (stream.stillWaits) this.waiting.push(stream);
+      else if (proxy_set_effective_context(stream.number) == 0) stream.decideAgain();
+    }
+  }
+}
+
+class Jwt extends StreamContext {
+  /** The host's number for it, while it waits. */
+  number: u32 = 0;
+  private waitsFor: i32 = -1;
+
+  constructor(private root: JwtRoot) {
+    super();
+  }
+
+  onRequestHeaders(_count: i32, _endOfStream: bool): Action {
+    return this.decide(true);
+  }
+
+  get stillWaits(): bool {
+    if (this.waitsFor < 0) return false;
+    const remote = this.root.config.providers[this.waitsFor].remote;
+    return remote !== null && remote.pending;
+  }
+
+  decideAgain(): void {
+    this.waitsFor = -1;
+    if (this.decide(false) == Action.Continue) resumeRequest();
+  }
+
+  onDone(): void {
+    if (this.waitsFor >= 0) this.root.forget(this);
+  }
+
+  recycle(): bool {
+    this.waitsFor = -1;
+    return true;
+  }
+
+  /** @param mayWait whether keys may be fetched for this request still */
+  private decide(mayWait: bool): Action {
+    const config = this.root.config;
+    const fields = requestHeaders.all();
+    const token = this.findToken(fields);
+    if (token === null) {
+      if (this.several) return config.invalid.send();
+      if (config.required) return config.missing.send();
+      this.removeOwned(fields);
+      return Action.Continue;
+    }
+    const time = nowMs();
+    const known = this.root.cache.find(token);
+    if (known !== null && time >= known.begin && time < known.end) return this.admit(fields, known);
+
+    const verdict = verifyToken(token, config.providers, time);
+    if (verdict == Verdict.Valid) {
+      this.root.cache.add(token, verified!);
+      return this.admit(fields, verified!);
+    }
+    if (verdict == Verdict.NoKeys || verdict == Verdict.UnknownKey) {
+      const provider = providerOf!;
+      const remote = provider.remote;
+      if (remote !== null && mayWait && remote.wantAgain(time)) {
+        this.waitsFor = config.providers.indexOf(provider);
+        this.number = this.id;
+        this.root.wait(this);
+        return Action.Pause;
+      }
+      if (verdict == Verdict.NoKeys || (remote !== null && remote.failing)) return config.unavailable.send();
+    }
+    return verdict == Verdict.Expired ? config.expired.send() : config.invalid.send();
+  }
+
+  /** More than one token: which one counts would be a guess. */
+  private several: bool = false;
+
+  private findToken(fields: Pairs): Bytes | null {
+    this.several = false;
+    let start: usize = 0;
+    let length = 0;
+    const sources = this.root.config.sources;
+    while (fields.next()) {
+      for (let i = 0; i < sources.length; i++) {
+        const token = tokenIn(unchecked(sources[i]), fields);
+        if (token === null) continue;
+        if (start != 0) {
+          this.several = true;
+          return null;
+        }
+        start = token.start;
+        length = token.length;
+      }
+    }
+    return start == 0 ? null : Bytes.of(start, length);
+  }
+
+  private admit(fields: Pairs, known: Verified): Action {
+    const config = this.root.config;
+    this.removeOwned(fields);
+    const claims = known.provider.claims;
+    for (let i = 0; i < claims.length; i++) {
+      const value = known.values[i];
+      if (value !== null) requestHeaders.set<ArrayBuffer, ArrayBuffer>(claims[i].header, value);
+    }
+    const consumer = known.consumer;
+    if (consumer !== null) setProperty(CONSUMER_NAME, consumer);
+    if (config.strip) {
+      const sources = config.sources;
+      for (let i = 0; i < sources.length; i++)
+        if (!sources[i].isCookie) requestHeaders.remove(sources[i].name);
+    }
+    return Action.Continue;
+  }
+
+  /** What came from outside under the names that the filter answers for, in every spelling that servers may take for them. */
+  private removeOwned(fields: Pairs): void {
+    const owned = this.root.config.owned;
+    if (owned.length == 0) return;
+    fields.rewind();
+    while (fields.next()) {
+      for (let i = 0; i < owned.length; i++) {
+        if (isSpelling(fields.name, unchecked(owned[i]))) requestHeaders.remove(fields.name);
+      }
+    }
+  }
+}
+
+/** The token of a source in this field; null where the field is not the source's. */
+function tokenIn(source: Source, fields: Pairs): Bytes | null {
+  if (source.isCookie) return fields.name.equals(COOKIE) ? cookieValue(fields.value, source.name) : null;
+  if (!fields.name.equals(source.name)) return null;
+  const value = fields.value;
+  const length = source.scheme.byteLength;
+  if (length == 0) return value;
+  // Another scheme is another filter's business.
+  if (value.length <= length || value.at(length) != 32) return null;
+  return value.slice(0, length).equalsIgnoreCase(source.scheme) ? value.slice(length + 1).trim() : null;
+}
+
+/** Servers turn what is not a letter or a digit into `_`, so that `x_user` may be read as `x-user`. */
+function isSpelling(name: Bytes, header: ArrayBuffer): bool {
+  if (name.length != header.byteLength || name.length == 0) return false;
+  const other = view(header);
+  for (let i = 0; i < name.length; i++) if (plain(name.at(i)) != plain(other.at(i))) return false;
+  return name.at(0) != 58;
+}
+
+function plain(byte: i32): i32 {
+  const letter = lower(byte);
+  return <u32>(letter - 97) < 26 || <u32>(letter - 48) < 10 ? letter : 45;
+}
+
+registerRoot(new JwtRoot());

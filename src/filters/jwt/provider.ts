@@ -1,0 +1,76 @@
+import { Bytes, view } from '@weir/filters-sdk/assembly';
+import { JsonKind, JsonValue } from '@weir/filters-sdk/assembly/json';
+import { Key } from './keys';
+import { RemoteKeys } from './remote-keys';
+
+/** Where a claim is in a token. */
+export class Claim {
+  /** @param path names from the outermost object to the claim */
+  constructor(private path: ArrayBuffer[]) {}
+
+  find(payload: JsonValue): JsonValue | null {
+    let value: JsonValue | null = payload;
+    for (let i = 0; i < this.path.length && value !== null; i++) {
+      value = value.kind == JsonKind.Object ? memberOf(value, view(this.path[i])) : null;
+    }
+    return value;
+  }
+}
+
+/** A claim that goes upstream in a header. */
+export class ClaimHeader {
+  constructor(
+    public claim: Claim,
+    public header: ArrayBuffer,
+  ) {}
+}
+
+/** Who issues tokens, and what they must say. */
+export class Provider {
+  audiences: ArrayBuffer[] = [];
+  algorithms: ArrayBuffer[] = [];
+  claims: ClaimHeader[] = [];
+  /** Names the consumer; null: no claim does. */
+  consumer: Claim | null = null;
+  skewMs: i64 = 0;
+  requireExpiry: bool = true;
+  /** Those that stand in the configuration, or that were fetched last. */
+  keys: Key[] = [];
+  /** Null: the keys stand in the configuration. */
+  remote: RemoteKeys | null = null;
+
+  constructor(
+    public name: ArrayBuffer,
+    public issuer: ArrayBuffer,
+  ) {}
+
+  allows(algorithm: ArrayBuffer): bool {
+    return includes(this.algorithms, view(algorithm));
+  }
+
+  /** Whether a token is for one of the audiences: `aud` is one, or a list with one (RFC 7519, section 4.1.3). */
+  takes(audience: JsonValue | null): bool {
+    if (this.audiences.length == 0) return true;
+    if (audience === null) return false;
+    if (audience.kind == JsonKind.String) return includes(this.audiences, view(audience.text));
+    if (audience.kind != JsonKind.Array) return false;
+    let found = false;
+    for (let i = 0; i < audience.items.length; i++) {
+      const item = audience.items[i];
+      if (item.kind != JsonKind.String) return false;
+      if (includes(this.audiences, view(item.text))) found = true;
+    }
+    return found;
+  }
+}
+
+function includes(list: ArrayBuffer[], wanted: Bytes): bool {
+  for (let i = 0; i < list.length; i++) if (wanted.equals(list[i])) return true;
+  return false;
+}
+
+function memberOf(object: JsonValue, name: Bytes): JsonValue | null {
+  const items = object.items;
+  for (let i = 0; i < items.length; i++) if (name.equals(items[i].name)) return items[i];
+  return null;
+}

@@ -1,0 +1,257 @@
+import { createHmac, generateKeyPairSync } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { FilterRun } from '../../support/filter.ts';
+import {
+  ALGORITHMS,
+  base64url,
+  CLAIMS,
+  makeSigner,
+  makeToken,
+  NOW,
+  signatureOf,
+  type Signer,
+} from './tokens.ts';
+
+const signers = new Map(ALGORITHMS.map((algorithm) => [algorithm, makeSigner(algorithm)]));
+const es = signers.get('ES256')!;
+const rs = signers.get('RS256')!;
+
+const start = (provider: object = {}, config: object = {}): Promise<FilterRun> =>
+  FilterRun.start('jwt', {
+    providers: [
+      {
+        name: 'id',
+        issuer: 'https://id.test',
+        audiences: ['shop'],
+        jwks: { keys: [...signers.values()].map(({ jwk }) => jwk) },
+        ...provider,
+      },
+    ],
+    ...config,
+  });
+
+const bearer = (token: string): [string, string][] => [['authorization', `Bearer ${token}`]];
+
+describe('a right token', () => {
+  test.each(ALGORITHMS)('of %s is admitted, the first time and from the cache', async (algorithm) => {
+    const filter = await start();
+    const token = makeToken(signers.get(algorithm)!);
+    expect(filter.request(bearer(token)).action).toBe(0);
+    expect(filter.request(bearer(token)).action).toBe(0);
+  });
+
+  test('tells claims to the upstream, and takes out what came under those names', async () => {
+    const filter = await start({
+      claimsToHeaders: [
+        { claim: 'sub', header: 'x-user' },
+        { claim: ['realm', 'roles'], header: 'x-roles' },
+        { claim: 'level', header: 'x-level' },
+        { claim: 'none', header: 'x-none' },
+      ],
+      consumerClaim: 'sub',
+    });
+    const token = makeToken(es, { ...CLAIMS, realm: { roles: ['a', 'b'] }, level: 2.5 });
+    const { fields, stream } = filter.request([
+      ...bearer(token),
+      ['x-user', 'root'],
+      ['X_User', 'root'],
+      ['x-none', 'root'],
+    ]);
+    expect(fields).toEqual([`authorization: Bearer ${token}`, 'x-user: u1', 'x-roles: a,b', 'x-level: 2.5']);
+    expect(stream.state('wasm.consumer.name')?.bytes).toEqual(new Uint8Array(Buffer.from('u1')));
+  });
+});
+
+/** The status and the details of what the filter answers. */
+async function verdict(token: string, provider: object = {}): Promise<string> {
+  const filter = await start(provider);
+  const { action, reply } = filter.request(bearer(token));
+  if (action === 0) return 'admitted';
+  return `${reply?.status} ${reply?.details}`;
+}
+
+const INVALID = '401 jwt_invalid';
+
+/** A token whose header and payload are these texts, rightly signed. */
+function raw(signer: Signer, header: string, payload: string): string {
+  const input = `${base64url(header)}.${base64url(payload)}`;
+  return `${input}.${base64url(signatureOf(signer, input))}`;
+}
+
+const claims = (more: object): object => ({ ...CLAIMS, ...more });
+const HEADER = JSON.stringify({ alg: 'ES256', kid: 'ES256' });
+const PAYLOAD = JSON.stringify(CLAIMS);
+
+describe('a token is refused', () => {
+  const token = makeToken(es);
+  const [head, body, signature] = token.split('.') as [string, string, string];
+  const der = (value: Buffer): Buffer => Buffer.concat([Buffer.from([0x30, value.length]), value]);
+
+  test.each([
+    ['without a signature', `${head}.${body}.`],
+    ['with alg none and no signature', `${base64url({ alg: 'none' })}.${body}.`],
+    ['with alg none and a signature', `${base64url({ alg: 'none', kid: 'ES256' })}.${body}.${signature}`],
+    ['with alg None', `${base64url({ alg: 'None' })}.${body}.${signature}`],
+    ['without alg', raw(es, '{"kid":"ES256"}', PAYLOAD)],
+    ['whose alg is no string', raw(es, '{"alg":["ES256"]}', PAYLOAD)],
+    ['with another signature', `${head}.${body}.${base64url(Buffer.alloc(64, 1))}`],
+    ['with a signature of zeros', `${head}.${body}.${base64url(Buffer.alloc(64))}`],
+    ['with a signature in DER', `${head}.${body}.${base64url(der(Buffer.from(signature, 'base64url')))}`],
+    [
+      'with a longer signature',
+      `${head}.${body}.${base64url(Buffer.concat([Buffer.from(signature, 'base64url'), Buffer.alloc(1)]))}`,
+    ],
+    ['with another payload', `${head}.${base64url(claims({ sub: 'root' }))}.${signature}`],
+    ['with another header', `${base64url({ alg: 'ES256', kid: 'ES256', typ: 'x' })}.${body}.${signature}`],
+    ['of four parts', `${token}.${signature}`],
+    ['of two parts', `${head}.${body}`],
+    ['of one part', head],
+    ['with padding', `${head}.${body}.${signature}==`],
+    ['with characters of plain base64', `${head}.${body}.${signature.replace(/[-_A]/, '+')}`],
+    ['with a space in it', `${head}. ${body}.${signature}`],
+    ['with bits that are left over', `${head}.${body}.${leftOver(signature)}`],
+    ['whose header is a list', raw(es, '["alg"]', PAYLOAD)],
+    ['whose payload is a list', raw(es, HEADER, '[]')],
+    ['whose payload is no JSON', raw(es, HEADER, '{"iss":')],
+    ['whose payload has more behind it', raw(es, HEADER, `${PAYLOAD}{}`)],
+    ['whose header names alg twice', raw(es, '{"alg":"none","alg":"ES256"}', PAYLOAD)],
+    ['whose payload names a claim twice', raw(es, HEADER, PAYLOAD.replace('{', '{"iss":"https://id.test",'))],
+    ['whose payload is nested deeply', raw(es, HEADER, `{"a":${'['.repeat(100)}${']'.repeat(100)}}`)],
+    ['that asks for crit', makeToken(es, CLAIMS, { crit: ['exp'], exp: NOW })],
+    ['that brings its key', makeToken(es, CLAIMS, { jwk: es.jwk })],
+    ['that names a set of keys', makeToken(es, CLAIMS, { jku: 'https://id.test/jwks' })],
+    ['that names a certificate', makeToken(es, CLAIMS, { x5u: 'https://id.test/cert' })],
+    ['that brings a certificate', makeToken(es, CLAIMS, { x5c: ['MIIB'] })],
+    ['whose payload is not encoded', makeToken(es, CLAIMS, { b64: false })],
+    ['that is compressed', makeToken(es, CLAIMS, { zip: 'DEF' })],
+    ['with the id of another key', makeToken(es, CLAIMS, { kid: 'ES384' })],
+    ['with an id that no key has', makeToken(es, CLAIMS, { kid: '../../dev/null' })],
+    ['whose id is no string', makeToken(es, CLAIMS, { kid: 1 })],
+    ['with the id of a key for another algorithm', makeToken(es, CLAIMS, { kid: 'RS256' })],
+    ['of an unknown issuer', makeToken(es, claims({ iss: 'https://other.test' }))],
+    ['of an issuer that only begins so', makeToken(es, claims({ iss: 'https://id.test/' }))],
+    ['without an issuer', makeToken(es, claims({ iss: undefined }))],
+    ['whose issuer is a list', makeToken(es, claims({ iss: ['https://id.test'] }))],
+    ['for another audience', makeToken(es, claims({ aud: 'other' }))],
+    ['for no audience', makeToken(es, claims({ aud: undefined }))],
+    ['for an empty list of audiences', makeToken(es, claims({ aud: [] }))],
+    ['whose audience is no string', makeToken(es, claims({ aud: ['shop', 7] }))],
+    ['whose audience is an object', makeToken(es, claims({ aud: { shop: true } }))],
+    ['without an expiry', makeToken(es, claims({ exp: undefined }))],
+    ['whose expiry is a string', makeToken(es, claims({ exp: String(NOW + 60) }))],
+    ['whose expiry is negative', makeToken(es, claims({ exp: -1 }))],
+    ['whose expiry is beyond all times', raw(es, HEADER, PAYLOAD.replace(String(CLAIMS.exp), '1e300'))],
+    ['whose beginning is no number', makeToken(es, claims({ nbf: null }))],
+    ['of more than 8 KiB', makeToken(es, claims({ pad: 'x'.repeat(8192) }))],
+  ])('%s', async (_, bad) => {
+    expect(await verdict(bad)).toBe(INVALID);
+  });
+
+  /** The same 64 bytes, spelled with bits behind the last one. */
+  function leftOver(text: string): string {
+    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    return text.slice(0, -1) + letters[letters.indexOf(text.at(-1)!) | 1]!;
+  }
+
+  test.each(['HS256', 'HS384', 'HS512'])('of %s, made with a public key as the secret', async (alg) => {
+    const input = `${base64url({ alg, kid: 'RS256' })}.${base64url(CLAIMS)}`;
+    for (const secret of [JSON.stringify(rs.jwk), String(rs.jwk['n'])]) {
+      const mac = createHmac(`sha${alg.slice(2)}`, secret)
+        .update(input)
+        .digest();
+      expect(await verdict(`${input}.${base64url(mac)}`)).toBe(INVALID);
+    }
+  });
+
+  test('of an algorithm that its provider is not known for', async () => {
+    expect(await verdict(token, { algorithms: ['RS256'] })).toBe(INVALID);
+    expect(await verdict(makeToken(rs), { algorithms: ['RS256'] })).toBe('admitted');
+  });
+
+  test('of a key that does not fit the algorithm, whatever the key set says', async () => {
+    const { kid, jwk } = rs;
+    const keys = [{ ...jwk, alg: 'ES256', kid }];
+    expect(await verdict(makeToken(es, CLAIMS, { kid }), { jwks: { keys } })).toBe(INVALID);
+    const p384 = { ...signers.get('ES384')!.jwk, alg: 'ES256', kid: 'x' };
+    const crossed = makeToken({ ...signers.get('ES384')!, algorithm: 'ES256', kid: 'x' });
+    expect(await verdict(crossed, { jwks: { keys: [p384] } })).toBe(INVALID);
+  });
+
+  test('of a key of RSA that is too short', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    const short: Signer = {
+      algorithm: 'RS256',
+      kid: 's',
+      privateKey,
+      jwk: { ...publicKey.export({ format: 'jwk' }), kid: 's' },
+    };
+    expect(await verdict(makeToken(short), { jwks: { keys: [short.jwk] } })).toBe(INVALID);
+  });
+
+  test('that expired, or begins later, beyond the skew; 401 says so only where the signature is right', async () => {
+    const skew = { clockSkew: '10s' };
+    for (const late of [{ exp: NOW - 11 }, { nbf: NOW + 11 }, { iat: NOW + 11 }])
+      expect(await verdict(makeToken(es, claims(late)), skew)).toBe('401 jwt_expired');
+    for (const near of [{ exp: NOW - 9 }, { nbf: NOW + 9 }, { iat: NOW + 9 }])
+      expect(await verdict(makeToken(es, claims(near)), skew)).toBe('admitted');
+    const forged = makeToken(es, claims({ exp: NOW - 11 })).slice(0, -20) + base64url(Buffer.alloc(15, 7));
+    expect(await verdict(forged, skew)).toBe(INVALID);
+  });
+
+  test('from the cache as well, once its time is over', async () => {
+    const filter = await start({ clockSkew: '0s' });
+    const soon = makeToken(es, claims({ exp: NOW + 5 }));
+    expect(filter.request(bearer(soon)).action).toBe(0);
+    filter.host.now += 5000;
+    expect(filter.request(bearer(soon)).reply?.details).toBe('jwt_expired');
+  });
+});
+
+describe('what else comes with a request', () => {
+  const token = makeToken(es);
+
+  test('no token: 401 with a challenge without an error, or admitted where none is required', async () => {
+    const filter = await start({}, { realm: 'shop' });
+    const { reply } = filter.request();
+    expect(reply?.status).toBe(401);
+    expect(reply?.headers).toContain('www-authenticate: Bearer realm="shop"');
+    expect(filter.request([['authorization', 'Basic dTpw']]).reply?.details).toBe('jwt_missing');
+    const open = await start({ claimsToHeaders: [{ claim: 'sub', header: 'x-user' }] }, { required: false });
+    const { action, fields } = open.request([['x-user', 'root']]);
+    expect([action, fields]).toEqual([0, []]);
+  });
+
+  test('a bad token is refused where none is required, too', async () => {
+    const open = await start({}, { required: false });
+    expect(open.request(bearer('x')).reply?.headers).toContain(
+      'www-authenticate: Bearer realm="api", error="invalid_token"',
+    );
+  });
+
+  test('two tokens are refused, though each is right', async () => {
+    const filter = await start(
+      {},
+      { from: [{ header: 'authorization', scheme: 'Bearer' }, { cookie: 'session' }] },
+    );
+    expect(filter.request([...bearer(token), ...bearer(token)]).reply?.details).toBe('jwt_invalid');
+    expect(filter.request([...bearer(token), ['cookie', `session=${token}`]]).reply?.details).toBe(
+      'jwt_invalid',
+    );
+    expect(filter.request([['cookie', `a=b; session="${token}"`]]).action).toBe(0);
+  });
+
+  test('a token is taken out where the configuration says so', async () => {
+    const filter = await start({}, { stripCredential: true });
+    expect(filter.request([...bearer(token), ['accept', '*/*']]).fields).toEqual(['accept: */*']);
+  });
+
+  test('a claim that is not fit for a header is left out, and what came from outside with it', async () => {
+    const filter = await start({ claimsToHeaders: [{ claim: 'sub', header: 'x-user' }] });
+    const { action, fields } = filter.request([
+      ...bearer(makeToken(es, claims({ sub: 'a\r\nx: y' }))),
+      ['x-user', 'root'],
+    ]);
+    expect(action).toBe(0);
+    expect(fields.filter((field) => field.startsWith('x-'))).toEqual([]);
+  });
+});
