@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { registerCheck } from './cli/check.ts';
 import { registerDev } from './cli/dev.ts';
@@ -9,15 +7,11 @@ import { Failure } from './cli/failure.ts';
 import { registerFilter } from './cli/filter/filter.ts';
 import { registerRun } from './cli/run.ts';
 import { registerTest } from './cli/test.ts';
-import { packageRoot } from './package-root.ts';
-
-const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
-  version: string;
-};
+import { packageVersion } from './package-root.ts';
 
 const program = new Command('weir')
   .description('A WebAssembly-extensible programmable proxy.')
-  .version(version)
+  .version(packageVersion())
   .showHelpAfterError('(weir --help lists what there is)')
   .exitOverride();
 

@@ -19,3 +19,8 @@ export function packageRoot(from: string = fileURLToPath(import.meta.url)): stri
     if (dirname(folder) === folder) throw new Error(`no package.json of weir above ${from}`);
   }
 }
+
+export function packageVersion(): string {
+  const manifest = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}

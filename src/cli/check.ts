@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { formatDiagnostics, hasErrors, toSarif } from '../control/diagnostic.ts';
 import { loadConfiguration, type LoadOptions } from '../control/load.ts';
-import { packageRoot } from '../package-root.ts';
+import { packageVersion } from '../package-root.ts';
 
 export type CheckFormat = 'text' | 'json' | 'sarif';
 
@@ -68,9 +66,4 @@ function json(value: object): string {
 
 function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
-}
-
-function packageVersion(): string {
-  const manifest = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { registerBuild } from './build.ts';
 import { registerInspect } from './inspect.ts';
+import { registerNew } from './new.ts';
+import { registerTest } from './test.ts';
 import { registerKeygen } from './keygen.ts';
 import { registerPull } from './pull.ts';
 import { registerPush } from './push.ts';
@@ -10,8 +12,10 @@ import { registerVerify } from './verify.ts';
 /** `weir filter …`: everything about one filter, from its first line to its release. One file a verb. */
 export function registerFilter(program: Command): void {
   const filter = program.command('filter').description('write, build and ship filters');
+  registerNew(filter);
   registerBuild(filter);
   registerInspect(filter);
+  registerTest(filter);
   registerKeygen(filter);
   registerSign(filter);
   registerVerify(filter);

@@ -16,10 +16,11 @@ export interface Sdk {
  * Finds the SDK: the one of the author's project first, then one beside weir itself.
  *
  * @param from a folder of the project
+ * @param elsewhere where to look next; default: beside weir
  * @throws Failure where there is none
  */
-export function findSdk(from: string): Sdk {
-  for (const start of [from, packageRoot()]) {
+export function findSdk(from: string, elsewhere: readonly string[] = [packageRoot()]): Sdk {
+  for (const start of [from, ...elsewhere]) {
     const manifest = resolveFrom(start, '@weir/filters-sdk/package.json');
     if (manifest === null) continue;
     const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
