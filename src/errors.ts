@@ -152,8 +152,8 @@ export const ERRORS = {
     title: 'the filter refuses its configuration',
     source: 'config',
     explanation:
-      'The filter carries a JSON Schema for its configuration, and what was written under `config` breaks it.',
-    fix: 'Correct the value. The README of the filter shows its fields.',
+      'The filter carries a JSON Schema for its configuration, and what was written under `config` breaks it. A module carries it in its custom section `weir.schema`; the message names the line of the source that the rule comes from, where the module tells it.',
+    fix: 'Correct the value. The README of a built-in filter shows its fields; `weir schema` writes a schema with which an editor shows those of modules.',
   },
   WEIR1208: {
     title: 'the module is not signed',
@@ -182,6 +182,13 @@ export const ERRORS = {
     explanation:
       'A chain that connections of a TCP listener pass holds a filter that has callbacks for HTTP alone, or the other way round. It would never run there, and a filter that protects must not be passed by in silence. What a module handles is told by the callbacks that it exports.',
     fix: 'Attach the chain where its protocol is: to a listener by sectionName, or to routes of that kind.',
+  },
+  WEIR1212: {
+    title: 'the schema of a module cannot be used',
+    source: 'config',
+    explanation:
+      'The custom section `weir.schema` of the module, or the file under `schema.file`, is not a JSON Schema, is too large, too deep, leads back to itself, or refers to something outside of itself. A module is not trusted to cost whoever checks a configuration more than its size.',
+    fix: 'Build the module anew with an SDK that writes the section, name a schema of your own under schema.file, or write schema: {mode: Off}.',
   },
   WEIR1220: {
     title: 'the module cannot be pulled',
@@ -397,6 +404,20 @@ export const ERRORS = {
     explanation:
       'The configuration was checked without the network, and the module was not pulled before. Everything else was checked.',
     fix: 'Check without --offline where the server can be reached.',
+  },
+  WEIR3022: {
+    title: 'a pattern of a schema is not checked',
+    source: 'config',
+    explanation:
+      'The schema that a module carries has a regular expression that cannot be matched in linear time, such as one with look-ahead. Weir leaves it out; the module checks its configuration itself when it starts.',
+    fix: 'Nothing needs to be done. Who writes the module can put the pattern more simply.',
+  },
+  WEIR3023: {
+    title: 'a module does not have what it says it needs',
+    source: 'config',
+    explanation:
+      'The schema that the module carries names the capabilities that it uses (`x-weir-capabilities`), and the Module does not grant all of them. Calls that need the others will be refused. What a module says gives it nothing: only `capabilities` of the Module does.',
+    fix: 'Grant what is missing, if the module should have it. capabilities.md says what each stands for.',
   },
   WEIR4001: {
     title: 'a module does not compile or breaks the rules of the host',

@@ -4,6 +4,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
+import Configuration from './configuration.mjs';
 import { Problems } from './problems.mjs';
 import Provenance from './provenance.mjs';
 import { withoutSections } from './sections.mjs';
@@ -46,7 +47,7 @@ export async function compileFilter(request) {
     {
       stdout: stream,
       stderr: stream,
-      transforms: [TrimCallbacks, Provenance],
+      transforms: [Configuration, TrimCallbacks, Provenance],
       readFile: (name, base) => problems.read(name, base),
       writeFile: (name, contents) => void outputs.set(name, contents),
       reportDiagnostic: (diagnostic) => problems.report(diagnostic),

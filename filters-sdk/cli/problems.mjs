@@ -29,6 +29,10 @@ const HINTS = [
   [/Cannot find name '(any|unknown)'/, 'types are exact: i32, u32, i64, f64, bool, string, a class'],
   [/Cannot find name '(Promise|Buffer|RegExp)'/, 'AssemblyScript does not have it'],
   [
+    /Property '__read' does not exist/,
+    'readConfiguration takes a class that is marked with @configuration, and the compiler step for it',
+  ],
+  [
     /^Type '.+ \| null' is not assignable to type/,
     'it may be null: keep it in a const and compare that with null first',
   ],

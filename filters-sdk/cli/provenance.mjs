@@ -11,8 +11,13 @@ const COMPILER = createRequire(import.meta.url)('assemblyscript/package.json');
 /** The compiler's number for the file that was given to it. */
 const USER_ENTRY = 1;
 
+/** On a parser whose module gets its sections: an asconfig.json may name this step a second time. */
+const DONE = Symbol.for('@weir/filters-sdk/provenance');
+
 export default class Provenance {
   afterParse(parser) {
+    this.again = parser[DONE] === true;
+    parser[DONE] = true;
     const sources = parser.sources
       .map(({ normalizedPath, text, sourceKind }) => ({ path: normalizedPath, text, sourceKind }))
       .sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -23,6 +28,7 @@ export default class Provenance {
   }
 
   afterCompile(module) {
+    if (this.again) return;
     const { optimizeLevelHint, shrinkLevelHint } = this.program.options;
     const build = {
       entry: this.entry,

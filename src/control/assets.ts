@@ -1,5 +1,6 @@
 import type { CertificateSpec } from '../runtime/snapshot.ts';
 import type { FilterSchema } from './filter-schema.ts';
+import type { ModuleSchema } from './module-schema.ts';
 import type { ModuleProtocols } from './module-protocols.ts';
 
 /** A filter that ships with weir. */
@@ -17,6 +18,8 @@ export interface BuiltinFilter {
 export interface Assets {
   /** sha256 of the bytes, by `namespace/name` of the Module. */
   readonly modules: ReadonlyMap<string, string>;
+  /** Of their configurations, by `namespace/name` of the Module. */
+  readonly schemas: ReadonlyMap<string, ModuleSchema>;
   /** By the name that `use` has. */
   readonly builtins: ReadonlyMap<string, BuiltinFilter>;
   /** By digest; absent where the bytes cannot be read. */

@@ -5,6 +5,7 @@ import { Attachments, type Attached } from './attachments.ts';
 import type { ClusterTable } from './clusters.ts';
 import type { Config, UsableObject } from './config.ts';
 import { configurationText } from './configuration-text.ts';
+import type { FilterSchema } from './filter-schema.ts';
 import type { ModuleProtocols } from './module-protocols.ts';
 import { vmFieldsOf, type VmFields } from './module-vm.ts';
 import { suggest } from './nearest.ts';
@@ -217,7 +218,8 @@ export class ChainTable {
   #phaseOf(chain: Chain, use: string): Phase | null {
     const own = moduleName(use);
     if (own === undefined) return this.#assets.builtins.get(use)?.schema?.phase ?? null;
-    return this.#config.find('Module', chain.namespace, own)?.value?.spec.phase ?? null;
+    const declared = this.#assets.schemas.get(`${chain.namespace}/${own}`)?.schema.phase ?? null;
+    return this.#config.find('Module', chain.namespace, own)?.value?.spec.phase ?? declared;
   }
 
   /** A filter that decides who may pass must not be passed by where it fails. */
@@ -287,6 +289,8 @@ export class ChainTable {
           const wanted = { kind: 'Module', namespace: chain.namespace, name: own } as const;
           this.#config.reportMissing(chain, 'WEIR2105', [...path, 'use'], `filter "${filter.name}":`, wanted);
         }
+        const known = this.#assets.schemas.get(`${chain.namespace}/${own}`);
+        if (known !== undefined) this.#checkConfig(chain, i, known.schema, known.from);
         continue;
       }
       const builtin = this.#assets.builtins.get(filter.use);
@@ -311,22 +315,32 @@ export class ChainTable {
         );
         continue;
       }
-      for (const fault of builtin.schema?.check(filter.config ?? {}) ?? []) {
-        const at = [...path, 'config', ...fault.path];
-        const there = valueAt(chain.document.value, at) !== undefined || filter.config !== undefined;
-        this.#config.report(
-          chain,
-          'WEIR1207',
-          there ? at : [...path, 'use'],
-          `filter "${filter.name}": ${fault.message}`,
-          {
-            key: fault.key,
-            hideLine: builtin.schema?.secret === true,
-            hint: fault.hint,
-            notes: [`rule comes from the schema of the built-in filter "${filter.use}"`],
-          },
-        );
-      }
+      const from = `of the built-in filter "${filter.use}"`;
+      if (builtin.schema !== null) this.#checkConfig(chain, i, builtin.schema, from);
+    }
+  }
+
+  /** @param from where the schema is */
+  #checkConfig(chain: Chain, index: number, schema: FilterSchema, from: string): void {
+    const filter = chain.value.spec.filters[index]!;
+    const path = ['spec', 'filters', index];
+    for (const fault of schema.check(filter.config ?? {})) {
+      const at = [...path, 'config', ...fault.path];
+      const there = valueAt(chain.document.value, at) !== undefined || filter.config !== undefined;
+      this.#config.report(
+        chain,
+        'WEIR1207',
+        there ? at : [...path, 'use'],
+        `filter "${filter.name}": ${fault.message}`,
+        {
+          key: fault.key,
+          hideLine: schema.secret,
+          hint: fault.hint,
+          notes: [
+            `rule comes from the schema ${from}${fault.origin === undefined ? '' : `, ${fault.origin}`}`,
+          ],
+        },
+      );
     }
   }
 

@@ -1,7 +1,9 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { addKeywords, linearEngine } from './schema-keywords.ts';
 import { formatPath, type Path } from './document.ts';
 import { listNames, suggest } from './nearest.ts';
 import { PHASES, type Phase } from './phase.ts';
+import { formatDuration, formatSize } from './schema/scalar.ts';
 import { describe, plain, valueAt } from './validate.ts';
 
 /** Something wrong in the configuration of a filter. */
@@ -12,6 +14,8 @@ export interface SchemaFault {
   readonly key: boolean;
   readonly message: string;
   readonly hint?: string | undefined;
+  /** File and line in the sources of the filter, where its schema tells them. */
+  readonly origin?: string | undefined;
 }
 
 /**
@@ -24,21 +28,61 @@ export class FilterSchema {
   readonly capabilities: readonly string[] | undefined;
   /** Whether the configuration may hold secrets (`writeOnly` in the schema): then no value of it is shown. */
   readonly secret: boolean;
+  /** Names of the fields that hold them. */
+  readonly secretNames: readonly string[];
+  /** Patterns that weir does not check, since they cannot be matched in linear time. */
+  readonly skipped: readonly string[];
+  /** As JSON. */
+  readonly schema: object;
   readonly #validate: ValidateFunction;
 
   /** @throws Error where the schema itself is not valid */
-  constructor(schema: object) {
-    const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false, validateFormats: false });
+  constructor(schema: object, engine?: ReturnType<typeof linearEngine>, skipped: readonly string[] = []) {
+    const ajv = new Ajv2020({
+      allErrors: true,
+      verbose: true,
+      strict: false,
+      validateFormats: false,
+      inlineRefs: false,
+      ...(engine === undefined ? {} : { code: { regExp: engine } }),
+    });
+    addKeywords(ajv);
     this.#validate = ajv.compile(schema);
-    this.secret = /"writeOnly":true/.test(JSON.stringify(schema));
-    const keywords = schema as { 'x-weir-phase'?: unknown; 'x-weir-capabilities'?: readonly string[] };
+    this.skipped = skipped;
+    this.schema = schema;
+    this.secretNames = [...new Set(secretsIn(schema))].sort();
+    this.secret = this.secretNames.length > 0;
+    const keywords = schema as { 'x-weir-phase'?: unknown; 'x-weir-capabilities'?: unknown };
     this.phase = PHASES.find((known) => known === keywords['x-weir-phase']) ?? null;
-    this.capabilities = keywords['x-weir-capabilities'];
+    const capabilities = keywords['x-weir-capabilities'];
+    this.capabilities = Array.isArray(capabilities) ? capabilities.map(String) : undefined;
+  }
+
+  /**
+   * One that came with a module. Its bounds have been checked.
+   *
+   * @throws Error where the schema is not valid
+   */
+  static untrusted(schema: object): FilterSchema {
+    const skipped: string[] = [];
+    const { $schema, ...rest } = schema as { $schema?: unknown };
+    // The older dialects mean the same by what they share with this one.
+    void $schema;
+    return new FilterSchema(rest, linearEngine(skipped), skipped);
   }
 
   check(config: unknown): SchemaFault[] {
     if (this.#validate(config)) return [];
     return relevant(this.#validate.errors ?? []).map((error) => explain(config, error, this.secret));
+  }
+}
+
+/** Names of the fields that are marked `writeOnly`. */
+function* secretsIn(value: unknown): Generator<string> {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [name, part] of Object.entries(value)) {
+    if ((part as { writeOnly?: unknown } | null)?.writeOnly === true) yield name;
+    yield* secretsIn(part);
   }
 }
 
@@ -95,11 +139,13 @@ function explain(config: unknown, error: ErrorObject, secret: boolean): SchemaFa
   const params = error.params as Record<string, unknown>;
   const got = secret ? '' : `, got ${describe(error.data)}`;
   const about = (error.parentSchema as { description?: string } | undefined)?.description;
+  const origin = originOf(error);
   const fault = (message: string, hint?: string): SchemaFault => ({
     path,
     key: false,
     message: `${where} ${message}`,
     hint,
+    origin,
   });
   switch (error.keyword) {
     case 'additionalProperties':
@@ -109,14 +155,23 @@ function explain(config: unknown, error: ErrorObject, secret: boolean): SchemaFa
         (error.parentSchema as { properties?: object } | undefined)?.properties ?? {},
       );
       const hint = suggest(name, known) ?? (known.length > 0 ? `known: ${listNames(known)}` : undefined);
-      return { path: [...path, name], key: true, message: `${where} has no field "${name}"`, hint };
+      return { path: [...path, name], key: true, message: `${where} has no field "${name}"`, hint, origin };
     }
     case 'propertyNames': {
       const name = String(params['propertyName']);
-      return { path: [...path, name], key: true, message: `${where} must not have the field "${name}"` };
+      const message = `${where} must not have the field "${name}"`;
+      return { path: [...path, name], key: true, message, origin };
     }
     case 'required':
       return fault(`needs the field "${String(params['missingProperty'])}"`);
+    case 'dependentRequired': {
+      const { property, missingProperty } = params as { property: string; missingProperty: string };
+      return fault(`needs the field "${missingProperty}" beside "${property}"`);
+    }
+    case 'x-weir-duration':
+      return fault(`must be ${spanOf(error, formatDuration)}${got}`);
+    case 'x-weir-size':
+      return fault(`must be ${spanOf(error, formatSize)}${got}`);
     case 'oneOf':
     case 'anyOf':
       return fault(alternativesOf(error) ?? `fits none of the forms that it may have${got}`, about);
@@ -173,6 +228,26 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 
 function unitOf(error: ErrorObject): string {
   return error.keyword.endsWith('Items') ? 'items' : 'characters';
+}
+
+/** `1s to 1h` */
+function spanOf(error: ErrorObject, format: (amount: number) => string): string {
+  const [least, most] = error.schema as [number, number];
+  return `${format(least)} to ${format(most)}`;
+}
+
+/** Where in the sources of the filter the rule stands. */
+function originOf(error: ErrorObject): string | undefined {
+  const schema = error.parentSchema as Sourced | undefined;
+  const missing = String((error.params as { missingProperty?: unknown }).missingProperty);
+  const origin = schema?.properties?.[missing]?.['x-weir-source'] ?? schema?.['x-weir-source'];
+  // It is printed, and a module may say anything.
+  return typeof origin === 'string' && /^[\w@~./+ -]{1,200}:\d{1,7}$/.test(origin) ? origin : undefined;
+}
+
+interface Sourced {
+  readonly 'x-weir-source'?: unknown;
+  readonly properties?: Readonly<Record<string, Sourced>>;
 }
 
 /** Where the alternatives differ in the one field that they require: which fields these are. */

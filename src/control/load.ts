@@ -86,10 +86,11 @@ export async function loadDocuments(
   const filters = options.filters ?? join(packageRoot(), 'dist', 'filters');
   const builtins = await loadBuiltins(filters, reader, code);
   const puller = new ModulePuller(options.cache ?? new ModuleCache(null), options.offline ?? false);
-  const modules = await loadModules(config, reader, code, puller);
+  const { digests, schemas } = await loadModules(config, reader, code, puller);
   const assets = {
     builtins,
-    modules,
+    modules: digests,
+    schemas,
     protocols: protocolsByDigest(code),
     certificates: await loadCertificates(config, reader, options.now ?? Date.now()),
     authorities: await loadAuthorities(config, reader),
@@ -102,13 +103,13 @@ export async function loadDocuments(
     snapshot: hasErrors(diagnostics) ? null : snapshot,
     code: codeOf(code, used),
     tests: config.all('PolicyTest'),
-    phases: phasesOf(config, builtins),
+    phases: phasesOf(config, assets),
     diagnostics,
     files: [...reader.seen],
   };
 }
 
-function phasesOf(config: Config, builtins: Assets['builtins']): Map<string, Phase> {
+function phasesOf(config: Config, { builtins, schemas }: Assets): Map<string, Phase> {
   const declared: [string, Phase | null | undefined][] = [
     ...[...builtins].map(([name, { schema }]): [string, Phase | null | undefined] => [
       `builtin/${name}`,
@@ -118,7 +119,7 @@ function phasesOf(config: Config, builtins: Assets['builtins']): Map<string, Pha
       .all('Module')
       .map(({ namespace, name, value }): [string, Phase | null | undefined] => [
         `${namespace}/${name}`,
-        value.spec.phase,
+        value.spec.phase ?? schemas.get(`${namespace}/${name}`)?.schema.phase,
       ]),
   ];
   return new Map(declared.filter((entry): entry is [string, Phase] => entry[1] != null));

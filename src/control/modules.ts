@@ -5,6 +5,7 @@ import type { BuiltinFilter } from './assets.ts';
 import type { Config } from './config.ts';
 import type { FileReader } from './files.ts';
 import { FilterSchema } from './filter-schema.ts';
+import { loadModuleSchema, type ModuleSchema } from './module-schema.ts';
 import { MAX_MODULE_BYTES, openOrigin } from './module-origin.ts';
 import type { ModulePuller } from './module-pull.ts';
 import { sourceMapOf } from '../runtime/stage-fault.ts';
@@ -12,6 +13,14 @@ import { misbuiltFile } from '../runtime/wasm/misbuilt.ts';
 import { Signatures } from './signatures.ts';
 
 const WASM_HEADER = Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
+/** What is known of the Modules, by `namespace/name`. */
+export interface LoadedModules {
+  /** sha256 of their bytes. */
+  readonly digests: ReadonlyMap<string, string>;
+  /** Of those that have one. */
+  readonly schemas: ReadonlyMap<string, ModuleSchema>;
+}
 
 /** Bytes of modules by their sha256. */
 export type Code = Map<string, Uint8Array>;
@@ -23,15 +32,16 @@ export function digestOf(bytes: Uint8Array): string {
 /**
  * Reads the bytes of every Module and checks what can be checked without compiling them.
  *
- * @returns digests by `namespace/name`; faults are reported in `config`
+ * Faults are reported in `config`.
  */
 export async function loadModules(
   config: Config,
   reader: FileReader,
   code: Code,
   puller: ModulePuller,
-): Promise<Map<string, string>> {
+): Promise<LoadedModules> {
   const digests = new Map<string, string>();
+  const schemas = new Map<string, ModuleSchema>();
   const signatures = await Signatures.load(config, reader);
   const modules = config.all('Module');
   // The network is waited for once, not once for each.
@@ -41,11 +51,11 @@ export async function loadModules(
   for (const [i, module] of modules.entries()) {
     const origin = origins[i];
     if (origin === null || origin === undefined) continue;
-    const { bytes, name } = origin;
+    const { bytes, name: file } = origin;
     const { sha256 } = module.value.spec;
     const digest = digestOf(bytes);
     if (sha256 !== undefined && sha256 !== digest) {
-      const message = `sha256 of ${name} is not the one that was pinned`;
+      const message = `sha256 of ${file} is not the one that was pinned`;
       config.report(module, 'WEIR1202', ['spec', 'sha256'], message, {
         notes: [`${origin.file === null ? 'the server' : 'the file'} has ${digest}`],
       });
@@ -54,7 +64,7 @@ export async function loadModules(
     if (!(await signatures.check(module, origin, digest))) continue;
     if (!bytes.subarray(0, 8).equals(WASM_HEADER)) {
       const found = misbuiltFile(bytes);
-      config.report(module, 'WEIR1203', origin.path, `${name} is not a WebAssembly module`, {
+      config.report(module, 'WEIR1203', origin.path, `${file} is not a WebAssembly module`, {
         notes: found === null ? [] : [found],
       });
       continue;
@@ -63,9 +73,12 @@ export async function loadModules(
     code.set(digest, bytes);
     const map = origin.file === null ? null : await loadSourceMap(origin.file, reader);
     if (map !== null) code.set(sourceMapOf(digest), map);
-    digests.set(`${module.namespace}/${module.name}`, digest);
+    const name = `${module.namespace}/${module.name}`;
+    digests.set(name, digest);
+    const schema = await loadModuleSchema(config, module, reader, digest, bytes);
+    if (schema !== null) schemas.set(name, schema);
   }
-  return digests;
+  return { digests, schemas };
 }
 
 /**

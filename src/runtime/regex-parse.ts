@@ -25,20 +25,24 @@ export class PatternError extends Error {
  * Parses the part of RE2's syntax that can be matched in linear time without captures: literals, `.`,
  * classes, `\d \w \s` and their opposites, groups, `|`, `* + ? {n,m}`, `^ $`, and `(?i)` in front.
  *
+ * @param characters the values are UTF-8, and what is not named one by one (`.`, `[^a]`, `\D`) stands for
+ *   whole characters beyond ASCII, not for their bytes
  * @throws PatternError for anything else; it names what is not offered
  */
-export function parsePattern(pattern: string): Node {
-  return new PatternReader(pattern).read();
+export function parsePattern(pattern: string, characters = false): Node {
+  return new PatternReader(pattern, characters).read();
 }
 
 class PatternReader {
   readonly #text: string;
+  readonly #characters: boolean;
   #at = 0;
   #depth = 0;
   #ignoreCase = false;
 
-  constructor(text: string) {
+  constructor(text: string, characters: boolean) {
     this.#text = text;
+    this.#characters = characters;
   }
 
   read(): Node {
@@ -73,7 +77,7 @@ class PatternReader {
       case '[':
         return this.#class(start);
       case '.':
-        return set((byte) => byte !== 0x0a);
+        return this.#anyOf(flags((byte) => byte !== 0x0a));
       case '^':
         return { type: 'begin' };
       case '$':
@@ -158,7 +162,7 @@ class PatternReader {
       return { type: char === 'A' ? 'begin' : 'end' };
     }
     const escaped = this.#escaped();
-    return typeof escaped === 'number' ? this.#literal(escaped) : { type: 'set', bytes: escaped };
+    return typeof escaped === 'number' ? this.#literal(escaped) : this.#anyOf(escaped);
   }
 
   /** What comes after a backslash: one byte, or a set of them. */
@@ -172,6 +176,12 @@ class PatternReader {
       const hex = /^[0-9A-Fa-f]{2}/.exec(this.#text.slice(this.#at, this.#at + 2));
       if (hex === null) throw this.#fault('"\\x" takes two hexadecimal digits', start);
       this.#at += 2;
+      return parseInt(hex[0], 16);
+    }
+    if (char === 'u' && this.#characters) {
+      const hex = /^00[0-7][0-9A-Fa-f]/.exec(this.#text.slice(this.#at, this.#at + 4));
+      if (hex === null) throw this.#fault('"\\u" takes four hexadecimal digits of an ASCII character', start);
+      this.#at += 4;
       return parseInt(hex[0], 16);
     }
     if (/[1-9k]/.test(char))
@@ -205,7 +215,13 @@ class PatternReader {
       for (let byte = from; byte <= to; byte++) bytes[byte] = 1;
     }
     if (this.#ignoreCase) foldCase(bytes);
-    return set((byte) => (bytes[byte] === 1) !== negated);
+    return this.#anyOf(flags((byte) => (bytes[byte] === 1) !== negated));
+  }
+
+  /** A set that holds all bytes beyond ASCII stands for the characters that they are parts of. */
+  #anyOf(bytes: Uint8Array): Node {
+    if (!this.#characters || bytes[0xff] === 0) return { type: 'set', bytes };
+    return { type: 'either', of: [set((byte) => byte < 0x80 && bytes[byte] === 1), ...BEYOND_ASCII] };
   }
 
   #classItem(): number | Uint8Array {
@@ -253,6 +269,15 @@ function foldCase(bytes: Uint8Array): void {
     bytes[upper + 0x20] = either;
   }
 }
+
+const from = (low: number, high: number): Node => set((byte) => byte >= low && byte <= high);
+const CONTINUATION = from(0x80, 0xbf);
+/** Characters of two, three and four bytes. */
+const BEYOND_ASCII: readonly Node[] = [
+  { type: 'sequence', of: [from(0xc2, 0xdf), CONTINUATION] },
+  { type: 'sequence', of: [from(0xe0, 0xef), CONTINUATION, CONTINUATION] },
+  { type: 'sequence', of: [from(0xf0, 0xf4), CONTINUATION, CONTINUATION, CONTINUATION] },
+];
 
 const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
 const isLetter = (byte: number): boolean => (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;

@@ -58,9 +58,12 @@ export class LinearRegex {
   readonly #reached: Int32Array;
   #turn = 0;
 
-  /** @throws PatternError */
-  constructor(pattern: string) {
-    this.#compile(parsePattern(pattern));
+  /**
+   * @param characters as in `parsePattern`
+   * @throws PatternError
+   */
+  constructor(pattern: string, characters = false) {
+    this.#compile(parsePattern(pattern, characters));
     this.#emit(Op.Match, 0);
     this.#classify();
     this.#marks = new Int32Array(this.#ops.length);

@@ -16,6 +16,7 @@ const texts = await Promise.all(names.map((name) => readFile(`${folder}${name}`,
 
 const NO_ASSETS = {
   modules: new Map(),
+  schemas: new Map(),
   builtins: new Map(),
   protocols: new Map(),
   certificates: new Map(),

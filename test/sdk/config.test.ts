@@ -127,7 +127,7 @@ describe('readConfig', () => {
       '8:11: list: expected an array',
       '9:8: é: unknown field',
       '7:23: nested.depth: unknown field',
-      '3 none true 5000 0 -1 0 false',
+      '-5  false 1 0 -1 0 false',
     ]);
   });
 

@@ -92,3 +92,28 @@ export const vm = () =>
     })
     .prefault({})
     .describe('What instances of the module begin with, and what they share.');
+
+/** `Module.spec.schema`. */
+export const moduleSchema = () =>
+  z
+    .strictObject({
+      file: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'A JSON Schema (2020-12) in the place of the one that the module carries, relative to this YAML file.',
+        ),
+      mode: z
+        .enum(['Check', 'Off'])
+        .default('Check')
+        .describe('Off: the module alone says what it takes, when it starts.'),
+    })
+    .superRefine(({ file, mode }, ctx) => {
+      if (file !== undefined && mode === 'Off')
+        refuse(ctx, 'WEIR1046', 'mode: Off leaves nothing for the file to do', ['file']);
+    })
+    .prefault({})
+    .describe(
+      'By which schema `config` of its filters is checked before anything is loaded. Default: the one in the custom section `weir.schema` of the module, where it has one.',
+    );

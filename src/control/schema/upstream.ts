@@ -4,7 +4,7 @@ import { DEFAULT_CAPABILITIES, isCapability, CAPABILITY_WORDS } from '../../runt
 import { suggest } from '../nearest.ts';
 import { PHASES } from '../phase.ts';
 import { object } from './meta.ts';
-import { instances, vm } from './module.ts';
+import { instances, moduleSchema, vm } from './module.ts';
 import { moduleSource, refuseUnpinned } from './module-source.ts';
 import { authorities } from './reference.ts';
 import {
@@ -186,7 +186,7 @@ export const moduleSpec = z
       .enum(PHASES)
       .optional()
       .describe(
-        'Which phase its filters belong to, for their order. Those of authn and authz never fail open.',
+        'Which phase its filters belong to, for their order. Those of authn and authz never fail open. Default: what the module itself says, if anything.',
       ),
     capabilities: z
       .array(capability())
@@ -208,7 +208,7 @@ export const moduleSpec = z
           ),
       })
       .prefault({}),
-    schema: notYet('JSON Schema of the configuration.'),
+    schema: moduleSchema(),
   })
   .superRefine(({ source, sha256 }, ctx) => {
     if (sha256 === undefined) refuseUnpinned(source, ctx);

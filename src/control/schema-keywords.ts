@@ -1,0 +1,64 @@
+import type { Ajv2020 } from 'ajv/dist/2020.js';
+import { LinearRegex } from '../runtime/regex.ts';
+import { PatternError } from '../runtime/regex-parse.ts';
+import { parseSize } from './schema/scalar.ts';
+
+type Bounds = readonly [least: number, most: number];
+
+const BOUNDS = { type: 'array', items: { type: 'number' }, minItems: 2, maxItems: 2 };
+
+/** The keywords that schemas of configuration classes use beside the standard's. */
+export function addKeywords(ajv: Ajv2020): void {
+  const shared = { metaSchema: BOUNDS, errors: false };
+  ajv.addKeyword({ keyword: 'x-weir-duration', validate: within(filterDuration), ...shared });
+  ajv.addKeyword({ keyword: 'x-weir-size', validate: within(parseSize), ...shared });
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+
+/** Milliseconds of a duration as filters have them: with days, and with more digits than weir's own. */
+function filterDuration(text: string): number | null {
+  if (!/^(\d{1,12}d)?(\d{1,12}h)?(\d{1,12}m)?(\d{1,12}s)?(\d{1,12}ms)?$/.test(text)) return null;
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+)(d|h|ms|m|s)/g))
+    total += Number(amount) * UNIT_MS[unit!]!;
+  return total;
+}
+
+/** What is no duration or size at all is told by the pattern beside it. */
+function within(parse: (text: string) => number | null) {
+  return (bounds: Bounds, value: unknown): boolean => {
+    if (typeof value !== 'string' && typeof value !== 'number') return true;
+    const amount = parse(String(value));
+    return amount === null || (amount >= bounds[0] && amount <= bounds[1]);
+  };
+}
+
+/**
+ * Patterns of schemas that came with modules, matched in linear time: JavaScript's own engine would let a
+ * module stop weir with one of them. One that this cannot be done for is not checked, and noted in `skipped`.
+ */
+export function linearEngine(skipped: string[]) {
+  const engine = (pattern: string) => {
+    let regex: LinearRegex;
+    try {
+      // A pattern of JSON Schema need not match the whole text.
+      regex = new LinearRegex(`[\\s\\S]*(?:${pattern})[\\s\\S]*`, true);
+    } catch (error) {
+      if (!(error instanceof PatternError)) throw error;
+      skipped.push(pattern);
+      return { test: () => true, toString: () => pattern };
+    }
+    return {
+      test: (text: string): boolean => {
+        const bytes = Buffer.from(text);
+        return regex.matches(bytes, 0, bytes.length);
+      },
+      // By this ajv tells them apart.
+      toString: () => pattern,
+    };
+  };
+  // Only used where ajv writes its code to a file.
+  engine.code = '';
+  return engine;
+}
