@@ -4,7 +4,7 @@ import { TRAPPED } from '../../src/runtime/wasm/context.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { ArrayStream, type StreamWatcher } from './array-stream.ts';
 import { CostBook } from './cost-book.ts';
-import { bytesOf, changesOf, entriesOf, listOf, piecesOf, type Field } from './fields.ts';
+import { bytesOf, changesOf, entriesOf, listOf, piecesOf, withLength, type Field } from './fields.ts';
 import type { HostWatcher, KitHost, PluginLine } from './kit-host.ts';
 import { attributesOf } from './property-values.ts';
 import type { Received } from './received.ts';
@@ -294,19 +294,6 @@ export class KitExchange implements SteppedExchange, StreamWatcher, HostWatcher 
     if (this.#unanswered) return 'the upstream has not answered yet (responseHeaders)';
     return `the request has not come to its end${calls}`;
   }
-}
-
-/** As clients and servers do: a body that is whole tells its length. */
-function withLength(
-  fields: Fields | undefined,
-  body: RequestSpec['body'],
-  hasTrailers: boolean,
-): readonly Field[] {
-  const list = listOf(fields).map(([name, value]): Field => [name, Buffer.from(value, 'latin1').toString()]);
-  const whole = typeof body === 'string' || body instanceof Uint8Array;
-  if (!whole || hasTrailers || body.length === 0 || list.some(([name]) => name === 'content-length'))
-    return list;
-  return [...list, ['content-length', String(bytesOf(body).length)]];
 }
 
 function asRequest(received: Received, head: readonly Field[]): UpstreamRequest {

@@ -3,14 +3,32 @@ import type { Body, Fields } from './testing.d.ts';
 
 export type Field = readonly [name: string, value: string];
 
-/** In order, names in lower case, values as UTF-8 spelled byte by byte: what header blocks take. */
-export function listOf(fields: Fields = []): Field[] {
+/** In order, names in lower case. */
+export function pairsOf(fields: Fields = []): Field[] {
   const pairs: (readonly [string, string | readonly string[]])[] = Array.isArray(fields)
     ? (fields as Field[])
     : Object.entries(fields as Record<string, string>);
   return pairs.flatMap(([name, value]) =>
-    (typeof value === 'string' ? [value] : value).map((each) => [name.toLowerCase(), toWire(each)] as const),
+    (typeof value === 'string' ? [value] : value).map((each) => [name.toLowerCase(), each] as const),
   );
+}
+
+/** The same with values as UTF-8 spelled byte by byte: what header blocks and Node's messages take. */
+export function listOf(fields: Fields = []): Field[] {
+  return pairsOf(fields).map(([name, value]) => [name, Buffer.from(value).toString('latin1')]);
+}
+
+/** As clients and servers do: a body that is whole tells its length. */
+export function withLength(
+  fields: Fields | undefined,
+  body: Body | undefined,
+  hasTrailers: boolean,
+): Field[] {
+  const pairs = pairsOf(fields);
+  const whole = typeof body === 'string' || body instanceof Uint8Array;
+  if (!whole || hasTrailers || body.length === 0 || pairs.some(([name]) => name === 'content-length'))
+    return pairs;
+  return [...pairs, ['content-length', String(bytesOf(body).length)]];
 }
 
 /** Pseudo-headers among the fields take the place of those of the block. */
@@ -76,10 +94,6 @@ export function changesOf(before: readonly Field[], after: readonly Field[]): st
     return at < 0;
   });
   return [...gone.map((line) => `- ${line}`), ...left.map((line) => `+ ${line}`)];
-}
-
-function toWire(text: string): string {
-  return Buffer.from(text).toString('latin1');
 }
 
 /** Bytes that are no UTF-8 stay what they are, one character each. */
