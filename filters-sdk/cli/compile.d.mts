@@ -11,6 +11,8 @@ export interface CompileRequest {
   /** Names, assertions and no optimisation. */
   readonly debug?: boolean;
   readonly sourceMap?: boolean;
+  /** The module counts how often each line of the author's sources runs: the test kit reads that. */
+  readonly countLines?: boolean;
   /** More options of the compiler. */
   readonly options?: readonly string[];
 }

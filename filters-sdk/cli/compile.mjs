@@ -5,6 +5,7 @@ import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import Configuration from './configuration.mjs';
+import LineCounters from './line-counters.mjs';
 import { Problems } from './problems.mjs';
 import Provenance from './provenance.mjs';
 import { withoutSections } from './sections.mjs';
@@ -21,7 +22,15 @@ const RELEASE = ['-O3', '--noAssert'];
  * @returns {Promise<import('./compile.d.mts').Compiled>}
  */
 export async function compileFilter(request) {
-  const { entry, outFile, baseDir = process.cwd(), debug = false, sourceMap = false, options = [] } = request;
+  const {
+    entry,
+    outFile,
+    baseDir = process.cwd(),
+    debug = false,
+    sourceMap = false,
+    countLines = false,
+    options = [],
+  } = request;
   let messages = '';
   const stream = { write: (text) => ((messages += text), true) };
   const inBase = (file) => (isAbsolute(file) ? relative(baseDir, file) : file);
@@ -47,7 +56,8 @@ export async function compileFilter(request) {
     {
       stdout: stream,
       stderr: stream,
-      transforms: [Configuration, TrimCallbacks, Provenance],
+      // Counters first: what other steps write is none of the author's.
+      transforms: [...(countLines ? [LineCounters] : []), Configuration, TrimCallbacks, Provenance],
       readFile: (name, base) => problems.read(name, base),
       writeFile: (name, contents) => void outputs.set(name, contents),
       reportDiagnostic: (diagnostic) => problems.report(diagnostic),

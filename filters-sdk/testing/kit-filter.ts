@@ -2,6 +2,7 @@ import type { PluginSpec } from '../../src/runtime/snapshot.ts';
 import { expandCapabilities } from '../../src/runtime/wasm/capabilities.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { spaceOf } from '../../src/runtime/wasm/shared.ts';
+import { saveCoverage } from './coverage.ts';
 import { KitExchange } from './exchange.ts';
 import { KitHost } from './kit-host.ts';
 import { checkModule, readModule } from './module-file.ts';
@@ -40,10 +41,12 @@ export async function startFilter(
   if (!Array.isArray(upstreams))
     for (const [name, script] of Object.entries(upstreams as Record<string, CallScript>))
       host.calls.scripts.set(name, script);
-  const checked = await checkModule(await readModule(module, options), options.limits);
+  const label = typeof module === 'string' ? module : options.name;
+  const checked = await checkModule(await readModule(module, options), options.limits, label);
+  if (checked.started !== null) host.counters.set(checked.module, checked.started);
   const spec = specOf(options, callouts);
   const before = host.lines.length;
-  const plugin = await host.wasm.startPlugin(checked, spec).catch((error: unknown) => {
+  const plugin = await host.wasm.startPlugin(checked.module, spec).catch((error: unknown) => {
     const said = host.lines.slice(before).map(({ level, message }) => `\n  ${level}: ${message}`);
     throw new Error(`the filter does not start: ${(error as Error).message}${said.join('')}`, {
       cause: error,
@@ -189,6 +192,7 @@ export class KitFilter implements Filter {
     // One that has not said that it is done has as long as weir gives it.
     if (!(ended as boolean)) await this.#host.advance(DONE_WAIT_MS);
     await retired;
+    saveCoverage();
   }
 
   #stream(

@@ -1,5 +1,6 @@
 import { LocalLedger } from '../../src/runtime/ledger.ts';
 import { LogLevel as Level } from '../../src/runtime/wasm/abi.ts';
+import type { CompiledModule } from '../../src/runtime/wasm/module.ts';
 import { WasmHost } from '../../src/runtime/wasm/plugin.ts';
 import { LocalSharedState } from '../../src/runtime/wasm/shared.ts';
 import { ScriptedCalls } from './call-script.ts';
@@ -28,6 +29,8 @@ export class KitHost {
   readonly wasm: WasmHost;
   /** What the guest runs for at this moment, for those who ask who resumed a stream; empty: its stream itself. */
   cause = '';
+  /** Of modules whose lines are counted: to be told of each instance. */
+  readonly counters = new Map<CompiledModule, (exports: WebAssembly.Exports) => void>();
   /** Told of each line and of each delivery, before and after. */
   readonly watchers = new Set<HostWatcher>();
   readonly deliveries = new Deliveries();
@@ -53,6 +56,7 @@ export class KitHost {
       workerId: 0,
       environment: {},
       tripped: () => undefined,
+      instantiated: (module, exports) => this.counters.get(module)?.(exports),
       logLevel: Level.Trace,
     });
   }

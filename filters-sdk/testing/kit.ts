@@ -1,5 +1,6 @@
 import { startFilter } from './kit-filter.ts';
 import type { Filter, FilterOptions } from './testing.d.ts';
+import { readCoverage, startCoverage } from './coverage.ts';
 import { bytesOf } from './fields.ts';
 
 export function openFilter(module: string | Uint8Array, options: FilterOptions = {}): Promise<Filter> {
@@ -14,5 +15,7 @@ export function everySplit(body: string | Uint8Array): Uint8Array[][] {
   return plans;
 }
 
+export { readCoverage, startCoverage };
+
 // What is exported here is what `testing.d.ts` tells of.
-({ openFilter, everySplit }) satisfies typeof import('./testing.d.ts');
+({ openFilter, everySplit, readCoverage, startCoverage }) satisfies typeof import('./testing.d.ts');

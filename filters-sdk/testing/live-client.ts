@@ -38,7 +38,8 @@ export function send(proxy: URL, spec: RequestSpec, takesTrailers: boolean): Pro
       void received(response).then((message) => resolve({ status: response.statusCode!, message }), reject);
     });
     void write(request, pieces).then(() => {
-      if (trailers !== undefined) request.addTrailers(listOf(trailers).map(([name, value]) => [name, value]));
+      if (trailers !== undefined)
+        request.addTrailers(listOf(trailers).map(([name, value]): [string, string] => [name, value]));
       request.end();
     });
   });

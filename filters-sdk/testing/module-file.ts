@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { coverage } from './coverage.ts';
 import { compileModule, type CompiledModule } from '../../src/runtime/wasm/module.ts';
 import { loadSymbols } from '../../src/runtime/wasm/trap/symbols.ts';
 import type { FilterOptions } from './testing.d.ts';
@@ -9,10 +11,17 @@ export interface ModuleBytes {
   readonly sourceMap: string | null;
 }
 
+export interface CheckedModule {
+  readonly module: CompiledModule;
+  /** To be told of each instance; null: nobody counts its lines. */
+  readonly started: ((exports: WebAssembly.Exports) => void) | null;
+}
+
 /** Modules that were compiled here, by file: tests open the same one again and again. */
 const compiled = new Map<string, Promise<ModuleBytes>>();
-/** Checked ones, by content and limits. */
-const checked = new Map<string, Promise<CompiledModule>>();
+/** Checked ones, by content and limits, and by who counts their lines. */
+const checked = new WeakMap<object, Map<string, Promise<CheckedModule>>>();
+const NOBODY = {};
 
 /** @throws Error with what the compiler said */
 export function readModule(module: string | Uint8Array, options: FilterOptions): Promise<ModuleBytes> {
@@ -26,36 +35,63 @@ export function readModule(module: string | Uint8Array, options: FilterOptions):
     const sourceMap = options.sourceMap ?? (existsSync(map) ? readFileSync(map, 'utf8') : null);
     return Promise.resolve({ bytes: readFileSync(file), sourceMap });
   }
-  let module_ = compiled.get(file);
-  if (module_ === undefined) compiled.set(file, (module_ = compile(file)));
-  return module_;
+  const countLines = coverage() !== null;
+  const key = `${countLines} ${file}`;
+  let made = compiled.get(key);
+  if (made === undefined) compiled.set(key, (made = compile(file, countLines)));
+  return made;
 }
 
-async function compile(entry: string): Promise<ModuleBytes> {
+async function compile(entry: string, countLines: boolean): Promise<ModuleBytes> {
   // Only here: it loads the compiler, which takes its time.
   const { compileFilter } = await import('../cli/compile.mjs');
-  const { ok, messages, named, sourceMap } = await compileFilter({ entry, debug: true, sourceMap: true });
+  const { ok, messages, named, sourceMap } = await compileFilter({
+    entry,
+    debug: true,
+    sourceMap: true,
+    countLines,
+  });
   if (!ok || named === null) throw new Error(`${entry} does not compile\n${messages}`);
   return { bytes: named, sourceMap };
 }
 
-/** Checks a module as weir does, and reads where its code comes from, so that traps can say it at once. */
-export async function checkModule(
-  { bytes, sourceMap }: ModuleBytes,
+/**
+ * Checks a module as weir does, and reads where its code comes from, so that traps can say it at once.
+ *
+ * @param name for messages
+ */
+export function checkModule(
+  module: ModuleBytes,
   limits: FilterOptions['limits'] = {},
-): Promise<CompiledModule> {
-  const { memoryBytes, ...cpu } = limits;
-  const key = JSON.stringify([Buffer.from(bytes).toString('base64'), sourceMap, limits]);
-  let module = checked.get(key);
-  if (module === undefined) {
-    module = compileModule(bytes, {
-      ...(memoryBytes === undefined ? {} : { memoryBytes }),
-      cpu,
-      ...(sourceMap === null ? {} : { sourceMap: Buffer.from(sourceMap) }),
-    });
-    checked.set(key, module);
+  name = 'filter',
+): Promise<CheckedModule> {
+  const counter = coverage();
+  let known = checked.get(counter ?? NOBODY);
+  if (known === undefined)
+    checked.set(counter ?? NOBODY, (known = new Map<string, Promise<CheckedModule>>()));
+  const digest = createHash('sha256')
+    .update(module.bytes)
+    .update(module.sourceMap ?? '');
+  const key = digest.update(JSON.stringify(limits)).digest('hex');
+  let ready = known.get(key);
+  if (ready === undefined) {
+    const started = counter?.watch(module.bytes, name) ?? null;
+    known.set(key, (ready = check(module, limits, started)));
   }
-  const ready = await module;
-  await loadSymbols(ready);
   return ready;
+}
+
+async function check(
+  { bytes, sourceMap }: ModuleBytes,
+  limits: NonNullable<FilterOptions['limits']>,
+  started: CheckedModule['started'],
+): Promise<CheckedModule> {
+  const { memoryBytes, ...cpu } = limits;
+  const module = await compileModule(bytes, {
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    cpu,
+    ...(sourceMap === null ? {} : { sourceMap: Buffer.from(sourceMap) }),
+  });
+  await loadSymbols(module);
+  return { module, started };
 }

@@ -310,3 +310,32 @@ export function openFilter(module: string | Uint8Array, options?: FilterOptions)
 
 /** Every way to cut a body in two, the body whole, and the body byte by byte. */
 export function everySplit(body: string | Uint8Array): Uint8Array[][];
+
+/** Counts which lines of filters run: of those that are opened afterwards by the `.ts` file, or were built to count. */
+export function startCoverage(): Coverage;
+
+/**
+ * What the processes of a test run have counted: with the variable WEIR_COVERAGE set to a folder, each of them
+ * leaves its part there.
+ */
+export function readCoverage(folder: string): CoverageReport;
+
+export interface Coverage {
+  report(): CoverageReport;
+  stop(): void;
+}
+
+export interface CoverageReport {
+  /** By file, relative to the project; lines that are code, from 1, with how often they ran. */
+  readonly files: readonly { readonly file: string; readonly lines: ReadonlyMap<number, number> }[];
+  /** Modules whose lines are not known. */
+  readonly skipped: readonly string[];
+  /** Of all lines that are code. */
+  readonly percent: number;
+  /** In the format of lcov. */
+  lcov(): string;
+  /** A table: files, shares, lines that never ran. */
+  text(): string;
+  /** A file with the counts beside its lines, `!!` where a line never ran; empty where the file is not there. */
+  annotate(file: string): string;
+}

@@ -38,6 +38,8 @@ export interface WasmHostDeps {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The breaker of a plugin tripped; `reason` is the last trap. */
   tripped(plugin: Plugin, reason: string): void;
+  /** An instance was made: for whoever has put something into the module that is to be read. */
+  instantiated?(module: CompiledModule, exports: WebAssembly.Exports): void;
   /** A callback of a root context took so much fuel. */
   spent?(plugin: Plugin, callback: string, fuel: number): void;
   /** Lines below it are not made; guests can ask for it. Default: `LogLevel.Info`. */

@@ -156,6 +156,7 @@ export class Vm {
     const own = linkImports(this);
     const { exports } = new WebAssembly.Instance(code, witness === null ? own : witness.imports(own));
     this.#memory = exports.memory as WebAssembly.Memory;
+    this.group.host.deps.instantiated?.(this.group.module, exports);
     this.meter.attach(exports, meter);
     const find = (name: string): GuestFunction | null => (exports[name] as GuestFunction | undefined) ?? null;
     this.#allocator = find(allocator)!;

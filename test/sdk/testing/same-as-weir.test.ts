@@ -147,7 +147,7 @@ describe.each(SUBJECTS)('$name', ({ name, bytes, config, capabilities, cases }) 
 
   test.each(cases)('$title', async ({ request = {}, response = {} }) => {
     answer = response;
-    seen = null;
+    seen = null as UpstreamRequest | null;
     const live = await send(proxy, request, response.trailers !== undefined);
     const exchange = await filter.exchange({
       request,
