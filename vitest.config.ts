@@ -9,7 +9,12 @@ const wants = (project: string): boolean =>
 // Most of the longer tests wait for processes, so two at a time pay even where vitest would run one.
 const maxWorkers = Math.max(2, availableParallelism() - 1);
 
-const shared = { setupFiles: ['test/support/setup.ts'], pool: 'forks' as const };
+const shared = {
+  setupFiles: ['test/support/setup.ts'],
+  pool: 'forks' as const,
+  // What is waited for comes in milliseconds, on a machine that has the time for it.
+  expect: { poll: { timeout: 15_000, interval: 20 } },
+};
 
 export default defineConfig({
   test: {

@@ -104,7 +104,8 @@ describe('weir filter build', () => {
     const colored = await build(['src/broken.ts'], folder, { FORCE_COLOR: '1' });
     expect(colored.stderr).toContain('\u001b[31m^');
     const plain = await build(['src/broken.ts'], folder, { FORCE_COLOR: '1', NO_COLOR: '1' });
-    expect(plain.stderr).toBe(stderr);
+    // Newer Node says that the two contradict each other.
+    expect(plain.stderr).toContain(stderr);
   });
 
   test('says what to add where the entry hands on no callbacks, and warns of what no host has', async () => {

@@ -391,7 +391,7 @@ describe('frames that break the rules of HTTP/2', () => {
       GrpcStatus.Unavailable,
       'the upstream broke the rules of HTTP/2: HTTP/2 error 6',
     ]);
-    expect(client.connections).toBe(0);
+    await expect.poll(() => client.connections).toBe(0);
   });
 
   test('more fields than a head may have end the call', async () => {
