@@ -13,6 +13,8 @@ export interface CompileRequest {
   readonly sourceMap?: boolean;
   /** The module counts how often each line of the author's sources runs: the test kit reads that. */
   readonly countLines?: boolean;
+  /** URL of a folder that a debugger finds the sources of the map in. Default: the map's own folder. */
+  readonly sourceRoot?: string;
   /** More options of the compiler. */
   readonly options?: readonly string[];
 }

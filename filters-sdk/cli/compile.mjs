@@ -28,6 +28,7 @@ export async function compileFilter(request) {
     baseDir = process.cwd(),
     debug = false,
     sourceMap = false,
+    sourceRoot,
     countLines = false,
     options = [],
   } = request;
@@ -69,6 +70,10 @@ export async function compileFilter(request) {
   const named = ok ? (outputs.get(target) ?? null) : null;
   const binary =
     named === null || debug || options.includes('--debug') ? named : withoutSections(named, 'name');
+  if (sourceRoot !== undefined && outputs.has(`${target}.map`)) {
+    const map = JSON.parse(outputs.get(`${target}.map`));
+    outputs.set(`${target}.map`, JSON.stringify({ ...map, sourceRoot }));
+  }
   const map = ok ? (outputs.get(`${target}.map`) ?? null) : null;
   if (binary !== null && outFile !== undefined) {
     outputs.delete(target);

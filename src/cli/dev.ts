@@ -14,6 +14,7 @@ interface DevFlags {
   readonly port: number;
   readonly open: boolean;
   readonly overlay: boolean;
+  readonly inspect?: number | true;
 }
 
 const HELP = `
@@ -21,6 +22,9 @@ A project is a folder with src/index.ts, or with filters/NAME.ts for several of 
 which its policies name. Modules that weir dev builds have names and assertions: build a release with weir filter build.
 
 Keys, on a terminal: h help, r everything again, o page, t tests, c clear, q quit.`;
+
+/** The usual one of Node, which debuggers try first. */
+const INSPECT_PORT = 9229;
 
 /** `weir dev [PROJECT…]`. */
 export function registerDev(program: Command): void {
@@ -32,6 +36,7 @@ export function registerDev(program: Command): void {
     .option('--admin <address>', 'HOST:PORT of the admin server', '127.0.0.1:9901')
     .option('--port <n>', 'of the page; another one where it is taken', parsePort, 9902)
     .option('--workers <n>', 'worker processes', parseCount, 1)
+    .option('--inspect [port]', 'let a debugger step through the sources (default: 9229)', parsePort)
     .option('--open', 'open the page in a browser', false)
     .option('--no-overlay', 'do not show faults in HTML pages that pass the proxy')
     .addHelpText('after', HELP)
@@ -46,16 +51,18 @@ async function dev(given: readonly string[], flags: DevFlags): Promise<void> {
   for (const folder of projects)
     if (!existsSync(folder)) throw new Failure(`there is no folder ${relative('', folder)}`);
   const policies = flags.file.length > 0 ? flags.file : policiesOf(projects);
+  const inspectPort = flags.inspect === true ? INSPECT_PORT : (flags.inspect ?? null);
   const terminal = new Terminal(colorsFor(process.stdout));
   const session = await Session.open(
     {
       projects,
       policies,
-      workers: flags.workers,
+      workers: inspectPort === null ? flags.workers : 1,
       admin: flags.admin,
       pagePort: flags.port,
       open: flags.open,
       overlay: flags.overlay,
+      inspectPort,
     },
     terminal,
   );

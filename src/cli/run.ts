@@ -29,6 +29,7 @@ interface RunFlags {
   readonly module: readonly string[];
   readonly port: number;
   readonly devOverlay?: string;
+  readonly devInspect?: number;
 }
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -80,6 +81,7 @@ export function registerRun(program: Command): void {
     .option('--port <n>', 'with --to: where to listen', parsePort, 8080)
     // Of weir dev.
     .addOption(new Option('--dev-overlay <url>').hideHelp())
+    .addOption(new Option('--dev-inspect <port>').argParser(parsePort).hideHelp())
     .addHelpText('after', EXIT_HELP)
     .action(async (flags: RunFlags, command: Command) => {
       checkFlags(flags, command);
@@ -91,12 +93,12 @@ export function registerRun(program: Command): void {
 
 async function run(flags: RunFlags, command: Command): Promise<number> {
   const log = openLog('supervisor', flags.logLevel);
-  const { file, to, module: modules, port, devOverlay } = flags;
+  const { file, to, module: modules, port, devOverlay, devInspect } = flags;
   const cache = new ModuleCache(flags.dataDir ?? null);
   const options: SupervisorOptions = {
     load: async () => {
       const loaded = await (to === undefined
-        ? loadConfiguration(file, { cache })
+        ? loadConfiguration(file, { cache, mapSources: devInspect !== undefined })
         : quickConfiguration({ to, modules, port }));
       return devOverlay === undefined ? loaded : withDevOverlay(loaded, devOverlay);
     },
@@ -110,6 +112,7 @@ async function run(flags: RunFlags, command: Command): Promise<number> {
     drainMs: flags.drainTimeout,
     preDrainMs: flags.preDrain,
     stallLimitMs: flags.stallLimit,
+    inspectPort: devInspect ?? null,
     color: colorsFor(process.stderr).isColorSupported,
     version: command.parent?.version() ?? '',
   };
@@ -164,6 +167,7 @@ function checkFlags(flags: RunFlags, command: Command): void {
   if (flags.to !== undefined && flags.file.length > 0) fail('-f and --to exclude each other');
   if (flags.to !== undefined && !URL.canParse(flags.to)) fail(`--to ${flags.to} is not a URL`);
   if (flags.module.length > 0 && flags.to === undefined) fail('--module goes with --to');
+  if (flags.devInspect !== undefined && flags.workers !== 1) fail('--dev-inspect needs --workers 1');
   if (flags.resume && flags.dataDir === undefined) fail('--resume needs --data-dir');
   const { admin } = flags;
   if (admin.kind === 'tcp' && !isLoopback(admin.host)) {

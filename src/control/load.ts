@@ -27,6 +27,8 @@ export interface LoadOptions {
   readonly cache?: ModuleCache;
   /** Uses nothing but the cache in place of the network. */
   readonly offline?: boolean;
+  /** Source maps keep the sources themselves, for a debugger. */
+  readonly mapSources?: boolean;
 }
 
 /** A configuration that was read, checked and compiled. */
@@ -86,7 +88,7 @@ export async function loadDocuments(
   const filters = options.filters ?? join(packageRoot(), 'dist', 'filters');
   const builtins = await loadBuiltins(filters, reader, code);
   const puller = new ModulePuller(options.cache ?? new ModuleCache(null), options.offline ?? false);
-  const { digests, schemas } = await loadModules(config, reader, code, puller);
+  const { digests, schemas } = await loadModules(config, reader, code, puller, options.mapSources ?? false);
   const assets = {
     builtins,
     modules: digests,

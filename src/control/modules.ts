@@ -33,12 +33,15 @@ export function digestOf(bytes: Uint8Array): string {
  * Reads the bytes of every Module and checks what can be checked without compiling them.
  *
  * Faults are reported in `config`.
+ *
+ * @param mapSources whether source maps keep the sources themselves, and where they lie
  */
 export async function loadModules(
   config: Config,
   reader: FileReader,
   code: Code,
   puller: ModulePuller,
+  mapSources: boolean,
 ): Promise<LoadedModules> {
   const digests = new Map<string, string>();
   const schemas = new Map<string, ModuleSchema>();
@@ -71,7 +74,7 @@ export async function loadModules(
     }
     await origin.keep();
     code.set(digest, bytes);
-    const map = origin.file === null ? null : await loadSourceMap(origin.file, reader);
+    const map = origin.file === null ? null : await loadSourceMap(origin.file, reader, mapSources);
     if (map !== null) code.set(sourceMapOf(digest), map);
     const name = `${module.namespace}/${module.name}`;
     digests.set(name, digest);
@@ -82,14 +85,20 @@ export async function loadModules(
 }
 
 /**
- * The source map that a compiler left beside a module, without the sources themselves. A module does
- * not say where it is: a name inside of it could be that of any file.
+ * The source map that a compiler left beside a module. A module does not say where it is: a name inside of it
+ * could be that of any file.
  */
-async function loadSourceMap(file: string, reader: FileReader): Promise<Uint8Array | null> {
+async function loadSourceMap(
+  file: string,
+  reader: FileReader,
+  mapSources: boolean,
+): Promise<Uint8Array | null> {
   const read = await reader.text(`${file}.map`);
   if (typeof read === 'string') return null;
   try {
-    const { version, sources, mappings } = JSON.parse(read.text) as Record<string, unknown>;
+    const map = JSON.parse(read.text) as Record<string, unknown>;
+    if (mapSources) return Buffer.from(JSON.stringify(map));
+    const { version, sources, mappings } = map;
     return Buffer.from(JSON.stringify({ version, sources, mappings }));
   } catch {
     // Traps are told without lines then.

@@ -30,6 +30,7 @@ interface Held {
  */
 export class PluginSet {
   readonly #host: WasmHost;
+  readonly #debug: boolean;
   readonly #held = new Map<string, Held>();
   readonly #keys = new Map<Plugin, string>();
   /** By digest and memory cap. */
@@ -38,8 +39,10 @@ export class PluginSet {
   readonly #clusterIds = new WeakMap<Cluster, number>();
   #lastClusterId = 0;
 
-  constructor(host: WasmHost) {
+  /** @param debug compile modules for a debugger */
+  constructor(host: WasmHost, debug: boolean) {
     this.#host = host;
+    this.#debug = debug;
   }
 
   /** The cluster that a plugin's callout names by number. */
@@ -143,10 +146,12 @@ export class PluginSet {
     if (bytes === undefined)
       throw new StageError(`the code of module ${module.name} is not here`, null, module.source);
     const sourceMap = code.get(sourceMapOf(module.digest));
-    const compiled = compileModule(bytes, { ...module, sourceMap }).catch((error: unknown) => {
-      this.#modules.delete(key);
-      throw new StageError(messageOf(error), null, module.source, error);
-    });
+    const compiled = compileModule(bytes, { ...module, sourceMap, debug: this.#debug }).catch(
+      (error: unknown) => {
+        this.#modules.delete(key);
+        throw new StageError(messageOf(error), null, module.source, error);
+      },
+    );
     this.#modules.set(key, compiled);
     return compiled;
   }

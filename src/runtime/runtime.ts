@@ -14,7 +14,7 @@ import type { EndpointPool } from './pool.ts';
 import { SystemResolver } from './resolver.ts';
 import { portKey, type Snapshot } from './snapshot.ts';
 import type { StreamObserver } from './stream-observer.ts';
-import { TimerWheel } from './timer-wheel.ts';
+import { stoppableClock, TimerWheel } from './timer-wheel.ts';
 import { LogLevel } from './wasm/abi.ts';
 import { fuelSpeed } from './wasm/meter/calibrate.ts';
 import { HOST_GROUPS } from './wasm/usage.ts';
@@ -43,6 +43,8 @@ export interface RuntimeDeps {
   readonly now?: () => number;
   /** Bind nothing: connections come by `offer` alone. */
   readonly offline?: boolean;
+  /** Somebody may stop this process at a breakpoint: modules are compiled for it, and timers wait meanwhile. */
+  readonly debug?: boolean;
   /** A filter trapped so often that its breaker tripped. */
   readonly onTrip?: (trip: FilterTrip) => void;
 }
@@ -116,7 +118,8 @@ export class Runtime {
   #draining = false;
 
   constructor(deps: RuntimeDeps) {
-    const wheel = new TimerWheel();
+    const debug = deps.debug ?? false;
+    const wheel = debug ? new TimerWheel(stoppableClock()) : new TimerWheel();
     wheel.start();
     const worker = new WorkerState(wheel, this.#metrics, deps.log);
     this.#worker = worker;
@@ -150,7 +153,7 @@ export class Runtime {
       spent: (plugin, callback, fuel) => this.#live?.spent(plugin, callback, fuel / fuelSpeed() / 1000),
       ...(deps.logLevel === undefined ? {} : { logLevel: deps.logLevel }),
     });
-    this.#plugins = new PluginSet(host);
+    this.#plugins = new PluginSet(host, debug);
     this.#loadCheck = setInterval(() => this.#checkLoad(), LOAD_CHECK_MS);
     this.#loadCheck.unref();
   }

@@ -196,3 +196,18 @@ function moveAll(from: Timer, to: Timer): void {
   last.next = to;
   to.prev = last;
 }
+
+/** Longer than this without a look at the clock, and the process stood at a breakpoint. */
+const STOPPED_MS = 10 * TICK_MS;
+
+/** A clock that stands still while a debugger holds the process, so that nothing has become due meanwhile. */
+export function stoppableClock(clock: () => number = () => performance.now()): () => number {
+  let before = clock();
+  let skipped = 0;
+  return () => {
+    const now = clock();
+    if (now - before > STOPPED_MS) skipped += now - before;
+    before = now;
+    return now - skipped;
+  };
+}

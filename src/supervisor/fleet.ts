@@ -30,6 +30,8 @@ export interface FleetOptions {
   readonly log: Logger;
   /** Default: 1 s. */
   readonly stallLimitMs?: number;
+  /** Workers may stand at a breakpoint: none is ended for it. Default: no. */
+  readonly isDebugged?: boolean;
   onLedger(worker: number, asks: readonly LedgerAsk[]): void;
   onUp(worker: number): void;
   onTapped(worker: number, message: Extract<FromWorker, { type: 'tapped' | 'untapped' }>): void;
@@ -247,7 +249,12 @@ export class Fleet {
       tripped: (trip) => this.options.onTrip(trip),
       exited: (worker, code, signal) => this.exited(slot, worker, code, signal),
     };
-    slot.process = new WorkerProcess(slot.index, this.options.environment(slot.index), events);
+    slot.process = new WorkerProcess(
+      slot.index,
+      this.options.environment(slot.index),
+      events,
+      this.options.isDebugged ?? false,
+    );
     this.lastId = slot.process.id;
   }
 
@@ -328,6 +335,7 @@ export class Fleet {
     const busy = worker.busyMs();
     const silent = now - worker.aliveAt;
     if (!worker.isUp) return silent >= START_LIMIT_MS;
+    if (this.options.isDebugged === true) return false;
     const limit = (this.options.stallLimitMs ?? STALL_LIMIT_MS) + worker.longestStartMs;
     return silent >= limit && (silent >= STALL_WAIT * limit || busy >= limit);
   }

@@ -34,6 +34,8 @@ export interface SupervisorOptions {
   readonly preDrainMs: number;
   /** CPU time without a turn of its event loop after which a worker is ended. */
   readonly stallLimitMs: number;
+  /** On which the worker, one alone, lets a debugger in; null: none. */
+  readonly inspectPort: number | null;
   readonly color: boolean;
   /** Of weir. */
   readonly version: string;
@@ -86,10 +88,12 @@ export class Supervisor {
           level: this.logger.level,
           drainMs: options.drainMs,
           sharedFolder,
+          inspectPort: options.inspectPort,
         }),
       }),
       log: log.logger,
       stallLimitMs: options.stallLimitMs,
+      isDebugged: options.inspectPort !== null,
       onLedger: (worker, asks) => this.ledger.receive(worker, asks),
       onUp: (worker) => this.taps.up(worker),
       onTapped: (worker, message) => this.taps.receive(worker, message),

@@ -9,6 +9,8 @@ import type { FromWorker, LedgerAsk, ToWorker, WorkerDump } from '../worker/prot
 /** A snapshot that does not get staged within this time is refused. */
 export const STAGE_LIMIT_MS = 30_000;
 const SWAP_LIMIT_MS = 5000;
+/** A worker that stands at a breakpoint answers when somebody lets it go on. */
+const DEBUGGED_LIMIT_MS = 24 * 3600 * 1000;
 
 /** A snapshot with the bytes of all its modules. */
 export interface Deployable {
@@ -54,6 +56,7 @@ export class WorkerProcess {
   longestStartMs = 0;
   lastDump: WorkerDump | null = null;
   private readonly worker: Worker;
+  private readonly isDebugged: boolean;
   private readonly events: WorkerEvents;
   private readonly requests = new Map<number, Request>();
   /** Modules that it has compiled: those of the snapshot it serves. */
@@ -63,8 +66,10 @@ export class WorkerProcess {
   private lookedAt = 0;
   private cpuMs: number | null = null;
 
-  constructor(slot: number, env: Record<string, string>, events: WorkerEvents) {
+  /** @param isDebugged it may stand still for as long as somebody looks at it */
+  constructor(slot: number, env: Record<string, string>, events: WorkerEvents, isDebugged: boolean) {
     this.slot = slot;
+    this.isDebugged = isDebugged;
     this.events = events;
     this.worker = cluster.fork(env);
     this.worker.on('message', (message: FromWorker) => this.receive(message));
@@ -93,7 +98,11 @@ export class WorkerProcess {
       code,
       unknown.map(({ digest }) => digest),
     );
-    const answer = await this.ask(id, { type: 'stage', id, snapshot, code: missing }, STAGE_LIMIT_MS);
+    const answer = await this.ask(
+      id,
+      { type: 'stage', id, snapshot, code: missing },
+      this.patience(STAGE_LIMIT_MS),
+    );
     if (answer?.type === 'staged') return id;
     if (answer?.type === 'refused') return answer.faults;
     const what = this.hasExited ? 'exited' : `did not answer within ${STAGE_LIMIT_MS / 1000} s`;
@@ -105,7 +114,7 @@ export class WorkerProcess {
 
   /** @returns whether the worker serves the snapshot */
   async swap(id: number, snapshot: Snapshot): Promise<boolean> {
-    const answer = await this.ask(id, { type: 'swap', id }, SWAP_LIMIT_MS);
+    const answer = await this.ask(id, { type: 'swap', id }, this.patience(SWAP_LIMIT_MS));
     if (answer?.type !== 'swapped') return false;
     this.version = snapshot.version;
     this.longestStartMs = longestStart(snapshot);
@@ -148,6 +157,10 @@ export class WorkerProcess {
   send(message: ToWorker): void {
     if (this.hasExited || !this.worker.isConnected()) return;
     this.worker.process.send(message, undefined, undefined, () => undefined);
+  }
+
+  private patience(limitMs: number): number {
+    return this.isDebugged ? DEBUGGED_LIMIT_MS : limitMs;
   }
 
   private ask(id: number, message: ToWorker, limitMs: number): Promise<FromWorker | null> {

@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import inspector from 'node:inspector';
 import { Runtime } from '../runtime/runtime.ts';
 import { WorkerProgram } from './program.ts';
 import { guestLogLevel, openLog } from './log.ts';
@@ -13,6 +14,8 @@ const settings = JSON.parse(process.env['WEIR_WORKER'] ?? '{}') as {
   readonly level: string;
   readonly drainMs: number;
   readonly sharedFolder: string | null;
+  /** Of this machine alone; null: no debugger. */
+  readonly inspectPort: number | null;
 };
 
 if (!cluster.isWorker || !process.send) {
@@ -22,6 +25,8 @@ if (!cluster.isWorker || !process.send) {
 
 // The stack of a panic in Rust is longer than ten functions, and its author's come last.
 Error.stackTraceLimit = 40;
+
+if (settings.inspectPort !== null) inspector.open(settings.inspectPort, '127.0.0.1');
 
 const log = openLog('worker', settings.level, { worker: settings.id });
 new WorkerProgram({
@@ -35,5 +40,6 @@ new WorkerProgram({
       log: log.logger,
       logLevel: guestLogLevel(settings.level),
       onTrip,
+      debug: settings.inspectPort !== null,
     }),
 }).start();

@@ -15,7 +15,7 @@ function snapshot(...plugins: Partial<PluginSpec>[]): Snapshot {
 
 test('over a swap an unchanged plugin is the same, a changed one is on the same VM, and shared data stays', async () => {
   const host = new TestHost();
-  const set = new PluginSet(host.host);
+  const set = new PluginSet(host.host, false);
   const code = new Map([
     ['d', guest({ proxy_on_delete: (s) => void s.call('proxy_log', 2, s.text('deleted')) })],
   ]);
@@ -47,7 +47,7 @@ test('over a swap an unchanged plugin is the same, a changed one is on the same 
 
 test('a snapshot that is refused leaves the VM with those that were on it', async () => {
   const host = new TestHost();
-  const set = new PluginSet(host.host);
+  const set = new PluginSet(host.host, false);
   const code = new Map([
     ['d', guest({})],
     ['big', guest({}, { pages: 1024 })],

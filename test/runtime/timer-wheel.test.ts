@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { TICK_MS, Timer, TimerWheel } from '../../src/runtime/timer-wheel.ts';
+import { stoppableClock, TICK_MS, Timer, TimerWheel } from '../../src/runtime/timer-wheel.ts';
 
 class Recorder extends Timer {
   readonly firedAt: number[] = [];
@@ -201,4 +201,21 @@ describe('TimerWheel', () => {
       }),
     );
   });
+});
+
+test('a clock for debuggers leaves out how long the process stood', () => {
+  let now = 1000;
+  const clock = stoppableClock(() => now);
+  const timer = new Recorder(() => now);
+  const wheel = new TimerWheel(clock);
+  wheel.add(timer, 500);
+  // At a breakpoint for a minute.
+  now += 60_000;
+  wheel.advance();
+  expect(timer.firedAt).toEqual([]);
+  for (let i = 0; i < 6; i++) {
+    now += TICK_MS;
+    wheel.advance();
+  }
+  expect(timer.firedAt).toHaveLength(1);
 });

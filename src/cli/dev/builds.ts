@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { pathToFileURL } from 'node:url';
 import { findSdk } from '../filter/sdk.ts';
 import type { CompileAnswer, Compiler } from './compiler.ts';
 import type { FilterSource } from './project-filters.ts';
@@ -96,6 +97,7 @@ export class Builds {
       baseDir: folder,
       debug: true,
       sourceMap: true,
+      sourceRoot: `${pathToFileURL(folder).href}/`,
     });
     return { ...answer, filter, serves: answer.ok || (await isThere(module)) };
   }

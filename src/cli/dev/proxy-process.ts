@@ -82,7 +82,9 @@ export class ProxyProcess {
     try {
       entry = JSON.parse(line) as LogLine;
     } catch {
-      this.#events.say(line);
+      // Of Node's inspector: where it is has been told.
+      if (!/^(Debugger (listening|ending) on|For help, see: https:\/\/nodejs)/.test(line))
+        this.#events.say(line);
       return;
     }
     const { level, msg, plugin, number, errors } = entry;

@@ -30,6 +30,8 @@ export interface SessionOptions {
   readonly open: boolean;
   /** Show faults in HTML pages that pass the proxy. */
   readonly overlay: boolean;
+  /** On which a debugger is let in; null: none. */
+  readonly inspectPort: number | null;
 }
 
 /** One run of `weir dev`: sources are watched and compiled, a weir beside it serves, and a page tells how it stands. */
@@ -213,12 +215,14 @@ export class Session {
   #welcome(ms: number): void {
     const { colors } = this.#terminal;
     const { addresses, admin } = this.#board.state;
+    const { inspectPort } = this.#options;
     const row = (what: string, url: string): string =>
       `  ${colors.green('➜')}  ${what.padEnd(9)}${colors.cyan(url)}`;
     const rows = [
       ...addresses.map((address) => row('proxy', address)),
       row('page', this.#pageUrl),
       row('admin', admin),
+      ...(inspectPort === null ? [] : [row('debugger', `127.0.0.1:${inspectPort}`)]),
     ];
     this.#terminal.say(`\n${rows.join('\n')}\n\n  ${colors.dim(`live after ${Math.round(ms)} ms`)}\n`);
   }
@@ -253,12 +257,14 @@ export class Session {
 }
 
 function runArguments(options: SessionOptions, overlayUrl: string): string[] {
-  const { policies, admin, workers, overlay } = options;
+  const { policies, admin, workers, overlay, inspectPort } = options;
   return [
     ...policies.flatMap((path) => ['-f', path]),
     ...['--admin', admin],
     ...['--workers', String(workers)],
     ...(overlay ? ['--dev-overlay', overlayUrl] : []),
+    // A worker that stands at a breakpoint does not drain.
+    ...(inspectPort === null ? [] : ['--dev-inspect', String(inspectPort), '--drain-timeout', '2s']),
   ];
 }
 

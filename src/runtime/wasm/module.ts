@@ -22,6 +22,7 @@ import {
 import { doubtful, forAnotherHost, misbuiltFile, notLinked } from './misbuilt.ts';
 import { originalOffsets } from './meter/offsets.ts';
 import { rewrite, type Rewritten } from './meter/rewrite.ts';
+import { withDebugMap } from './trap/debug-map.ts';
 import { inTurns } from './turns.ts';
 
 /** Bounds that a configuration sets for one module; the others stand in `limits.ts`. */
@@ -31,7 +32,13 @@ export interface ModuleLimits {
   readonly cpu?: Partial<CpuLimits> | undefined;
   /** JSON, of a map that came beside the module. */
   readonly sourceMap?: Uint8Array | undefined;
+  /** For a debugger: the map goes into the code that runs, and time in which the guest stands still is not counted. */
+  readonly debug?: boolean;
 }
+
+/** A guest that stands at a breakpoint uses up no budget. */
+const DAY_MS = 24 * 3600 * 1000;
+const UNBOUNDED = { perCallMs: DAY_MS, perRequestMs: DAY_MS, perStartMs: DAY_MS };
 
 const CPU_LIMITS: CpuLimits = {
   perCallMs: CALL_MS,
@@ -113,8 +120,13 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
   checkMemory(shape, memoryBytes);
   const links = shape.imports.map(link);
   checkExports(shape);
-  const metered = await meter(bytes, shape, memoryBytes);
-  const code = await compile(metered.bytes, bytes);
+  const trace: number[] | undefined = limits.debug === true ? [] : undefined;
+  const metered = await meter(bytes, shape, memoryBytes, trace);
+  const withMap = trace !== undefined && limits.sourceMap !== undefined;
+  const code = await compile(
+    withMap ? withDebugMap(metered.bytes, limits.sourceMap, trace) : metered.bytes,
+    bytes,
+  );
 
   const functions = new Set<string>();
   for (const [name, entry] of shape.exports) if (entry.kind === ExternKind.Function) functions.add(name);
@@ -132,7 +144,7 @@ export async function compileModule(bytes: Uint8Array, limits: ModuleLimits = {}
     wants,
     allocator,
     memoryBytes,
-    cpu: { ...CPU_LIMITS, ...limits.cpu },
+    cpu: { ...CPU_LIMITS, ...limits.cpu, ...(limits.debug === true ? UNBOUNDED : {}) },
     meter: metered.prefix,
     ownFunctions: metered.functions,
     sourceMap: limits.sourceMap ?? null,

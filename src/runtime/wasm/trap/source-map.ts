@@ -35,7 +35,7 @@ export class SourceMap {
     if (typeof map !== 'object' || map === null) return null;
     const { sources, mappings } = map;
     if (!Array.isArray(sources) || typeof mappings !== 'string') return null;
-    const segments = decode(mappings);
+    const segments = decodeMappings(mappings);
     if (segments === null) return null;
     return new SourceMap(sources.map(String), ...segments);
   }
@@ -57,8 +57,11 @@ export class SourceMap {
   }
 }
 
-/** Offsets and places of the first line; null where the text breaks the form. */
-function decode(mappings: string): [offsets: Int32Array, places: Int32Array] | null {
+/**
+ * Offsets, ascending, and their places (source, line, column, from 0; a source of -1: from nowhere) of the first line;
+ * null where the text breaks the form.
+ */
+export function decodeMappings(mappings: string): [offsets: Int32Array, places: Int32Array] | null {
   const end = mappings.includes(';') ? mappings.indexOf(';') : mappings.length;
   const offsets: number[] = [];
   const places: number[] = [];
