@@ -37,7 +37,7 @@ export function compileSnapshot(config: Config, assets: Assets): Snapshot {
   for (const route of config.all('TLSRoute')) {
     if (!listeners.some((listener) => listener.tlsRoutes.has(route))) tcpRules.check(route);
   }
-  if (!hasErrors(config.diagnostics)) reportUnused(config, clusters, chains);
+  if (!hasErrors(config.diagnostics)) reportUnused(config, assets, clusters, chains);
   const content: Omit<Snapshot, 'version'> = {
     ports,
     rules: rules.specs,
@@ -52,7 +52,7 @@ export function compileSnapshot(config: Config, assets: Assets): Snapshot {
 }
 
 /** Only without errors, since a reference that is at fault makes its target look unused. */
-function reportUnused(config: Config, clusters: ClusterTable, chains: ChainTable): void {
+function reportUnused(config: Config, assets: Assets, clusters: ClusterTable, chains: ChainTable): void {
   const used = new Set([
     ...clusters.specs.map((cluster) => `Upstream ${cluster.name}`),
     ...chains.modules.map((module) => `Module ${module.name}`),
@@ -62,6 +62,8 @@ function reportUnused(config: Config, clusters: ClusterTable, chains: ChainTable
     for (const object of config.all(kind)) {
       const name = `${kind} ${object.namespace}/${object.name}`;
       if (used.has(name)) continue;
+      // One that was not pulled: what uses it could not be seen.
+      if (kind === 'Module' && !assets.modules.has(`${object.namespace}/${object.name}`)) continue;
       config.report(object, 'WEIR3002', ['metadata', 'name'], `${name} is not used`, { severity: 'warning' });
     }
   }

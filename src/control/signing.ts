@@ -53,7 +53,8 @@ export function parsePrivateKey(text: string): KeyObject | string {
 
 /** The key, or what is wrong with the text. */
 export function parsePublicKey(text: string): KeyObject | string {
-  if (/PRIVATE KEY/.test(text)) return 'it is a private key; write the public one (openssl pkey -pubout)';
+  if (/PRIVATE KEY/.test(text))
+    return 'it is a private key; give the public one (FILE.pub of weir filter keygen, or openssl pkey -pubout)';
   let key: KeyObject;
   try {
     if (text.includes('-----BEGIN')) key = createPublicKey(text);

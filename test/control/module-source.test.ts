@@ -164,6 +164,7 @@ describe('source.oci', () => {
     const loaded = await load(oci('one'), '', { offline: true });
     expect(told(loaded)).toEqual(['WEIR3021:5']);
     expect(loaded.snapshot).not.toBeNull();
+    expect(messages(loaded)).not.toContain('Module shop/risk is not used');
   });
 
   test('signatures come with the artifact; one that is added later is found', async () => {

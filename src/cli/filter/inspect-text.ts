@@ -19,6 +19,8 @@ export function inspectText(
 
   if (report.refused === null) row('verdict', `${green('loads here')}: ${whatOf(report)}`);
   else row('verdict', `${red('would not load')}: ${report.refused}`);
+  // Of what is no module there is nothing more to say.
+  if (report.sections.length === 0) return `${lines.join('\n')}\n`;
   for (const warning of report.warnings) row('', `${yellow('warning')}: ${warning}`);
   row('signature', signatureText(signature));
   row('built with', builtText(report));
@@ -40,7 +42,7 @@ export function inspectText(
     .map((each) => `${each.module}.${each.name} ${each.signature}`);
   unknown.forEach((text, i) => row(i === 0 ? 'not linked' : '', yellow(text)));
 
-  if (report.sections.length > 0) lines.push(`  ${dim('sections')}`, ...sectionLines(report, colors));
+  lines.push(`  ${dim('sections')}`, ...sectionLines(report, colors));
   const fields = schemaRows(report.schema);
   if (fields.length > 0)
     lines.push(

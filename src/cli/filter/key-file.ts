@@ -15,6 +15,8 @@ export interface NamedKey {
 /** @throws Failure also where others than its owner may read it */
 export async function readPrivateKey(file: string): Promise<NamedKey> {
   const text = await readKeyText(file);
+  const key = parsePrivateKey(text);
+  if (typeof key === 'string') throw new Failure(`${file}: ${key}`);
   const { mode } = await stat(file);
   if ((mode & 0o077) !== 0) {
     const octal = (mode & 0o777).toString(8).padStart(4, '0');
@@ -22,8 +24,6 @@ export async function readPrivateKey(file: string): Promise<NamedKey> {
       `${file} is open to other users of the machine (mode ${octal}). Close it: chmod 600 ${file}`,
     );
   }
-  const key = parsePrivateKey(text);
-  if (typeof key === 'string') throw new Failure(`${file}: ${key}`);
   return { key, id: keyId(createPublicKey(key)), from: file };
 }
 

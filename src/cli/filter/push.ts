@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { printReference } from '../../control/oci/reference.ts';
-import { pushWasm } from '../../control/oci/wasm-artifact.ts';
+import { pushWasm, type Layout } from '../../control/oci/wasm-artifact.ts';
 import { signDigest } from '../../control/signing.ts';
 import { customText } from '../../runtime/wasm/custom-section.ts';
 import { compileModule, ModuleError } from '../../runtime/wasm/module.ts';
@@ -12,13 +12,17 @@ import { CREDENTIALS_HELP, openRegistry, withRegistryFlags, type RegistryFlags }
 
 interface PushFlags extends RegistryFlags {
   readonly key?: string;
-  readonly annotation: Readonly<Record<string, string>>;
+  readonly layout: Layout;
+  readonly annotation?: Readonly<Record<string, string>>;
 }
 
 const HELP = `
-What is written is the artifact of the CNCF (application/wasm with application/vnd.wasm.config.v0+json), which weir,
-Istio, wasmtime's tools and ORAS read. It carries the module's digest, its signatures and the schema of its
-configuration as annotations. The same module gives the same digest each time; SOURCE_DATE_EPOCH sets its date.
+Layouts:
+  artifact   that of the CNCF: a layer application/wasm, config application/vnd.wasm.config.v0+json
+  image      an image with the one file plugin.wasm, for Istio and others that read no artifacts
+
+Both carry the module's digest, its signatures and the schema of its configuration as annotations. The same module
+gives the same digest each time; SOURCE_DATE_EPOCH sets its date.
 ${CREDENTIALS_HELP}`;
 
 export function registerPush(filter: Command): void {
@@ -29,7 +33,12 @@ export function registerPush(filter: Command): void {
       .argument('<file>', 'the .wasm file; signatures in FILE.sig go with it')
       .argument('<ref>', 'REGISTRY/PATH:TAG')
       .option('--key <file>', 'sign with this private key, in place of what FILE.sig has')
-      .option('--annotation <name=value>', 'a further annotation; may be given several times', collect, {}),
+      .addOption(
+        new Option('--layout <layout>', 'how it is laid out')
+          .choices(['artifact', 'image'])
+          .default('artifact'),
+      )
+      .option('--annotation <name=value>', 'a further annotation; may be given several times', collect),
   )
     .addHelpText('after', HELP)
     .action(async (file: string, target: string, flags: PushFlags) => {
@@ -42,15 +51,16 @@ export function registerPush(filter: Command): void {
       const { bytes, digest, signatures } = await readModule(file, {});
       await checkModule(file, bytes);
       const signed = key === null ? signaturesIn(signatures) : [signDigest(key.key, digest)];
+      const artifact = {
+        bytes,
+        title: basename(file),
+        signatures: signed,
+        schema: customText(bytes, 'weir.schema'),
+        annotations: flags.annotation ?? {},
+        created: dateOf(process.env['SOURCE_DATE_EPOCH']),
+      };
       const pushed = await openRegistry(reference, flags, (registry) =>
-        pushWasm(registry, reference.tag, {
-          bytes,
-          title: basename(file),
-          signatures: signed,
-          schema: customText(bytes, 'weir.schema'),
-          annotations: flags.annotation,
-          created: Number(process.env['SOURCE_DATE_EPOCH'] ?? 0) * 1000,
-        }),
+        pushWasm(registry, reference.tag, artifact, flags.layout),
       );
       const who =
         key !== null
@@ -61,6 +71,12 @@ export function registerPush(filter: Command): void {
       process.stderr.write(`pushed ${file} (sha256 ${digest}), ${who}\n`);
       process.stdout.write(`${printReference({ ...reference, digest: pushed })}\n`);
     });
+}
+
+/** Milliseconds since 1970. */
+function dateOf(epoch = '0'): number {
+  if (/^\d{1,11}$/.test(epoch)) return Number(epoch) * 1000;
+  throw new Failure(`SOURCE_DATE_EPOCH is "${epoch}", expected seconds since 1970`);
 }
 
 /** A registry is no place to find out that something is no filter. */
@@ -79,7 +95,7 @@ function signaturesIn({ place, found }: FoundSignatures): readonly Uint8Array[] 
   throw new Failure(`${place} ${found}. Sign the module anew, or remove the file.`);
 }
 
-function collect(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+function collect(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
   const equals = text.indexOf('=');
   if (equals < 1) throw new InvalidArgumentError('expected name=value');
   return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };

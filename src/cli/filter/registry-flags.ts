@@ -41,7 +41,9 @@ export async function openRegistry<T>(
     return await work(registry);
   } catch (error) {
     if (!(error instanceof TransferError)) throw error;
-    throw new Failure(`${printReference(reference)}: ${error.message}${HINTS[error.fault]}`);
+    const name = printReference(reference);
+    const { message, fault } = error;
+    throw new Failure(`${message.startsWith(name) ? '' : `${name}: `}${message}${HINTS[fault]}`);
   } finally {
     await registry.close();
   }

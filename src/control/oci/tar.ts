@@ -72,3 +72,19 @@ function checksumOf(header: Buffer): number {
   for (const [i, byte] of header.entries()) if (i < 148 || i >= 156) sum += byte;
   return sum;
 }
+
+/** A tar archive (POSIX.1-1988) with one regular file, without owner or time: the same bytes each time. */
+export function tarWith(name: string, content: Uint8Array): Buffer {
+  const header = Buffer.alloc(BLOCK);
+  header.write(name, 0);
+  header.write('0000644\0', 100);
+  header.write('0000000\0', 108);
+  header.write('0000000\0', 116);
+  header.write(`${content.length.toString(8).padStart(11, '0')}\0`, 124);
+  header.write(`${'0'.repeat(11)}\0`, 136);
+  header.write('0', 156);
+  header.write('ustar\x0000', 257);
+  header.write(`${checksumOf(header).toString(8).padStart(6, '0')}\0 `, 148);
+  const padding = (BLOCK - (content.length % BLOCK)) % BLOCK;
+  return Buffer.concat([header, content, Buffer.alloc(padding + 2 * BLOCK)]);
+}

@@ -15,14 +15,15 @@ const PLAIN_LAYERS = [
   'application/vnd.module.wasm.content.layer.v1+wasm',
   'application/vnd.wasm.content.layer.v1+wasm',
 ];
+export const IMAGE_LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip';
 /** Layers of images that Docker and others build ("compat"): a file system that holds plugin.wasm. */
 const TAR_LAYERS = [
-  'application/vnd.oci.image.layer.v1.tar+gzip',
+  IMAGE_LAYER,
   'application/vnd.docker.image.rootfs.diff.tar.gzip',
   'application/vnd.oci.image.layer.v1.tar',
   'application/vnd.docker.image.rootfs.diff.tar',
 ];
-const MODULE_FILE = 'plugin.wasm';
+export const MODULE_FILE = 'plugin.wasm';
 const MAX_LAYERS = 16;
 /** A layer with a module of the largest size and something beside it. */
 const LAYER_BYTES = 2 * MODULE_BYTES;
