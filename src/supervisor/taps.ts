@@ -17,6 +17,8 @@ export interface TapsDeps {
 const MOST_TAPS = 4;
 /** Workers end a tap when its last streams are over, or ten seconds later. */
 const END_MS = 15_000;
+/** A worker that says nothing within this time is not waited for. */
+const READY_MS = 5000;
 
 /** One tap over all workers. */
 class Session {
@@ -26,6 +28,11 @@ class Session {
   /** Begun, as the workers told it last, by worker. */
   readonly begun = new Map<number, number>();
   bytes = 0;
+  /** Workers that have not said yet that they choose streams. */
+  readonly deaf = new Set<number>();
+  heard: () => void = () => undefined;
+  /** The first line is written: that is when the reader may rely on the tap. */
+  begins: Promise<void> = Promise.resolve();
   stopping = false;
   stop: () => void = () => undefined;
   ended: () => void = () => undefined;
@@ -74,8 +81,8 @@ export class Taps {
     const timer = setTimeout(session.stop, request.limitMs);
     sink.signal.addEventListener('abort', session.stop);
     try {
-      await sink.write(`${JSON.stringify(this.#header(request))}\n`);
-      for (const worker of this.#deps.workers()) this.#begin(session, worker);
+      session.begins = this.#start(session);
+      await session.begins;
       await stopped;
       await this.#end(session, ended);
       const { streams, dropped } = session;
@@ -106,6 +113,8 @@ export class Taps {
       this.#left(session, worker);
       return;
     }
+    this.#heard(session, worker);
+    if (message.lines === '') return;
     session.begun.set(worker, message.streams);
     void this.#pass(session, worker, message.lines);
     const begun = [...session.begun.values()].reduce((sum, streams) => sum + streams, 0);
@@ -123,6 +132,17 @@ export class Taps {
     };
   }
 
+  /** Once all workers are ready, so that who has the first line misses nothing that comes after it. */
+  async #start(session: Session): Promise<void> {
+    const heard = new Promise<void>((resolve) => (session.heard = resolve));
+    for (const worker of this.#deps.workers()) {
+      session.deaf.add(worker);
+      this.#begin(session, worker);
+    }
+    if (session.deaf.size > 0) await withinLimit(heard, READY_MS);
+    await session.sink.write(`${JSON.stringify(this.#header(session.request))}\n`);
+  }
+
   #begin(session: Session, worker: number): void {
     session.open.add(worker);
     this.#deps.send(worker, { type: 'tap', id: session.id, spec: session.request.spec });
@@ -131,6 +151,7 @@ export class Taps {
   async #pass(session: Session, worker: number, lines: string): Promise<void> {
     const bytes = Buffer.byteLength(lines);
     session.bytes += bytes;
+    await session.begins;
     await session.sink.write(lines);
     this.#deps.send(worker, { type: 'tapTaken', id: session.id, bytes });
   }
@@ -139,13 +160,22 @@ export class Taps {
     session.stopping = true;
     for (const worker of session.open) this.#deps.send(worker, { type: 'untap', id: session.id });
     if (session.open.size === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, END_MS)));
-    await Promise.race([ended, limit]);
-    clearTimeout(timer);
+    await withinLimit(ended, END_MS);
+  }
+
+  #heard(session: Session, worker: number): void {
+    if (session.deaf.delete(worker) && session.deaf.size === 0) session.heard();
   }
 
   #left(session: Session, worker: number): void {
+    this.#heard(session, worker);
     if (session.open.delete(worker) && session.stopping && session.open.size === 0) session.ended();
   }
+}
+
+async function withinLimit(what: Promise<void>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
+  await Promise.race([what, limit]);
+  clearTimeout(timer);
 }

@@ -208,6 +208,8 @@ export class WorkerProgram<Staged> {
       this.send({ type: 'tapped', id, lines, streams: tap.streams }),
     );
     this.taps.set(id, tap);
+    // It is listening.
+    this.send({ type: 'tapped', id, lines: '', streams: 0 });
   }
 
   private async untap(id: number): Promise<void> {

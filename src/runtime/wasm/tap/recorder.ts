@@ -5,6 +5,7 @@ import { isSecretName } from '../secret-fields.ts';
 import type { Callbacks, GuestFunction, Vm } from '../vm.ts';
 import { encodeAttribute } from '../properties.ts';
 import { inputsOf, outputsOf } from './call-codec.ts';
+import { SECRET_NAME } from './configuration.ts';
 import type { Pseudonyms } from './pseudonyms.ts';
 import {
   recordedBytes,
@@ -47,6 +48,8 @@ const PROPERTIES = [
   'xds.route_name',
   'xds.cluster_name',
 ].map((path) => path.replaceAll('.', '\0'));
+/** Streams that are looked through for those that are over. */
+const MANY = 1000;
 const CREDENTIALS = /^(x-)?api-?key$|^x-(auth|access|csrf|xsrf)-token$|^x-amz-security-token$/;
 
 /** Writes down each callback of an instance with all that the guest asked the host meanwhile. */
@@ -103,9 +106,19 @@ export class Recorder implements Witness, Writer {
     const bytes = Buffer.from(name, 'latin1');
     const secret =
       isSecretName(bytes, 0, bytes.length) || CREDENTIALS.test(name) || redaction.fields.has(name);
-    if (!secret) return this.bytes(Buffer.from(value, 'latin1'));
+    if (!secret) return this.bytes(Buffer.from(name === ':path' ? this.#path(value) : value, 'latin1'));
     this.#touched = true;
     return recordedBytes(Buffer.from(redaction.pseudonyms.ofField(name, value), 'latin1'));
+  }
+
+  /** Credentials stand in queries, too. */
+  #path(path: string): string {
+    const { pseudonyms, fields } = this.#options.redaction!;
+    return path.replace(/([?&])([^=&#]+)=([^&#]+)/g, (all, before: string, name: string, value: string) => {
+      if (!SECRET_NAME.test(name) && !fields.has(name.toLowerCase())) return all;
+      this.#touched = true;
+      return `${before}${name}=${pseudonyms.of(value)}`;
+    });
   }
 
   #clean(text: string): string {
@@ -123,7 +136,8 @@ export class Recorder implements Witness, Writer {
         this.#close(result >>> 0);
         return result;
       } catch (error) {
-        entry.trap = error instanceof Error ? error.message : String(error);
+        const message = error instanceof Error ? error.message : String(error);
+        entry.trap = this.#options.redaction === null ? message : this.#clean(message);
         this.#close(null);
         throw error;
       }
@@ -167,12 +181,19 @@ export class Recorder implements Witness, Writer {
     const { stream } = context;
     let view = this.#views.get(context.id);
     if (view === undefined) {
+      if (this.#views.size >= MANY) this.#forget();
       this.#views.set(context.id, (view = new StreamView(context, this)));
       if (stream !== null) entry.properties = this.#properties(stream);
     }
     const id = stream?.attribute('request\0id');
     entry.stream = id?.type === 'string' ? Buffer.from(id.value).toString() : '';
     entry.state = view.state(this.#vm.readOnly);
+  }
+
+  /** Modules without `proxy_on_delete` do not say when a stream is over. */
+  #forget(): void {
+    for (const [id, { context }] of this.#views)
+      if (this.#vm.contexts.get(id) !== context) this.#views.delete(id);
   }
 
   #properties(stream: NonNullable<StreamContext['stream']>): Record<string, RecordedBytes> {

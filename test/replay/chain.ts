@@ -1,0 +1,69 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, vi } from 'vitest';
+import { readRecording, type Recording } from '../../src/replay/recording.ts';
+import { FakeUpstream } from '../support/fake-upstream.ts';
+import { Load } from '../support/load.ts';
+import { freePort } from '../support/ports.ts';
+import { Weir } from '../support/process.ts';
+import { OpenTap } from '../support/recording.ts';
+import { guard, guardedChain, KEY } from '../support/recorded-chain.ts';
+
+export const FILTERS = ['key', 'limit', 'shape', 'guard'] as const;
+
+/** The module of a filter of the chain as it serves. */
+export function moduleOf(filter: string): Promise<Uint8Array> {
+  if (filter === 'guard') return guard();
+  const names: Record<string, string> = { key: 'api-key', limit: 'rate-limit', shape: 'headers' };
+  const file = fileURLToPath(new URL(`../../dist/filters/${names[filter]!}.wasm`, import.meta.url));
+  return Promise.resolve(readFileSync(file));
+}
+
+/** Records so many requests of the chain, under load, in two workers; some are refused by each filter that can. */
+export async function recordChain(
+  requests: number,
+  query = '',
+): Promise<{ file: string; recording: Recording; text: string }> {
+  let calls = 0;
+  const origin = await FakeUpstream.start({ discard: true });
+  const authz = await FakeUpstream.start({
+    behaviour: async (request, answer) => {
+      calls++;
+      await request.finish();
+      answer.send(200, [['x-verdict', calls % 7 === 0 ? 'no' : 'yes']], `call ${calls}`);
+    },
+  });
+  const port = await freePort();
+  const weir = await Weir.start({
+    workers: 2,
+    files: {
+      'edge.yaml': guardedChain({ port, upstreamPort: origin.port, authzPort: authz.port }),
+      'guard.wasm': await guard(),
+    },
+  });
+  const tap = await OpenTap.start(weir, `filter=*&for=10m${query}`);
+  const reading = tap.rest().catch(() => undefined);
+  const load = new Load({
+    port,
+    connections: 16,
+    requests,
+    request: (n) =>
+      `GET /item/${n} HTTP/1.1\r\nHost: shop.test\r\nX-Api-Key: ${n % 11 === 0 ? 'wrong' : KEY}\r\n` +
+      `Authorization: Bearer token-${n}-abcdefgh\r\n\r\n`,
+  });
+  const { failures, statuses } = await load.done;
+  expect([...failures]).toEqual([]);
+  // Who is refused gets no further.
+  const streams = 4 * requests - 3 * (statuses.get(401) ?? 0) - 2 * (statuses.get(429) ?? 0);
+  const count = (text: string): number => tap.text.split(text).length - 1;
+  // Each instance has a root context, too.
+  const begun = (): number => count('"proxy_on_context_create"') - count('"type":"instance"');
+  await vi.waitUntil(() => begun() >= streams, { timeout: 60_000, interval: 50 });
+  await weir.stop();
+  await reading;
+  const file = join(mkdtempSync(join(tmpdir(), 'weir-replay-')), 'chain.jsonl');
+  writeFileSync(file, tap.text);
+  return { file, recording: await readRecording(file), text: tap.text };
+}
