@@ -32,7 +32,7 @@ export async function recordChain(
     behaviour: async (request, answer) => {
       calls++;
       await request.finish();
-      answer.send(200, [['x-verdict', calls % 7 === 0 ? 'no' : 'yes']], `call ${calls}`);
+      await answer.send(200, [['x-verdict', calls % 7 === 0 ? 'no' : 'yes']], `call ${calls}`);
     },
   });
   const port = await freePort();
