@@ -40,9 +40,8 @@ await build({
   outdir: 'filters-sdk/dist',
   bundle: true,
   external: ['../cli/*'],
-  banner: {
-    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-  },
+  // Of what it brings along.
+  legalComments: 'eof',
   platform: 'node',
   format: 'esm',
   target: 'node20',

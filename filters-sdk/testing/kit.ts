@@ -1,10 +1,13 @@
-import { startFilter } from './kit-filter.ts';
-import type { Filter, FilterOptions } from './testing.d.ts';
 import { readCoverage, startCoverage } from './coverage.ts';
 import { bytesOf } from './fields.ts';
+import { startFilter } from './kit-filter.ts';
+import { live, openLive } from './live-filter.ts';
+import type { Filter, FilterOptions } from './testing.d.ts';
+
+export { live, readCoverage, startCoverage };
 
 export function openFilter(module: string | Uint8Array, options: FilterOptions = {}): Promise<Filter> {
-  return startFilter(module, options, null);
+  return live ? openLive(module, options) : startFilter(module, options, null);
 }
 
 export function everySplit(body: string | Uint8Array): Uint8Array[][] {
@@ -15,7 +18,5 @@ export function everySplit(body: string | Uint8Array): Uint8Array[][] {
   return plans;
 }
 
-export { readCoverage, startCoverage };
-
 // What is exported here is what `testing.d.ts` tells of.
-({ openFilter, everySplit, readCoverage, startCoverage }) satisfies typeof import('./testing.d.ts');
+({ openFilter, everySplit, live, readCoverage, startCoverage }) satisfies typeof import('./testing.d.ts');

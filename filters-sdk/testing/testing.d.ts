@@ -308,6 +308,12 @@ export interface Filter {
  */
 export function openFilter(module: string | Uint8Array, options?: FilterOptions): Promise<Filter>;
 
+/**
+ * Whether filters run in a weir with sockets: the variable WEIR_LIVE is set. What such a weir cannot tell skips the
+ * test, with the reason, where vitest runs it, and throws elsewhere: `test('…', { skip: live && 'no clock' }, …)`.
+ */
+export const live: boolean;
+
 /** Every way to cut a body in two, the body whole, and the body byte by byte. */
 export function everySplit(body: string | Uint8Array): Uint8Array[][];
 
