@@ -1,11 +1,12 @@
 // Writes the documents that are made from the code: docs/configuration.md, docs/errors.md,
-// docs/abi.md, docs/capabilities.md, docs/metrics.md and docs/schemas/. With --check it only compares, and exits 1 where one is out of date.
+// docs/abi.md, docs/capabilities.md, docs/metrics.md, docs/cli.md and docs/schemas/. With --check it only compares, and exits 1 where one is out of date.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ERRORS } from '../src/errors.ts';
 import { abiMarkdown } from './docs/abi-table.ts';
 import { capabilitiesMarkdown } from './docs/capabilities-table.ts';
+import { commandsMarkdown } from './docs/commands.ts';
 import { foreignMarkdown } from './docs/foreign-table.ts';
 import { metricsMarkdown } from './docs/metrics-table.ts';
 import { propertiesMarkdown } from './docs/properties-table.ts';
@@ -24,6 +25,7 @@ export async function generatedDocuments(): Promise<Map<string, string>> {
   documents.set('docs/capabilities.md', capabilitiesMarkdown(GENERATED));
   documents.set('docs/foreign-functions.md', foreignMarkdown(GENERATED));
   documents.set('docs/properties.md', propertiesMarkdown(GENERATED));
+  documents.set('docs/cli.md', commandsMarkdown(GENERATED));
   documents.set('docs/metrics.md', await metricsMarkdown(GENERATED));
   for (const kind of Object.keys(KINDS) as KindName[]) {
     documents.set(`docs/schemas/${kind.toLowerCase()}.json`, json(kindSchema(kind)));

@@ -53,7 +53,11 @@ export function registerRun(program: Command): void {
     .description('run the proxy: control plane, supervisor and workers in one command')
     .option('-f, --file <path...>', 'files and folders of YAML', [])
     .option('--workers <n>', 'worker processes (default: one per core, two at least)', parseCount)
-    .option('--admin <address>', 'HOST:PORT, unix:PATH or off', parseAdmin, parseAdmin('127.0.0.1:9901'))
+    .addOption(
+      new Option('--admin <address>', 'HOST:PORT, unix:PATH or off')
+        .argParser(parseAdmin)
+        .default(parseAdmin('127.0.0.1:9901'), '127.0.0.1:9901'),
+    )
     .option('--admin-token-file <file>', 'bearer token that the admin server asks for')
     .option(
       '--admin-allow-remote',
@@ -67,13 +71,23 @@ export function registerRun(program: Command): void {
       false,
     )
     .option('--no-watch', 'do not reload when files change')
-    .option('--drain-timeout <duration>', 'streams may take this long to finish', parseTime, 30_000)
-    .option('--pre-drain <duration>', 'stay open this long after readiness is withdrawn', parseTime, 0)
-    .option(
-      '--stall-limit <duration>',
-      'a worker that is busy for this long, beyond what a filter may take to start, without a turn of its event loop is replaced',
-      parseTime,
-      1000,
+    .addOption(
+      new Option('--drain-timeout <duration>', 'streams may take this long to finish')
+        .argParser(parseTime)
+        .default(30_000, '30s'),
+    )
+    .addOption(
+      new Option('--pre-drain <duration>', 'stay open this long after readiness is withdrawn')
+        .argParser(parseTime)
+        .default(0, '0s'),
+    )
+    .addOption(
+      new Option(
+        '--stall-limit <duration>',
+        'a worker that is busy for this long, beyond what a filter may take to start, without a turn of its event loop is replaced',
+      )
+        .argParser(parseTime)
+        .default(1000, '1s'),
     )
     .option('--log-level <level>', LEVELS.join(', '), parseLevel, 'info')
     .option('--to <url>', 'without a configuration: proxy everything to this upstream')

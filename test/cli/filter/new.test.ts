@@ -58,6 +58,7 @@ describe('weir filter new', () => {
         'test',
         'tsconfig.json',
         'upstream.mjs',
+        'vitest.config.ts',
       ].sort(),
     );
     const all = readdirSync(project, { recursive: true, withFileTypes: true })
