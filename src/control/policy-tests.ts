@@ -66,6 +66,8 @@ function referencesOf({ expect, upstreams }: Case, index: number, namespace: str
   if (expect.upstream !== undefined) upstream([...at, 'expect', 'upstream'], expect.upstream);
   for (const [k, name] of (expect.upstreamOneOf ?? []).entries())
     upstream([...at, 'expect', 'upstreamOneOf', k], name);
+  for (const [k, name] of (expect.upstreamAllOf ?? []).entries())
+    upstream([...at, 'expect', 'upstreamAllOf', k], name);
   for (const name of Object.keys(upstreams)) upstream([...at, 'upstreams', name], name);
   return references;
 }

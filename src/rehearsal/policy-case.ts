@@ -32,7 +32,13 @@ export async function runCase(rehearsal: Rehearsal, namespace: string, spec: Cas
     for (let i = 0; i < repeat; i++)
       rehearsed.push(await rehearsal.send(port, rehearsedRequest(sent), script));
   }
-  return { misses: missesOf(rehearsed.at(-1)!, namespace, spec.expect), rehearsed };
+  const misses = missesOf(rehearsed.at(-1)!, namespace, spec.expect);
+  const asked = new Set(
+    rehearsed.slice(-spec.repeat).flatMap(({ trace }) => trace.attempts.map(({ cluster }) => cluster)),
+  );
+  for (const name of spec.expect.upstreamAllOf ?? [])
+    if (!asked.has(`${namespace}/${name}`)) misses.push(`upstreams: ${name} was not asked`);
+  return { misses, rehearsed };
 }
 
 function scriptsOf(snapshot: Snapshot, namespace: string, spec: Case): Map<string, readonly UpstreamStep[]> {

@@ -25,8 +25,8 @@ export interface Rehearsed {
 
 /**
  * A snapshot that serves requests in this process, as it would in a worker: the same engine, the same modules, the same
- * limits. Clients are in memory, upstreams are servers on loopback that follow scripts, and clocks that filters and
- * limits read can be set forward.
+ * limits. Clients are in memory, upstreams are servers on loopback that follow scripts, and the clocks that filters and
+ * limits read stand still until they are set forward.
  */
 export class Rehearsal {
   readonly snapshot: Snapshot;
@@ -137,16 +137,18 @@ export class Rehearsal {
   }
 }
 
+/** Stands still but for what it is set forward by, so that a limit does not hang on how fast a machine is. */
 class Clock {
   ahead = 0;
+  readonly #wall = Date.now();
 
   /** Milliseconds since 1970. */
   now(): number {
-    return Date.now() + this.ahead;
+    return this.#wall + this.ahead;
   }
 
   monotonic(): number {
-    return performance.now() + this.ahead;
+    return this.ahead;
   }
 }
 

@@ -86,6 +86,11 @@ const expectation = () =>
         .describe('Who made the answer: `FilterChain/name#filter`, `upstream`, or `weir` itself.'),
       upstream: objectName().optional().describe('The Upstream that was asked, at last.'),
       upstreamOneOf: z.array(objectName()).min(1).optional().describe('The same where weights decide.'),
+      upstreamAllOf: z
+        .array(objectName())
+        .min(1)
+        .optional()
+        .describe('Each of them was asked by one of the requests that `repeat` sends.'),
       upstreamHeaders: expectedFields('Fields as the upstream gets them, `:path` and the like too.'),
       upstreamBody: z.string().optional().describe('The body as the upstream gets it.'),
       headers: expectedFields('Fields of the answer. Several of one name are joined by ", ".'),
@@ -103,7 +108,7 @@ const repeat = () => integer(1, 10_000).default(1);
 const after = () =>
   duration(0, 366 * 24 * HOUR)
     .default(0)
-    .describe('Sets the clocks of filters and limits forward before.');
+    .describe('Sets the clocks of filters and limits forward before; else they stand still.');
 
 export const policyTestSpec = z.strictObject({
   cases: z
