@@ -27,14 +27,19 @@ export function allocate(size: usize): usize {
 function allocateBlock(size: usize): usize {
   const room = max(size, BLOCK_SIZE - 16);
   const block = heap.alloc(room + 16);
-  store<usize>(block, blocks);
-  blocks = block;
+  releaseLater(block);
   // A large piece has its block to itself; what comes next fits behind smaller ones.
   if (room != size) {
     top = block + 16 + ((size + 7) & ~7);
     limit = block + 16 + room;
   }
   return block + 16;
+}
+
+/** Frees memory from the heap with the callback's own. Its first word is the arena's. */
+export function releaseLater(block: usize): void {
+  store<usize>(block, blocks);
+  blocks = block;
 }
 
 /** The callback returns: everything allocated in it is gone. */
@@ -45,9 +50,53 @@ export function release(): void {
 
 function freeBlocks(): void {
   limit = start + SIZE;
-  while (blocks != 0) {
-    const block = blocks;
-    blocks = load<usize>(block);
+  freeFrom(blocks);
+  blocks = 0;
+}
+
+function freeFrom(block: usize): void {
+  while (block != 0) {
+    const before = load<usize>(block);
     heap.free(block);
+    block = before;
   }
+}
+
+// A callback that waits keeps its views: what it has of this memory is copied away and, before it goes on, back to
+// the same place. Layout: top, limit, blocks, then the bytes.
+const HELD_HEAD: usize = 16;
+
+function usedSize(inBlocks: usize): usize {
+  return inBlocks == 0 ? top - start : SIZE;
+}
+
+/** Bytes that {@link holdArena} writes. */
+export function heldArenaSize(): usize {
+  return HELD_HEAD + usedSize(blocks);
+}
+
+/** Takes everything out of the arena, to `at`. */
+export function holdArena(at: usize): void {
+  store<usize>(at, top);
+  store<usize>(at, limit, 4);
+  store<usize>(at, blocks, 8);
+  memory.copy(at + HELD_HEAD, start, usedSize(blocks));
+  top = start;
+  limit = start + SIZE;
+  blocks = 0;
+}
+
+/** Puts it back into an empty arena; how many bytes it read. */
+export function putBackArena(at: usize): usize {
+  top = load<usize>(at);
+  limit = load<usize>(at, 4);
+  blocks = load<usize>(at, 8);
+  const size = usedSize(blocks);
+  memory.copy(start, at + HELD_HEAD, size);
+  return HELD_HEAD + size;
+}
+
+/** Gives up what is held at `at`. */
+export function dropHeldArena(at: usize): void {
+  freeFrom(load<usize>(at, 8));
 }

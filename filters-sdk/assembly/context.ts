@@ -1,11 +1,6 @@
 import { Action, CloseType, StreamType } from './abi';
 import { CallResponse } from './calls';
-import {
-  proxy_close_stream,
-  proxy_continue_stream,
-  proxy_done,
-  proxy_set_tick_period_milliseconds,
-} from './env';
+import { proxy_close_stream, proxy_continue_stream, proxy_done } from './env';
 import { GrpcEnd, GrpcMessage } from './grpc';
 import { LimitDecision } from './limit-decision';
 import { runningContext } from './running';
@@ -195,11 +190,6 @@ export function resumeUpstream(): void {
 /** TCP: closes both connections. What was passed on to the client arrives. */
 export function closeConnection(): void {
   proxy_close_stream(StreamType.Downstream);
-}
-
-/** Milliseconds between two `onTick` of the running root context; 0 ends them. */
-export function setTickPeriod(milliseconds: u32): void {
-  proxy_set_tick_period_milliseconds(milliseconds);
 }
 
 /** A root context that put off its end is done. */

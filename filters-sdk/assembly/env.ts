@@ -24,6 +24,8 @@ export declare function proxy_set_buffer_bytes(
   dataSize: i32,
 ): i32;
 
+export declare function proxy_get_buffer_status(buffer: i32, outSize: usize, outFlags: usize): i32;
+
 export declare function proxy_get_header_map_pairs(map: i32, outData: usize, outSize: usize): i32;
 export declare function proxy_set_header_map_pairs(map: i32, data: usize, size: i32): i32;
 export declare function proxy_get_header_map_value(

@@ -4,6 +4,7 @@
 //
 // The compiler step of this package then takes out each callback that no class of the filter overrides.
 import { BufferType } from './abi';
+import { settleGrpcEnd, settleGrpcMessage, settleHttp, settleLimit } from './answers';
 import { allocate, release } from './arena';
 import { abort } from './abort';
 import { buffer } from './body';
@@ -11,9 +12,12 @@ import { CallResponse, takeCall } from './calls';
 import { addRoot, addStream, findRoot, findStream, removeRoot, removeStream } from './context-table';
 import { RootContext, StreamContext } from './context';
 import { proxy_set_effective_context } from './env';
+import { Turn, dropFlows, enter } from './flow';
 import { GrpcEnd, GrpcMessage, grpcOwner, takeGrpc } from './grpc';
 import { decodeDecision } from './limit-decision';
 import { setRunningContext } from './running';
+import { planTicks, wake } from './ticks';
+import { WAITS } from './waits';
 
 /** Never called: its name tells the host which ABI this is. */
 export function proxy_abi_version_0_2_1(): void {}
@@ -61,55 +65,69 @@ export function proxy_on_configure(id: u32, size: i32): i32 {
 }
 
 export function proxy_on_request_headers(id: u32, count: i32, endOfStream: i32): i32 {
-  const action = stream(id).onRequestHeaders(count, endOfStream != 0);
+  const action = WAITS
+    ? enter(id, Turn.RequestHeaders, count, endOfStream != 0)
+    : stream(id).onRequestHeaders(count, endOfStream != 0);
   release();
   return action;
 }
 
 export function proxy_on_request_body(id: u32, size: i32, endOfStream: i32): i32 {
-  const action = stream(id).onRequestBody(size, endOfStream != 0);
+  const action = WAITS
+    ? enter(id, Turn.RequestBody, size, endOfStream != 0)
+    : stream(id).onRequestBody(size, endOfStream != 0);
   release();
   return action;
 }
 
 export function proxy_on_request_trailers(id: u32, count: i32): i32 {
-  const action = stream(id).onRequestTrailers(count);
+  const action = WAITS ? enter(id, Turn.RequestTrailers, count, false) : stream(id).onRequestTrailers(count);
   release();
   return action;
 }
 
 export function proxy_on_response_headers(id: u32, count: i32, endOfStream: i32): i32 {
-  const action = stream(id).onResponseHeaders(count, endOfStream != 0);
+  const action = WAITS
+    ? enter(id, Turn.ResponseHeaders, count, endOfStream != 0)
+    : stream(id).onResponseHeaders(count, endOfStream != 0);
   release();
   return action;
 }
 
 export function proxy_on_response_body(id: u32, size: i32, endOfStream: i32): i32 {
-  const action = stream(id).onResponseBody(size, endOfStream != 0);
+  const action = WAITS
+    ? enter(id, Turn.ResponseBody, size, endOfStream != 0)
+    : stream(id).onResponseBody(size, endOfStream != 0);
   release();
   return action;
 }
 
 export function proxy_on_response_trailers(id: u32, count: i32): i32 {
-  const action = stream(id).onResponseTrailers(count);
+  const action = WAITS
+    ? enter(id, Turn.ResponseTrailers, count, false)
+    : stream(id).onResponseTrailers(count);
   release();
   return action;
 }
 
 export function proxy_on_new_connection(id: u32): i32 {
-  const action = stream(id).onNewConnection();
+  const action = WAITS ? enter(id, Turn.NewConnection, 0, false) : stream(id).onNewConnection();
   release();
   return action;
 }
 
 export function proxy_on_downstream_data(id: u32, size: i32, endOfStream: i32): i32 {
-  const action = stream(id).onDownstreamData(size, endOfStream != 0);
+  const action = WAITS
+    ? enter(id, Turn.DownstreamData, size, endOfStream != 0)
+    : stream(id).onDownstreamData(size, endOfStream != 0);
   release();
   return action;
 }
 
 export function proxy_on_upstream_data(id: u32, size: i32, endOfStream: i32): i32 {
-  const action = stream(id).onUpstreamData(size, endOfStream != 0);
+  const action = WAITS
+    ? enter(id, Turn.UpstreamData, size, endOfStream != 0)
+    : stream(id).onUpstreamData(size, endOfStream != 0);
   release();
   return action;
 }
@@ -125,8 +143,17 @@ export function proxy_on_upstream_connection_close(id: u32, by: i32): void {
 }
 
 export function proxy_on_tick(id: u32): void {
-  root(id).onTick();
+  if (WAITS) tick(id);
+  else root(id).onTick();
   release();
+}
+
+function tick(id: u32): void {
+  setRunningContext(id);
+  if (wake(id)) enter(id, Turn.Tick, 0, false);
+  setRunningContext(id);
+  proxy_set_effective_context(id);
+  planTicks(id);
 }
 
 export function proxy_on_queue_ready(id: u32, queue: u32): void {
@@ -142,6 +169,7 @@ export function proxy_on_http_call_response(
   bodySize: i32,
   trailers: i32,
 ): void {
+  if (WAITS && settleHttp(token, headers, bodySize, trailers)) return release();
   const owner = takeCall(token);
   const response = CallResponse.of(token, headers, bodySize, trailers);
   if (owner == id || owner == 0) {
@@ -174,6 +202,7 @@ export function proxy_on_grpc_receive_initial_metadata(id: u32, token: u32, coun
 }
 
 export function proxy_on_grpc_receive(id: u32, token: u32, size: i32): void {
+  if (WAITS && settleGrpcMessage(token, size)) return release();
   const owner = grpcOwner(token, true);
   const message = GrpcMessage.of(token, size);
   const context = caller(id, owner);
@@ -191,6 +220,7 @@ export function proxy_on_grpc_receive_trailing_metadata(id: u32, token: u32, cou
 }
 
 export function proxy_on_grpc_close(id: u32, token: u32, status: i32): void {
+  if (WAITS && settleGrpcEnd(token, status)) return release();
   const owner = takeGrpc(token);
   const end = GrpcEnd.of(token, status);
   const context = caller(id, owner);
@@ -203,7 +233,8 @@ export function proxy_on_foreign_function(id: u32, ticket: u32, size: i32): void
   const context = findStream(id);
   if (context !== null) {
     setRunningContext(id);
-    context.onLimitDecision(decodeDecision(buffer(BufferType.CallData, size), ticket));
+    const decision = decodeDecision(buffer(BufferType.CallData, size), ticket);
+    if (!WAITS || !settleLimit(ticket, decision)) context.onLimitDecision(decision);
   }
   release();
 }
@@ -232,6 +263,7 @@ export function proxy_on_log(id: u32): void {
 
 export function proxy_on_delete(id: u32): void {
   setRunningContext(id);
+  if (WAITS) dropFlows(id);
   if (!removeStream(id)) removeRoot(id);
   release();
 }

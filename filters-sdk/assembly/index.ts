@@ -14,9 +14,9 @@ export {
   resumeRequest,
   resumeResponse,
   resumeUpstream,
-  setTickPeriod,
 } from './context';
 export { registerRoot } from './context-table';
+export { setTickPeriod } from './ticks';
 export {
   HeaderMap,
   requestHeader,

@@ -2,6 +2,8 @@ import { Action } from './abi';
 import { Bytes, encode, sizeOf, startOf, utf8 } from './bytes';
 import { proxy_send_local_response } from './env';
 import { PairsWriter } from './pairs';
+import { noteReply } from './running';
+import { WAITS } from './waits';
 
 /**
  * Answers the request in the place of the upstream. Return its result from the callback.
@@ -10,6 +12,7 @@ import { PairsWriter } from './pairs';
  */
 export function replyWith<B>(status: i32, body: B): Action {
   if (isString<B>()) return replyWith<Bytes>(status, encode(changetype<string>(body)));
+  if (WAITS) noteReply();
   proxy_send_local_response(status, 0, 0, startOf<B>(body), sizeOf<B>(body), 0, 0, -1);
   return Action.Pause;
 }
@@ -50,6 +53,7 @@ export class Reply {
 
   send(): Action {
     const fields = this.headers.view();
+    if (WAITS) noteReply();
     proxy_send_local_response(
       this.status,
       changetype<usize>(this.details),

@@ -1,8 +1,12 @@
+import { releaseLater } from './arena';
 import { Bytes, encode, sizeOf, startOf, writeDecimal } from './bytes';
 
+/** In front of a writer's bytes, for {@link releaseLater}. */
+const HEAD: usize = sizeof<usize>();
+
 /**
- * Puts bytes together: a header's value, a key, a body. Make one when the module starts and use it for
- * every request (`clear` first); its memory stays.
+ * Puts bytes together: a header's value, a key, a body. One that is made when the module starts and used for
+ * every request (`clear` first) makes no work for the collector.
  */
 export class ByteWriter {
   private start: usize;
@@ -11,7 +15,12 @@ export class ByteWriter {
 
   constructor(capacity: i32 = 256) {
     this.capacity = capacity;
-    this.start = heap.alloc(capacity);
+    this.start = heap.alloc(HEAD + capacity) + HEAD;
+  }
+
+  /** For the SDK: nothing refers to the writer any more. Views of it are good until the callback returns. */
+  static finalize(writer: ByteWriter): void {
+    releaseLater(writer.start - HEAD);
   }
 
   get length(): i32 {
@@ -59,9 +68,9 @@ export class ByteWriter {
   private grow(size: i32): void {
     const old = this.start;
     this.capacity = max(size, 2 * this.capacity);
-    this.start = heap.alloc(this.capacity);
+    this.start = heap.alloc(HEAD + this.capacity) + HEAD;
     memory.copy(this.start, old, this.size);
-    heap.free(old);
+    heap.free(old - HEAD);
   }
 
   /** What was written, until the next change. */
@@ -71,5 +80,15 @@ export class ByteWriter {
 
   copy(): ArrayBuffer {
     return this.view().copy();
+  }
+}
+
+/** Where the collector's word for an object says of which class it is. */
+const CLASS_BEFORE: usize = 8;
+
+/** The collector calls this with each object that it frees (`--use __finalize=…`). */
+export function finalize(object: usize): void {
+  if (load<u32>(object - CLASS_BEFORE) == idof<ByteWriter>()) {
+    ByteWriter.finalize(changetype<ByteWriter>(object));
   }
 }

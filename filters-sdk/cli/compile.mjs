@@ -10,11 +10,23 @@ import { Problems } from './problems.mjs';
 import Provenance from './provenance.mjs';
 import { withoutSections } from './sections.mjs';
 import TrimCallbacks from './transform.mjs';
+import Waits from './waits.mjs';
 
+/** Where `throw` ends, and what the collector calls before it frees an object. */
 const ABORT = 'abort=~lib/@weir/filters-sdk/assembly/abort/abort';
+const FINALIZE = '__finalize=~lib/@weir/filters-sdk/assembly/writer/finalize';
 
 /** As `asconfig.base.json` has them. */
-const COMMON = ['--runtime', 'incremental', '--exportStart', '_initialize', '--use', ABORT];
+const COMMON = [
+  '--runtime',
+  'incremental',
+  '--exportStart',
+  '_initialize',
+  '--use',
+  ABORT,
+  '--use',
+  FINALIZE,
+];
 const RELEASE = ['-O3', '--noAssert'];
 
 /**
@@ -58,7 +70,7 @@ export async function compileFilter(request) {
       stdout: stream,
       stderr: stream,
       // Counters first: what other steps write is none of the author's.
-      transforms: [...(countLines ? [LineCounters] : []), Configuration, TrimCallbacks, Provenance],
+      transforms: [...(countLines ? [LineCounters] : []), Configuration, TrimCallbacks, Waits, Provenance],
       readFile: (name, base) => problems.read(name, base),
       writeFile: (name, contents) => void outputs.set(name, contents),
       reportDiagnostic: (diagnostic) => problems.report(diagnostic),

@@ -22,7 +22,11 @@ const HINTS = [
   [/^Type argument expected/, 'the type of an argument here is not known: is a name in it misspelt?'],
   [
     /Cannot find name 'fetch'/,
-    "import { httpCall } from '@weir/filters-sdk/assembly'; the answer comes in onCallResponse",
+    "import { call, wait } from '@weir/filters-sdk/assembly/wait': wait(call('upstream', head, '', 250))",
+  ],
+  [
+    /cannot wait, and does/,
+    'callbacks of headers, bodies, trailers and connections may wait, and onTick: the host answers the others at once',
   ],
   [/Cannot find name 'JSON'/, "import { parseJson } from '@weir/filters-sdk/assembly/json'"],
   [/Cannot find name 'set(Timeout|Interval)'/, 'setTickPeriod(ms) of the root context, and onTick'],
@@ -62,7 +66,9 @@ export class Problems {
 
   report({ message: text, code, category, range, relatedRange }) {
     // Types by their names alone: where they are from is of no help here.
-    const message = text.startsWith('Type ') ? text.replace(/~lib\/[\w@./-]*\/(?=\w)/g, '') : text;
+    const message = text.startsWith('Type ')
+      ? text.replace(/~lib\/[\w@./-]*\/(?=\w)/g, '')
+      : text.replace(/^User-defined: /, '');
     this.list.push({
       severity: SEVERITIES[category] ?? 'info',
       code: `${code < 1000 ? 'AS' : 'TS'}${code}`,

@@ -29,6 +29,13 @@ const CALLBACKS = {
   onDone: 'proxy_on_done',
   onLog: 'proxy_on_log',
 };
+/** Functions of the SDK that need a callback, whether or not a filter overrides it. */
+const NEEDED_BY = {
+  'answers/expectHttp': ['proxy_on_http_call_response'],
+  'answers/expectGrpc': ['proxy_on_grpc_receive', 'proxy_on_grpc_close'],
+  'answers/expectLimit': ['proxy_on_foreign_function'],
+  'ticks/addSleep': ['proxy_on_tick'],
+};
 const SDK = /(^|\/)@?weir\/filters-sdk\/assembly\//;
 const ABI = 'proxy_abi_version_0_2_1';
 
@@ -62,8 +69,14 @@ export default class TrimCallbacks {
       error.stack = error.message;
       throw error;
     }
+    const needed = new Set(
+      Object.entries(NEEDED_BY).flatMap(([name, callbacks]) =>
+        module.getFunction(`~lib/@weir/filters-sdk/assembly/${name}`) === 0 ? [] : callbacks,
+      ),
+    );
     for (const [method, callback] of Object.entries(CALLBACKS)) {
-      if (!this.overridden.has(method) && exported.has(callback)) module.removeExport(callback);
+      if (this.overridden.has(method) || needed.has(callback) || !exported.has(callback)) continue;
+      module.removeExport(callback);
     }
   }
 }

@@ -15,6 +15,20 @@ class Stream extends StreamContext {}
 registerRoot(new Root());
 `;
 
+const STREAM_THAT_WAITS = `import { Action } from '@weir/filters-sdk/assembly';
+import { sleep, wait } from '@weir/filters-sdk/assembly/wait';
+function rest(): void { wait(sleep(1)); }
+class Stream extends StreamContext {
+  onRequestHeaders(count: i32, endOfStream: bool): Action {
+    rest();
+    return Action.Continue;
+  }
+
+  onLog(): void {
+    rest();
+  }
+}`;
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'weir-compile-'));
@@ -115,11 +129,24 @@ describe('what is wrong with a filter', () => {
       message: 'Type argument expected.',
       hint: expect.stringContaining('misspelt'),
     });
-    expect(await problemOf("fetch('/');")).toMatchObject({ hint: expect.stringContaining('httpCall') });
+    expect(await problemOf("fetch('/');")).toMatchObject({ hint: expect.stringContaining('wait(call(') });
     expect(await problemOf("const x = requestHeaders.get('x'); x.toString();")).toMatchObject({
       message: "Type 'Bytes | null' is not assignable to type 'Bytes'.",
       hint: expect.stringContaining('compare that with null'),
     });
+  });
+
+  test('a callback that waits and cannot is told by which functions, at its place', async () => {
+    const source = GOOD.replace('class Stream extends StreamContext {}', STREAM_THAT_WAITS);
+    const { ok, problems } = await compile(source);
+    expect(ok).toBe(false);
+    expect(problems.filter(({ severity }) => severity === 'error')).toMatchObject([
+      {
+        message: "'onLog' cannot wait, and does, by way of rest",
+        hint: expect.stringContaining('may wait'),
+        place: { file: 'src/index.ts', line: 17, column: 3, text: '  onLog(): void {' },
+      },
+    ]);
   });
 
   test('an entry that does not hand on the callbacks is told the line to add', async () => {
