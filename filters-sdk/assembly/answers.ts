@@ -137,9 +137,12 @@ export class LimitAnswer extends Waitable {
   }
 }
 
-let calls: Map<u32, HttpAnswer> | null = null;
-let grpcCalls: Map<u32, GrpcAnswer> | null = null;
-let tickets: Map<u32, LimitAnswer> | null = null;
+/** What is under way, by the host's numbers. Lazy: a module where nothing waits has none of it. */
+class Expected {
+  @lazy static calls: Map<u32, HttpAnswer> | null = null;
+  @lazy static grpcCalls: Map<u32, GrpcAnswer> | null = null;
+  @lazy static tickets: Map<u32, LimitAnswer> | null = null;
+}
 
 function put<A>(answers: Map<u32, A> | null, number: u32, answer: A): Map<u32, A> {
   const map = answers === null ? new Map<u32, A>() : answers;
@@ -159,7 +162,7 @@ function remove<A>(answers: Map<u32, A> | null, number: u32): A | null {
 export function expectHttp(token: u32): HttpAnswer {
   const answer = new HttpAnswer();
   if (token == 0) answer.settled = true;
-  else calls = put<HttpAnswer>(calls, token, answer);
+  else Expected.calls = put<HttpAnswer>(Expected.calls, token, answer);
   takeCall(token);
   return answer;
 }
@@ -168,20 +171,20 @@ export function expectHttp(token: u32): HttpAnswer {
 export function expectGrpc(token: u32): GrpcAnswer {
   const answer = new GrpcAnswer();
   if (token == 0) answer.settled = true;
-  else grpcCalls = put<GrpcAnswer>(grpcCalls, token, answer);
+  else Expected.grpcCalls = put<GrpcAnswer>(Expected.grpcCalls, token, answer);
   takeGrpc(token);
   return answer;
 }
 
 export function expectLimit(ticket: u32): LimitAnswer {
   const answer = new LimitAnswer();
-  tickets = put<LimitAnswer>(tickets, ticket, answer);
+  Expected.tickets = put<LimitAnswer>(Expected.tickets, ticket, answer);
   return answer;
 }
 
 /** The host has an answer. False: nobody waits for this one. */
 export function settleHttp(token: u32, headers: i32, bodySize: i32, trailers: i32): bool {
-  const answer = remove<HttpAnswer>(calls, token);
+  const answer = remove<HttpAnswer>(Expected.calls, token);
   if (answer === null) return false;
   answer.take(headers, bodySize, trailers);
   answer.settle();
@@ -189,7 +192,7 @@ export function settleHttp(token: u32, headers: i32, bodySize: i32, trailers: i3
 }
 
 export function settleGrpcMessage(token: u32, size: i32): bool {
-  const answer = remove<GrpcAnswer>(grpcCalls, token);
+  const answer = remove<GrpcAnswer>(Expected.grpcCalls, token);
   if (answer === null) return false;
   answer.succeed(size);
   answer.settle();
@@ -197,7 +200,7 @@ export function settleGrpcMessage(token: u32, size: i32): bool {
 }
 
 export function settleGrpcEnd(token: u32, status: i32): bool {
-  const answer = remove<GrpcAnswer>(grpcCalls, token);
+  const answer = remove<GrpcAnswer>(Expected.grpcCalls, token);
   if (answer === null) return false;
   answer.fail(status);
   answer.settle();
@@ -205,7 +208,7 @@ export function settleGrpcEnd(token: u32, status: i32): bool {
 }
 
 export function settleLimit(ticket: u32, decision: LimitDecision): bool {
-  const answer = remove<LimitAnswer>(tickets, ticket);
+  const answer = remove<LimitAnswer>(Expected.tickets, ticket);
   if (answer === null) return false;
   answer.take(decision);
   answer.settle();

@@ -32,16 +32,20 @@ export function malloc(size: usize): usize {
   return allocate(size);
 }
 
+function unknown(id: u32): void {
+  abort('unknown context', null, id, 0);
+}
+
 function stream(id: u32): StreamContext {
   const context = findStream(id);
-  if (context === null) abort('unknown stream context', null, id, 0);
+  if (context === null) unknown(id);
   setRunningContext(id);
   return context!;
 }
 
 function root(id: u32): RootContext {
   const context = findRoot(id);
-  if (context === null) abort('unknown root context', null, id, 0);
+  if (context === null) unknown(id);
   setRunningContext(id);
   return context!;
 }
@@ -169,7 +173,10 @@ export function proxy_on_http_call_response(
   bodySize: i32,
   trailers: i32,
 ): void {
-  if (WAITS && settleHttp(token, headers, bodySize, trailers)) return release();
+  // Two conditions: the compiler leaves out what is behind a constant alone.
+  if (WAITS) {
+    if (settleHttp(token, headers, bodySize, trailers)) return release();
+  }
   const owner = takeCall(token);
   const response = CallResponse.of(token, headers, bodySize, trailers);
   if (owner == id || owner == 0) {
@@ -202,7 +209,9 @@ export function proxy_on_grpc_receive_initial_metadata(id: u32, token: u32, coun
 }
 
 export function proxy_on_grpc_receive(id: u32, token: u32, size: i32): void {
-  if (WAITS && settleGrpcMessage(token, size)) return release();
+  if (WAITS) {
+    if (settleGrpcMessage(token, size)) return release();
+  }
   const owner = grpcOwner(token, true);
   const message = GrpcMessage.of(token, size);
   const context = caller(id, owner);
@@ -220,7 +229,9 @@ export function proxy_on_grpc_receive_trailing_metadata(id: u32, token: u32, cou
 }
 
 export function proxy_on_grpc_close(id: u32, token: u32, status: i32): void {
-  if (WAITS && settleGrpcEnd(token, status)) return release();
+  if (WAITS) {
+    if (settleGrpcEnd(token, status)) return release();
+  }
   const owner = takeGrpc(token);
   const end = GrpcEnd.of(token, status);
   const context = caller(id, owner);
@@ -234,7 +245,9 @@ export function proxy_on_foreign_function(id: u32, ticket: u32, size: i32): void
   if (context !== null) {
     setRunningContext(id);
     const decision = decodeDecision(buffer(BufferType.CallData, size), ticket);
-    if (!WAITS || !settleLimit(ticket, decision)) context.onLimitDecision(decision);
+    let settled = false;
+    if (WAITS) settled = settleLimit(ticket, decision);
+    if (!settled) context.onLimitDecision(decision);
   }
   release();
 }

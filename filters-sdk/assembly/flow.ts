@@ -29,6 +29,11 @@ const TICKS = 4;
 
 /** A callback that waits. Made when it waits for the first time: one that never does costs nothing. */
 export class Flow {
+  // Lazy: else a module where nothing waits would have it, with the classes it refers to.
+  /** Those that wait, by the context; the collector finds them here. */
+  @lazy static waiting: Map<u32, Flow> | null = null;
+  @lazy static running: Flow | null = null;
+
   /** Of the same context, in another direction. */
   next: Flow | null = null;
   /** The host's memory of the callback: its arena, then what Asyncify wrote. 0: it runs, or has ended. */
@@ -52,19 +57,16 @@ const LOCALS_SIZE: usize = 8192;
 /** Two addresses for Asyncify, where it writes and where that ends, and the place itself. */
 const control = memory.data(8200, 8);
 
-/** Those that wait, by the context; the collector finds them here. Made by the first, so others do without. */
-let waiting: Map<u32, Flow> | null = null;
-
 function firstOf(id: u32): Flow | null {
-  const flows = waiting;
+  const flows = Flow.waiting;
   return flows !== null && flows.has(id) ? flows.get(id) : null;
 }
 
 function setFirst(id: u32, flow: Flow | null): void {
-  let flows = waiting;
+  let flows = Flow.waiting;
   if (flows === null) {
     flows = new Map<u32, Flow>();
-    waiting = flows;
+    Flow.waiting = flows;
   }
   if (flow === null) flows.delete(id);
   else flows.set(id, flow);
@@ -73,7 +75,6 @@ function setFirst(id: u32, flow: Flow | null): void {
 /** What runs: set where a callback that may wait is entered. */
 let runningId: u32 = 0;
 let runningTurn: i32 = -1;
-let running: Flow | null = null;
 /** The collector's stack where the running callback began to wait. */
 let stackTop: usize = 0;
 let pausing = false;
@@ -99,7 +100,7 @@ export function enter(id: u32, turn: Turn, size: i32, endOfStream: bool): Action
     miss(before, turn, size, endOfStream);
     return Action.Pause;
   }
-  running = null;
+  Flow.running = null;
   setRunningContext(id);
   return run(id, turn, size, endOfStream);
 }
@@ -166,10 +167,10 @@ function dispatch(id: u32, turn: Turn, size: i32, endOfStream: bool): Action {
 /** The running callback as something that can wait. */
 export function runningFlow(): Flow {
   if (runningTurn < 0) abort('wait: this callback cannot wait', null, 0, 0);
-  let flow = running;
+  let flow = Flow.running;
   if (flow === null) {
     flow = new Flow(runningId, runningTurn);
-    running = flow;
+    Flow.running = flow;
     flow.next = firstOf(runningId);
     setFirst(runningId, flow);
   }
@@ -192,7 +193,7 @@ export function pauseFlow(): void {
 
 /** What the running callback has in hand, out of the way of other callbacks. */
 function takeAway(stackBytes: usize): void {
-  const flow = running!;
+  const flow = Flow.running!;
   const unwound = load<usize>(control) - (control + 8);
   const arena = heldArenaSize();
   const saved = heap.alloc(arena + unwound);
@@ -203,16 +204,16 @@ function takeAway(stackBytes: usize): void {
   const objects = changetype<StaticArray<Flow | null>>(__new(stackBytes, idof<StaticArray<Flow | null>>()));
   memory.copy(changetype<usize>(objects), stackTop, stackBytes);
   flow.objects = objects;
-  running = null;
+  Flow.running = null;
 }
 
 function stackSize(): usize {
-  return (<usize>running!.objects!.length) << alignof<usize>();
+  return (<usize>Flow.running!.objects!.length) << alignof<usize>();
 }
 
 /** The other way round. The collector's stack has room for the callback's frames already. */
 function putBack(): void {
-  const flow = running!;
+  const flow = Flow.running!;
   const saved = flow.saved;
   memory.copy(control + 8, saved + putBackArena(saved), flow.unwound);
   store<usize>(control, control + 8 + flow.unwound);
@@ -232,7 +233,7 @@ export function resumeFlow(flow: Flow): void {
   if (proxy_set_effective_context(id) != 0) return;
   setRunningContext(id);
   release();
-  running = flow;
+  Flow.running = flow;
   rewinding = true;
   const action = run(id, flow.turn, 0, false);
   if (flow.saved != 0) return;

@@ -23,6 +23,9 @@ export class Sleep extends Waitable {
 
 /** The ticks of a root context, shared by its `onTick` and by what sleeps. The host has one period for both. */
 class Timers {
+  // Lazy: else a module where nothing waits would have it, with the classes it refers to.
+  @lazy static first: Timers | null = null;
+
   next: Timers | null = null;
   /** The filter's own; 0: none. */
   period: u32 = 0;
@@ -87,15 +90,13 @@ class Timers {
   }
 }
 
-let timers: Timers | null = null;
-
 function timersOf(root: u32): Timers {
-  let known = timers;
+  let known = Timers.first;
   while (known !== null && known.root != root) known = known.next;
   if (known !== null) return known;
   const made = new Timers(root);
-  made.next = timers;
-  timers = made;
+  made.next = Timers.first;
+  Timers.first = made;
   return made;
 }
 

@@ -36,6 +36,9 @@ const NEEDED_BY = {
   'answers/expectLimit': ['proxy_on_foreign_function'],
   'ticks/addSleep': ['proxy_on_tick'],
 };
+/** Frees the memory of writers. Where there are none, the collector need not ask. */
+const FINALIZE = '~lib/@weir/filters-sdk/assembly/writer/finalize';
+const WRITER = '~lib/@weir/filters-sdk/assembly/writer/ByteWriter#constructor';
 const SDK = /(^|\/)@?weir\/filters-sdk\/assembly\//;
 const ABI = 'proxy_abi_version_0_2_1';
 
@@ -69,6 +72,9 @@ export default class TrimCallbacks {
       error.stack = error.message;
       throw error;
     }
+    const finalize = module.getFunction(FINALIZE);
+    if (finalize !== 0 && module.getFunction(WRITER) === 0)
+      this.binaryen.Function.setBody(finalize, module.nop());
     const needed = new Set(
       Object.entries(NEEDED_BY).flatMap(([name, callbacks]) =>
         module.getFunction(`~lib/@weir/filters-sdk/assembly/${name}`) === 0 ? [] : callbacks,

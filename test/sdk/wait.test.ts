@@ -51,7 +51,7 @@ function pathOf({ head }: SentCallout): string {
   return head.find(([name]) => name === ':path')![1];
 }
 
-function block(fields: Fields, kind = MessageKind.Response): HeaderBlock {
+function block(fields: Fields, kind: MessageKind = MessageKind.Response): HeaderBlock {
   const made = new HeaderBlock();
   made.reset(kind);
   for (const [name, value] of fields) {
