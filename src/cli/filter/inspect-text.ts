@@ -42,6 +42,8 @@ export function inspectText(
     .map((each) => `${each.module}.${each.name} ${each.signature}`);
   unknown.forEach((text, i) => row(i === 0 ? 'not linked' : '', yellow(text)));
 
+  const phase = (report.schema as { 'x-weir-phase'?: unknown } | null)?.['x-weir-phase'];
+  if (typeof phase === 'string') row('phase', phase);
   lines.push(`  ${dim('sections')}`, ...sectionLines(report, colors));
   const fields = schemaRows(report.schema);
   if (fields.length > 0)

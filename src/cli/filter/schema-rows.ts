@@ -68,7 +68,7 @@ function field(
     path,
     type: typeOf(root, schema),
     presence,
-    description: given.description ?? schema.description ?? '',
+    description: (given.description ?? schema.description ?? '').replace(/\s+/g, ' '),
   });
   fields(root, schema, path, depth + 1, rows);
   if (isObject(schema.items)) {
@@ -85,6 +85,7 @@ function resolve(root: Schema, schema: Schema): Schema {
 function typeOf(root: Schema, schema: Schema): string {
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => JSON.stringify(value)).join(' | ');
   if (schema.const !== undefined) return JSON.stringify(schema.const);
+  if (schema.properties !== undefined) return 'object';
   const choices = schema.anyOf ?? schema.oneOf;
   if (Array.isArray(choices))
     return [...new Set(choices.filter(isObject).map((each) => typeOf(root, resolve(root, each))))].join(
@@ -98,9 +99,13 @@ function typeOf(root: Schema, schema: Schema): string {
         : 'any';
   if (type === 'array' && isObject(schema.items))
     return `list of ${typeOf(root, resolve(root, schema.items))}`;
-  const { minimum, maximum } = schema;
-  if (minimum === undefined && maximum === undefined) return type;
-  return `${type} ${minimum ?? ''}…${maximum ?? ''}`;
+  const [minimum, maximum] = [boundOf(schema.minimum), boundOf(schema.maximum)];
+  return minimum === '' && maximum === '' ? type : `${type} ${minimum}…${maximum}`;
+}
+
+/** Bounds of the numbers themselves are none of the field. */
+function boundOf(bound: unknown): string {
+  return typeof bound === 'number' && Math.abs(bound) <= Number.MAX_SAFE_INTEGER ? String(bound) : '';
 }
 
 function isObject(value: unknown): value is Schema {

@@ -27,11 +27,14 @@ const SCHEMA = {
   type: 'object',
   required: ['limit'],
   'x-weir-capabilities': ['headers'],
+  'x-weir-phase': 'transform',
   properties: {
     limit: { $ref: '#/$defs/limit', description: 'How much' },
     mode: { enum: ['on', 'off'], default: 'on' },
     names: { type: 'array', items: { type: 'string' } },
     set: { type: 'object', additionalProperties: { type: 'string' } },
+    ratio: { type: 'number', maximum: 3.4e38, description: 'One\n\ntwo' },
+    places: { type: 'array', items: { properties: { header: { type: 'string' } } } },
   },
   $defs: {
     limit: {
@@ -71,6 +74,7 @@ describe('weir filter inspect', () => {
     expect(stdout).toMatch(/^ {2}callbacks .*on_response_headers/m);
     expect(stdout).toMatch(/^ {2}capabilities +headers /m);
     expect(stdout).toContain('declared: headers\n');
+    expect(stdout).toMatch(/^ {2}phase +transform$/m);
     expect(stdout).toMatch(/^ {4}code +\d+\.\d KiB +\d+ % +▇+$/m);
     expect(stdout).toMatch(/^ {4}limit\.requests +integer 1…10$/m);
     expect(stdout).not.toContain('\x1b');
@@ -156,6 +160,9 @@ describe('a report', () => {
     expect(named).toContain('mode: "on" | "off" default: "on"');
     expect(named).toContain('names: list of string');
     expect(named).toContain('set.<name>: string');
+    expect(named).toContain('ratio: number');
+    expect(rows.find(({ path }) => path === 'ratio')!.description).toBe('One two');
+    expect(named).toEqual(expect.arrayContaining(['places: list of object', 'places[].header: string']));
     expect(rows.length).toBeLessThan(30);
     for (const odd of [null, 'x', [], { properties: { a: null, b: true, c: { anyOf: 3, items: [] } } }])
       schemaRows(odd);
