@@ -1,13 +1,12 @@
-// Compiles the filters that ship with weir: src/filters/<name>/index.ts to dist/filters/<name>.wasm, and
-// copies the schema of its configuration beside it; and the one that weir dev puts before others, to dist/dev. A
-// filter is compiled only where its sources, the SDK or the compiler changed since. Names given as arguments
+// Compiles the filters that ship with weir: src/filters/<name>/index.ts to dist/filters/<name>.wasm; and the
+// one that weir dev puts before others, to dist/dev. The schema of a configuration goes into the module, from
+// schema.json where no class of the filter makes it. A filter is compiled only where its sources, the SDK or the compiler changed since. Names given as arguments
 // restrict it to those.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isDeepStrictEqual } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const wanted = process.argv.slice(2);
@@ -38,10 +37,9 @@ process.exit(failed ? 1 : 0);
 async function build(name) {
   const { folder, target } = filters.get(name);
   mkdirSync(target, { recursive: true });
-  const schema = read(join(folder, 'schema.json'));
   const module = join(target, `${name}.wasm`);
   const stamp = join(target, `.${name}.json`);
-  const inputs = hash([...filesOf(folder).filter((file) => file.endsWith('.ts')), ...common]);
+  const inputs = hash([...filesOf(folder).filter((file) => /\.(ts|json)$/.test(file)), ...common]);
 
   const known = read(stamp);
   if (!existsSync(module) || known === null || known.inputs !== inputs || known.output !== hashOf(module)) {
@@ -55,14 +53,19 @@ async function build(name) {
       rmSync(temporary, { force: true });
       return false;
     }
+    const schema = join(folder, 'schema.json');
+    if (existsSync(schema)) await addSchema(temporary, JSON.parse(readFileSync(schema, 'utf8')));
     const size = readFileSync(temporary).length;
     renameSync(temporary, module);
     replace(stamp, { inputs, output: hashOf(module) });
     console.log(`${relative(root, module)} ${(size / 1024).toFixed(1)} KiB`);
   }
-  const copy = join(target, `${name}.schema.json`);
-  if (schema !== null && !isDeepStrictEqual(read(copy), schema)) replace(copy, schema);
   return true;
+}
+
+async function addSchema(module, schema) {
+  const { withSection } = await import('../filters-sdk/cli/sections.mjs');
+  writeFileSync(module, withSection(readFileSync(module), 'weir.schema', JSON.stringify(schema)));
 }
 
 function filtersIn(sources, target) {

@@ -4,6 +4,7 @@ import { registerDev } from './dev.ts';
 import { registerExplain } from './explain.ts';
 import { registerFilter } from './filter/filter.ts';
 import { registerRun } from './run.ts';
+import { registerSchema } from './schema.ts';
 import { registerTest } from './test.ts';
 import { packageVersion } from '../package-root.ts';
 
@@ -20,6 +21,7 @@ export function weirProgram(): Command {
   registerDev(program);
   registerExplain(program);
   registerTest(program);
+  registerSchema(program);
   registerFilter(program);
   endLikeTheProgram(program);
   return program;

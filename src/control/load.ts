@@ -3,6 +3,7 @@ import { packageRoot } from '../package-root.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { codeOf } from '../runtime/stage-fault.ts';
 import type { Assets } from './assets.ts';
+import type { FilterSchema } from './filter-schema.ts';
 import { loadAuthorities } from './authorities.ts';
 import { loadCertificates } from './certificates.ts';
 import { compileSnapshot } from './compile.ts';
@@ -48,6 +49,8 @@ export interface LoadedWithTests extends Loaded {
   readonly tests: readonly PolicyTest[];
   /** Phases of filters by the name of their module, as the snapshot has it; those that declare none are left out. */
   readonly phases: ReadonlyMap<string, Phase>;
+  /** Of configurations of filters, by what `use` says; Modules of several namespaces may share a name. */
+  readonly schemas: ReadonlyMap<string, readonly FilterSchema[]>;
 }
 
 /**
@@ -106,9 +109,20 @@ export async function loadDocuments(
     code: codeOf(code, used),
     tests: config.all('PolicyTest'),
     phases: phasesOf(config, assets),
+    schemas: schemasByUse(assets),
     diagnostics,
     files: [...reader.seen],
   };
+}
+
+function schemasByUse({ builtins, schemas }: Assets): Map<string, readonly FilterSchema[]> {
+  const byUse = new Map<string, readonly FilterSchema[]>();
+  for (const [name, { schema }] of builtins) if (schema !== null) byUse.set(name, [schema]);
+  for (const [name, { schema }] of schemas) {
+    const use = `module/${name.slice(name.indexOf('/') + 1)}`;
+    byUse.set(use, [...(byUse.get(use) ?? []), schema]);
+  }
+  return byUse;
 }
 
 function phasesOf(config: Config, { builtins, schemas }: Assets): Map<string, Phase> {

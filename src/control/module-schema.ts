@@ -84,7 +84,7 @@ const compiled = new Map<string, FilterSchema | string | null>();
 const MOST_COMPILED = 256;
 
 /** What a module itself says of its configuration: a schema, why it is not used, or null where there is none. */
-function moduleSchema(digest: string, bytes: Uint8Array): FilterSchema | string | null {
+export function moduleSchema(digest: string, bytes: Uint8Array): FilterSchema | string | null {
   const known = compiled.get(digest);
   if (known !== undefined) return known;
   const schema = readSection(bytes);

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import type { BuiltinFilter } from './assets.ts';
 import type { Config } from './config.ts';
 import type { FileReader } from './files.ts';
-import { FilterSchema } from './filter-schema.ts';
-import { loadModuleSchema, type ModuleSchema } from './module-schema.ts';
+import { loadModuleSchema, moduleSchema, type ModuleSchema } from './module-schema.ts';
 import { MAX_MODULE_BYTES, openOrigin } from './module-origin.ts';
 import type { ModulePuller } from './module-pull.ts';
 import { sourceMapOf } from '../runtime/stage-fault.ts';
@@ -106,10 +105,7 @@ async function loadSourceMap(
   }
 }
 
-/**
- * The filters that ship with weir: `<name>.wasm` in the folder, with `<name>.schema.json` beside
- * it. None where the folder does not exist, as before the first build.
- */
+/** The filters that ship with weir: `<name>.wasm` in the folder. None where it does not exist, as before the first build. */
 export async function loadBuiltins(
   folder: string,
   reader: FileReader,
@@ -120,32 +116,12 @@ export async function loadBuiltins(
   for (const name of names.filter((file) => file.endsWith('.wasm')).sort()) {
     const bytes = await reader.bytes(join(folder, name), MAX_MODULE_BYTES);
     if (typeof bytes === 'string') continue;
-    const filter = name.slice(0, -'.wasm'.length);
     const digest = digestOf(bytes);
     code.set(digest, bytes);
-    builtins.set(filter, {
-      digest,
-      schema: await loadSchema(join(folder, `${filter}.schema.json`), names, reader),
-    });
+    const schema = moduleSchema(digest, bytes);
+    // A schema of weir's own that does not load is a fault of the build, not of a configuration.
+    if (typeof schema === 'string') throw new Error(`the schema of ${name} cannot be used: ${schema}`);
+    builtins.set(name.slice(0, -'.wasm'.length), { digest, schema });
   }
   return builtins;
-}
-
-// To compile the schemas costs more than all the rest of a load, and they change with weir's build alone.
-const compiled = new Map<string, { readonly text: string; readonly schema: FilterSchema }>();
-
-async function loadSchema(
-  file: string,
-  names: readonly string[],
-  reader: FileReader,
-): Promise<FilterSchema | null> {
-  if (!names.some((name) => file.endsWith(`/${name}`))) return null;
-  const read = await reader.text(file);
-  // A schema of weir's own that does not load is a fault of the build, not of a configuration.
-  if (typeof read === 'string') throw new Error(`${file} ${read}`);
-  const known = compiled.get(file);
-  if (known?.text === read.text) return known.schema;
-  const schema = new FilterSchema(JSON.parse(read.text) as object);
-  compiled.set(file, { text: read.text, schema });
-  return schema;
 }

@@ -2,8 +2,16 @@ import { createHash } from 'node:crypto';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { SECRET_NAME } from '../runtime/wasm/tap/configuration.ts';
 
-/** A snapshot that may be shown: private keys and whatever looks like a secret in filter configurations is replaced. */
-export function redactSnapshot(snapshot: Snapshot): unknown {
+/**
+ * A snapshot that may be shown: private keys, and what is a secret in filter configurations or looks like one,
+ * is replaced.
+ *
+ * @param secrets names of fields that hold secrets in configurations of filters, by the digest of their module
+ */
+export function redactSnapshot(
+  snapshot: Snapshot,
+  secrets: ReadonlyMap<string, readonly string[]> = new Map(),
+): unknown {
   return {
     ...snapshot,
     ports: snapshot.ports.map((port) => ({
@@ -15,8 +23,11 @@ export function redactSnapshot(snapshot: Snapshot): unknown {
     })),
     plugins: snapshot.plugins.map((plugin) => ({
       ...plugin,
-      configuration: redactText(plugin.configuration),
-      vmConfiguration: redactText(plugin.vmConfiguration),
+      configuration: redactText(
+        plugin.configuration,
+        secrets.get(snapshot.modules[plugin.module]?.digest ?? '') ?? [],
+      ),
+      vmConfiguration: redactText(plugin.vmConfiguration, []),
       environment: plugin.environment.map(({ name, value }) => ({
         name,
         value: value === null ? null : '[redacted]',
@@ -26,7 +37,7 @@ export function redactSnapshot(snapshot: Snapshot): unknown {
 }
 
 /** JSON with its secrets replaced; of other text only its size and digest are told. */
-function redactText(text: string): unknown {
+function redactText(text: string, secrets: readonly string[]): unknown {
   if (text === '') return '';
   let value: unknown;
   try {
@@ -34,14 +45,17 @@ function redactText(text: string): unknown {
   } catch {
     return `[${Buffer.byteLength(text)} bytes, sha256 ${createHash('sha256').update(text).digest('hex').slice(0, 12)}]`;
   }
-  return redactValue(value, false);
+  return redactValue(value, secrets, false);
 }
 
-function redactValue(value: unknown, secret: boolean): unknown {
+function redactValue(value: unknown, secrets: readonly string[], secret: boolean): unknown {
   if (typeof value === 'string') return secret ? '[redacted]' : value;
-  if (Array.isArray(value)) return value.map((each) => redactValue(each, secret));
+  if (Array.isArray(value)) return value.map((each) => redactValue(each, secrets, secret));
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, each]) => [name, redactValue(each, secret || SECRET_NAME.test(name))]),
+    Object.entries(value).map(([name, each]) => [
+      name,
+      secrets.includes(name) ? '[redacted]' : redactValue(each, secrets, secret || SECRET_NAME.test(name)),
+    ]),
   );
 }

@@ -1,10 +1,14 @@
 import type { Logger } from 'pino';
 import type { AdminSource } from '../control/admin.ts';
 import { formatDiagnostics } from '../control/diagnostic.ts';
+import type { FilterSchema } from '../control/filter-schema.ts';
+import { moduleSchema } from '../control/module-schema.ts';
 import { redactSnapshot } from '../control/redact.ts';
 import type { Rollout } from '../control/rollout.ts';
 import type { TapRequest, TapSink } from '../control/tap-request.ts';
 import type { MetricFamily } from '../runtime/metrics.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
+import type { Code } from '../runtime/stage-fault.ts';
 import { family } from '../worker/metric-family.ts';
 import type { Fleet } from './fleet.ts';
 import type { SharedLedger } from './ledger.ts';
@@ -87,13 +91,16 @@ export class StatusView implements AdminSource {
   configDump(): unknown {
     const { current } = this.deps.rollout;
     if (!current) return { snapshot: null };
-    const { number, since, snapshot } = current;
+    const { number, since, snapshot, code } = current;
+    const schemas = schemasOf(snapshot, code);
+    const states = moduleStates(snapshot, this.deps.rollout.failures, Date.now());
+    const secrets = new Map([...schemas].map(([digest, { secretNames }]) => [digest, secretNames]));
     return {
       number,
       version: snapshot.version,
       since: new Date(since).toISOString(),
-      modules: moduleStates(snapshot, this.deps.rollout.failures, Date.now()),
-      snapshot: redactSnapshot(snapshot),
+      modules: states.map((state) => ({ ...state, schema: schemas.get(state.digest)?.schema ?? null })),
+      snapshot: redactSnapshot(snapshot, secrets),
     };
   }
 
@@ -256,4 +263,15 @@ export class StatusView implements AdminSource {
       ),
     ];
   }
+}
+
+/** What the modules of a snapshot say of their configurations, by digest. */
+function schemasOf(snapshot: Snapshot, code: Code): Map<string, FilterSchema> {
+  const schemas = new Map<string, FilterSchema>();
+  for (const { digest } of snapshot.modules) {
+    const bytes = code.get(digest);
+    const schema = bytes === undefined ? null : moduleSchema(digest, bytes);
+    if (schema !== null && typeof schema !== 'string') schemas.set(digest, schema);
+  }
+  return schemas;
 }

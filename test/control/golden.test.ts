@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { withSection } from '../../filters-sdk/cli/sections.mjs';
 import { formatDiagnostics } from '../../src/control/diagnostic.ts';
 import { loadConfiguration } from '../../src/control/load.ts';
 
@@ -61,8 +62,8 @@ let filters: string;
 beforeAll(async () => {
   filters = await mkdtemp(join(tmpdir(), 'weir-golden-'));
   for (const [name, schema] of Object.entries({ headers: HEADERS_SCHEMA, 'rate-limit': RATE_SCHEMA })) {
-    await writeFile(join(filters, `${name}.wasm`), EMPTY_MODULE);
-    await writeFile(join(filters, `${name}.schema.json`), JSON.stringify(schema));
+    const module = withSection(EMPTY_MODULE, 'weir.schema', JSON.stringify(schema));
+    await writeFile(join(filters, `${name}.wasm`), module);
   }
   await writeFile(join(filters, 'http-only.wasm'), moduleWith('proxy_on_request_headers'));
   await writeFile(join(filters, 'tcp-only.wasm'), moduleWith('proxy_on_downstream_data'));

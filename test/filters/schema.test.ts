@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { FilterSchema } from '../../src/control/filter-schema.ts';
 import { FilterRun } from '../support/filter.ts';
 
 const folder = fileURLToPath(new URL('../../src/filters/', import.meta.url));
@@ -40,6 +41,11 @@ function* parts(value: unknown, path = ''): Generator<[string, Record<string, un
 }
 
 describe.each(names)('the schema of %s', (name) => {
+  test('can be checked by weir, all patterns of it', () => {
+    const { skipped } = FilterSchema.untrusted(schemaOf(name));
+    expect(skipped).toEqual([]);
+  });
+
   test('says what each field is for, and refuses unknown ones', () => {
     for (const [path, part] of parts(schemaOf(name))) {
       if (part['type'] === 'object') expect(part, path).toHaveProperty('additionalProperties');
