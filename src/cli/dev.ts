@@ -14,6 +14,7 @@ interface DevFlags {
   readonly port: number;
   readonly open: boolean;
   readonly overlay: boolean;
+  readonly requests: boolean;
   readonly inspect?: number | true;
 }
 
@@ -39,6 +40,7 @@ export function registerDev(program: Command): void {
     .option('--inspect [port]', 'let a debugger step through the sources (default: 9229)', parsePort)
     .option('--open', 'open the page in a browser', false)
     .option('--no-overlay', 'do not show faults in HTML pages that pass the proxy')
+    .option('--no-requests', 'do not show what filters do with requests')
     .addHelpText('after', HELP)
     .action(async (given: readonly string[], flags: DevFlags) => {
       await dev(given, flags);
@@ -62,6 +64,7 @@ async function dev(given: readonly string[], flags: DevFlags): Promise<void> {
       pagePort: flags.port,
       open: flags.open,
       overlay: flags.overlay,
+      requests: flags.requests,
       inspectPort,
     },
     terminal,

@@ -153,6 +153,8 @@ async function supervise(supervisor: Supervisor, log: Log): Promise<number> {
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
+    // Whoever started it with a channel, as weir dev does, is gone.
+    process.once('disconnect', () => onSignal('SIGTERM'));
   });
   process.on('SIGHUP', () => void supervisor.reload());
   // A reader that went away, of a log or of the faults, is no reason to end.

@@ -8,7 +8,8 @@ import { vmFieldsOf } from './module-vm.ts';
 import { digestOf } from './modules.ts';
 import { snapshotVersion } from './version.ts';
 
-const NAME = 'dev/overlay';
+/** Of the filter; names of an author's filters have a `#`. */
+export const DEV_OVERLAY = 'dev/overlay';
 const MEMORY_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -28,11 +29,11 @@ export async function withDevOverlay(loaded: Loaded, scriptUrl: string): Promise
 }
 
 function withFilter(snapshot: Snapshot, digest: string, configuration: string): Snapshot {
-  const module: ModuleSpec = { name: NAME, digest, source: NAME, memoryBytes: MEMORY_BYTES };
+  const module: ModuleSpec = { name: DEV_OVERLAY, digest, source: DEV_OVERLAY, memoryBytes: MEMORY_BYTES };
   const plugin: PluginSpec = {
-    name: NAME,
+    name: DEV_OVERLAY,
     filter: 'dev-overlay',
-    source: NAME,
+    source: DEV_OVERLAY,
     module: snapshot.modules.length,
     rootId: '',
     tenant: 'weir',

@@ -45,6 +45,21 @@ describe('weir dev', () => {
     await project.until('did not serve the imported file', async () => (await word()) === 'two!');
   });
 
+  test('tells what filters did with a request, in the terminal and on the page', async () => {
+    // Recording begins a moment after the proxy serves.
+    await project.until('did not record a request', async () => {
+      await project.get('/recorded');
+      return /GET \/recorded 200 {2}word ±2 \d/.test(project.program.output);
+    });
+    const events = await fetch(`${page}/events`);
+    const reader = events.body!.getReader();
+    let text = '';
+    while (!/event: request\ndata: .*\n\n/.test(text))
+      text += Buffer.from((await reader.read()).value!).toString();
+    await reader.cancel();
+    expect(text).toContain('"notes":["+ x-word: two!","+ x-seen: ');
+  });
+
   test('takes a changed policy', async () => {
     await project.edit(
       'policies/all.yaml',

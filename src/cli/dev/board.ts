@@ -1,3 +1,5 @@
+import type { RequestView } from './request-view.ts';
+
 /** Something wrong with a filter's source or with the configuration, for a page to show. */
 export interface Fault {
   /** Of the compiler or of weir; empty where there is none. */
@@ -28,9 +30,13 @@ export interface BoardState {
   readonly faults: readonly { readonly what: string; readonly list: readonly Fault[] }[];
 }
 
+/** Requests that a page gets to see which is opened later. */
+const KEPT = 50;
+
 /** How the session stands, and who wants to be told when that changes. */
 export class Board {
   #state: BoardState;
+  readonly #requests = new Map<string, RequestView>();
   readonly #watchers = new Set<(event: string, data: unknown) => void>();
 
   constructor(admin: string) {
@@ -43,7 +49,7 @@ export class Board {
 
   set(change: Partial<BoardState>): void {
     this.#state = { ...this.#state, ...change };
-    this.tell('state', this.#state);
+    this.#tell('state', this.#state);
   }
 
   /** @param list empty: it is well again */
@@ -52,7 +58,19 @@ export class Board {
     this.set({ faults: list.length === 0 ? others : [...others, { what, list }] });
   }
 
-  tell(event: string, data: unknown): void {
+  /** The last requests, the oldest first. */
+  get requests(): Iterable<RequestView> {
+    return this.#requests.values();
+  }
+
+  /** A request as it is now. */
+  setRequest(request: RequestView): void {
+    this.#requests.set(request.id, request);
+    if (this.#requests.size > KEPT) this.#requests.delete(this.#requests.keys().next().value!);
+    this.#tell('request', request);
+  }
+
+  #tell(event: string, data: unknown): void {
     for (const watcher of this.#watchers) watcher(event, data);
   }
 

@@ -104,9 +104,13 @@ export class PageServer {
     const send = (event: string, data: unknown): void => {
       response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     };
-    const leave = this.#board.watch(send);
+    const leave = this.#board.watch((event, data) => {
+      if (event === 'state' || origin === undefined) send(event, data);
+    });
     response.once('close', leave);
     send('state', this.#board.state);
+    // The overlay has no use for them, and the page they lie over may be anybody's.
+    if (origin === undefined) for (const each of this.#board.requests) send('request', each);
   }
 }
 

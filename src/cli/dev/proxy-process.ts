@@ -20,6 +20,7 @@ interface LogLine {
   readonly level: string;
   readonly msg: string;
   readonly plugin?: string;
+  readonly tap?: number;
   readonly number?: number;
   readonly errors?: readonly Fault[];
 }
@@ -43,12 +44,15 @@ export class ProxyProcess {
 
   start(color: boolean): void {
     const child = spawn(process.execPath, [join(packageRoot(), 'bin/weir'), 'run', ...this.#args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // The channel closes when this process ends, however it does; then that one drains.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // A Ctrl-C of the terminal is for this process, which ends that one.
+      detached: process.platform !== 'win32',
       env: { ...process.env, ...(color ? { FORCE_COLOR: '1' } : {}) },
     });
     this.#child = child;
-    createInterface({ input: child.stdout }).on('line', (line) => this.#events.say(line));
-    createInterface({ input: child.stderr }).on('line', (line) => this.#read(line));
+    createInterface({ input: child.stdout! }).on('line', (line) => this.#events.say(line));
+    createInterface({ input: child.stderr! }).on('line', (line) => this.#read(line));
     child.once('close', (code, signal) => {
       this.#child = null;
       if (!this.#stopping) this.#events.ended(code, signal);
@@ -87,7 +91,9 @@ export class ProxyProcess {
         this.#events.say(line);
       return;
     }
-    const { level, msg, plugin, number, errors } = entry;
+    const { level, msg, plugin, tap, number, errors } = entry;
+    // Those of this program.
+    if (tap !== undefined) return;
     if (msg === IN_FORCE) this.#events.inForce(number ?? 0);
     else if (msg === UNCHANGED) this.#events.refused([]);
     else if (msg === REFUSED) this.#events.refused(errors ?? []);

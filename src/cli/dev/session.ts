@@ -9,6 +9,8 @@ import { Builds, type Build } from './builds.ts';
 import { Compiler } from './compiler.ts';
 import { openInBrowser } from './browser.ts';
 import { PageServer } from './page-server.ts';
+import { RequestPrinter } from './request-printer.ts';
+import { TapReader } from './tap-reader.ts';
 import { filtersOf, type FilterSource } from './project-filters.ts';
 import { ProxyProcess } from './proxy-process.ts';
 import type { Terminal } from './terminal.ts';
@@ -30,6 +32,8 @@ export interface SessionOptions {
   readonly open: boolean;
   /** Show faults in HTML pages that pass the proxy. */
   readonly overlay: boolean;
+  /** Show what filters do with requests. */
+  readonly requests: boolean;
   /** On which a debugger is let in; null: none. */
   readonly inspectPort: number | null;
 }
@@ -44,6 +48,8 @@ export class Session {
   readonly #builds: Builds;
   readonly #proxy: ProxyProcess;
   readonly #watcher: SourceWatcher;
+  readonly #printer: RequestPrinter;
+  readonly #tap: TapReader;
   #pageUrl = '';
   /** When the save was noticed that is under way; 0: none. */
   #savedAt = 0;
@@ -72,6 +78,8 @@ export class Session {
     this.#page = page;
     this.#pageUrl = url;
     this.#builds = new Builds({ compiler: this.#compiler, built: (build) => this.#built(build) });
+    this.#printer = new RequestPrinter(board, terminal);
+    this.#tap = new TapReader(options.admin, (record) => this.#printer.add(record));
     this.#watcher = new SourceWatcher(options.projects, (files) => this.#changed(files));
     this.#proxy = new ProxyProcess(runArguments(options, page.overlayUrl), {
       inForce: (number) => void this.#inForce(number),
@@ -94,6 +102,7 @@ export class Session {
     this.#builds.keep(filters);
     await this.#builds.settled();
     this.#startProxy();
+    if (this.#options.requests) void this.#tap.run();
     if (this.#options.open) openInBrowser(this.#pageUrl);
   }
 
@@ -133,6 +142,8 @@ export class Session {
 
   async #close(): Promise<void> {
     if (this.#proxy.runs) this.#terminal.say('draining');
+    this.#tap.close();
+    this.#printer.close();
     await this.#watcher.close();
     await this.#proxy.stop();
     await this.#compiler.close();
