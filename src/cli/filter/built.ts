@@ -29,8 +29,8 @@ export interface Built {
 }
 
 /**
- * Compiles a filter and checks it as the proxy will when it loads it. What was in the file before is kept for
- * `weir filter bench` where it was different.
+ * Compiles a filter and checks it as the proxy will when it loads it. What was in the file before is kept where it was
+ * different, to compare with: a replay, a benchmark.
  *
  * @throws Failure with everything that is wrong
  */

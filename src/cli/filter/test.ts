@@ -1,17 +1,21 @@
 import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
+import type * as Testing from '../../../filters-sdk/testing/testing.d.ts';
+import { packageRoot } from '../../package-root.ts';
 import { Failure } from '../failure.ts';
 import { colorsFor } from '../output.ts';
 import { buildFilter } from './built.ts';
 import { findProject, type Project } from './project.ts';
-import { findSdk, resolveFrom } from './sdk.ts';
+import { findSdk, resolveFrom, type Sdk } from './sdk.ts';
 
 interface TestFlags {
   readonly watch: boolean;
   readonly coverage: boolean;
-  readonly live?: string;
+  /** True: no URL was given. */
+  readonly live?: string | true;
 }
 
 const HELP = `
@@ -27,22 +31,46 @@ export function registerTest(filter: Command): void {
     .description("run a filter's tests on the host that weir has")
     .argument('[files...]', 'tests to run, by part of their path (default: all); after --: options of vitest')
     .option('-w, --watch', 'run again what a change concerns', false)
-    .option('--coverage', 'say which lines of the filter ran', false)
-    .option('--live <url>', 'send the requests of the tests to a weir that is running')
+    .option('--coverage', 'say which lines of the filter ran; coverage/lcov.info has it for programs', false)
+    .option(
+      '--live [url]',
+      'send the requests over sockets: to a weir that is running, or without a URL to one that each test starts',
+    )
     .addHelpText('after', HELP)
     .action(async (files: readonly string[], flags: TestFlags, command: Command) => {
-      if (flags.live !== undefined && !URL.canParse(flags.live))
-        command.error(`error: --live ${flags.live} is not a URL`);
+      const { live, coverage, watch } = flags;
+      if (typeof live === 'string' && !URL.canParse(live))
+        command.error(`error: --live ${live} is not a URL`);
+      if (coverage && watch) command.error('error: --coverage is told at the end, and --watch has none');
       const project = findProject(process.cwd());
-      findSdk(project.folder);
+      const sdk = findSdk(project.folder);
       const runner = findVitest(project);
       await checkSources(project);
-      const args = [runner, flags.watch ? 'watch' : 'run', ...files];
-      process.exitCode = await run(args, project.folder, {
-        ...(flags.coverage ? { WEIR_COVERAGE: '1' } : {}),
-        ...(flags.live === undefined ? {} : { WEIR_LIVE: flags.live }),
+      const counted = coverage ? emptyFolder(join(project.folder, '.weir/coverage')) : null;
+      process.exitCode = await run([runner, watch ? 'watch' : 'run', ...files], project.folder, {
+        ...(counted === null ? {} : { WEIR_COVERAGE: counted }),
+        ...(live === undefined ? {} : { WEIR_LIVE: live === true ? '1' : live, WEIR_BIN: OWN_PROGRAM }),
       });
+      if (counted !== null) await tellCoverage(sdk, project, counted);
     });
+}
+
+/** The weir that tests start is the one that was asked to run them. */
+const OWN_PROGRAM = join(packageRoot(), 'bin/weir');
+
+function emptyFolder(folder: string): string {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+/** What the processes of vitest have counted, put together by the kit that counted it. */
+async function tellCoverage(sdk: Sdk, { folder }: Project, counted: string): Promise<void> {
+  const kit = (await import(pathToFileURL(join(sdk.folder, 'dist/testing.js')).href)) as typeof Testing;
+  const report = kit.readCoverage(counted);
+  mkdirSync(join(folder, 'coverage'), { recursive: true });
+  writeFileSync(join(folder, 'coverage/lcov.info'), report.lcov());
+  process.stdout.write(`\n${report.text().trimEnd()}\n`);
 }
 
 /** vitest would tell it too, once for each file of tests and without the line. */
