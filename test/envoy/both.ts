@@ -21,10 +21,14 @@ export class Both {
     return new Both(weir, await EnvoySubject.start(deployment));
   }
 
+  /** Sends one request to both, where what they do is not to be the same to the letter. @returns what was seen of each */
+  async each(exchange: Exchange): Promise<[weir: Seen, envoy: Seen]> {
+    return [await observe(this.weir, exchange), await observe(this.envoy, exchange)];
+  }
+
   /** Sends one request to both. @returns what was seen of weir, which is what was seen of Envoy but for meant differences */
   async compare(exchange: Exchange): Promise<Seen> {
-    const weir = await observe(this.weir, exchange);
-    const envoy = await observe(this.envoy, exchange);
+    const [weir, envoy] = await this.each(exchange);
     const unexplained = differencesOf(weir, envoy).filter((difference) => {
       const allowed = allowedBy(difference, exchange.role);
       if (allowed !== undefined) this.used.add(allowed.id);

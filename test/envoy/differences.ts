@@ -21,7 +21,16 @@ export const ALLOWED: readonly Allowed[] = [
   {
     id: 'content-length',
     aspect: /\.field\.(content-length|transfer-encoding)$/,
-    places: ['body', 'scan', 'bodies'],
+    places: [
+      'body',
+      'scan',
+      'bodies',
+      'redact-json',
+      'replace-text',
+      'llm-usage',
+      'trailer-checksum',
+      'route-metrics',
+    ],
   },
   // RFC 9110, section 10.1.4: who sends TE says so in Connection.
   {

@@ -49,3 +49,21 @@ export async function talk(
   client.close();
   return { heard, end, logs: await logsSince(subject, logged, ['tcp closed', 'tcp done']) };
 }
+
+/** Says one thing, waits for what is heard of it (nothing: for the end), and hangs up. */
+export async function talkOnce(
+  subject: Subject,
+  word: string,
+  answer: string,
+  awaits: readonly string[],
+): Promise<Conversation> {
+  const logged = subject.logs().length;
+  const client = await RawClient.connect({ port: subject.port('tcp') });
+  await client.send(word);
+  let heard = '';
+  while (heard.length < answer.length) heard += (await client.source.some())!.toString();
+  if (answer !== '') client.end();
+  const end = await client.closed();
+  client.close();
+  return { heard: [heard], end, logs: await logsSince(subject, logged, awaits) };
+}

@@ -40,6 +40,16 @@ const ECHO: ServiceDefinition = {
   Refuse: method('Refuse', true, true),
 };
 
+/** Of Envoy's protocol for rate limits: refuses a descriptor with `limited` in it. */
+const RATE_LIMIT: ServiceDefinition = {
+  ShouldRateLimit: {
+    path: '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit',
+    requestStream: false,
+    responseStream: false,
+    ...bytes,
+  },
+};
+
 /** Messages are bytes as they are. */
 export class GrpcServer {
   readonly port: number;
@@ -102,6 +112,12 @@ export class GrpcServer {
       Refuse: (call: ServerDuplexStream<Buffer, Buffer>) => {
         echo.#note(call);
         call.emit('error', { code: status.PERMISSION_DENIED, details: 'not you' });
+      },
+    });
+    server.addService(RATE_LIMIT, {
+      ShouldRateLimit: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
+        echo.#note(call);
+        done(null, Buffer.of(8, call.request.includes('limited') ? 2 : 1));
       },
     });
     atEnd(() => server.forceShutdown());

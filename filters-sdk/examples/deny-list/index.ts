@@ -18,6 +18,8 @@ import {
 import { readConfig } from '@weir/filters-sdk/assembly/config';
 
 const NEW_LINE: i32 = 10;
+/** Writers are made once and cleared: their memory stays with the module. */
+const head = new PairsWriter();
 const refused = Reply.problem(403, 'Forbidden', 'this client is refused', 'on_deny_list');
 
 class DenyRoot extends RootContext {
@@ -42,8 +44,7 @@ class DenyRoot extends RootContext {
   onTick(): void {
     if (this.isFirst) setTickPeriod(this.periodMs);
     this.isFirst = false;
-    const head = new PairsWriter();
-    head.add(':method', 'GET').add(':path', this.path).add(':authority', this.upstream);
+    head.clear().add(':method', 'GET').add(':path', this.path).add(':authority', this.upstream);
     if (httpCall(this.upstream, head, '', 2000) == 0) logWarn('deny list: it cannot be asked for');
   }
 

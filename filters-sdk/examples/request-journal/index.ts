@@ -28,6 +28,8 @@ const PATH = utf8(':path');
 const CODE = propertyPath('response.code');
 const BATCH_BYTES = 16 * 1024;
 
+// Writers are made once and cleared: their memory stays with the module.
+const head = new PairsWriter();
 const line = new ByteWriter(512);
 const batch = new ByteWriter(BATCH_BYTES);
 
@@ -62,8 +64,7 @@ class JournalRoot extends RootContext {
       batch.add(item).addByte(10);
     }
     if (batch.length == 0) return;
-    const head = new PairsWriter();
-    head.add(':method', 'POST').add(':path', '/journal').add(':authority', this.upstream);
+    head.clear().add(':method', 'POST').add(':path', '/journal').add(':authority', this.upstream);
     if (httpCall(this.upstream, head, batch.view(), 5000) == 0) logWarn('journal: a batch is lost');
   }
 

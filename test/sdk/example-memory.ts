@@ -1,0 +1,30 @@
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { exampleFile, exampleNames } from '../support/examples.ts';
+import { LoadedFilter } from '../support/example-load.ts';
+import { EXAMPLE_LOADS } from './example-loads.ts';
+
+/** Until then tables have grown to what the load needs. */
+const WARM_UP = 100_000;
+
+/** Every example through so many requests. */
+export function exampleMemoryTests(requests: number): void {
+  test.each(exampleNames)(
+    `%s needs no more memory after ${requests} requests`,
+    { timeout: 600_000 },
+    async (name) => {
+      const filter = await LoadedFilter.start(await readFile(await exampleFile(name)), EXAMPLE_LOADS[name]!);
+      await filter.run(WARM_UP);
+      const before = filter.heapBytes;
+      const from = performance.now();
+      await filter.run(requests);
+      const each = ((performance.now() - from) * 1000) / requests;
+      process.stdout.write(
+        `${name}: ${before / 1024} KiB before, ${filter.heapBytes / 1024} KiB after ${requests} requests ` +
+          `and ${filter.calls} calls, ${each.toFixed(1)} µs each with the host\n`,
+      );
+      expect(filter.heapBytes).toBe(before);
+      await filter.stop();
+    },
+  );
+}
