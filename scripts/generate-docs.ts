@@ -10,6 +10,7 @@ import { commandsMarkdown } from './docs/commands.ts';
 import { foreignMarkdown } from './docs/foreign-table.ts';
 import { metricsMarkdown } from './docs/metrics-table.ts';
 import { propertiesMarkdown } from './docs/properties-table.ts';
+import { sdkReference } from './docs/sdk-reference.ts';
 import { describeFields, type FieldRow } from '../src/control/schema/describe.ts';
 import { combinedSchema, kindSchema } from '../src/control/schema/json-schema.ts';
 import { KINDS, versionsOf, type KindName } from '../src/control/schema/kind.ts';
@@ -27,6 +28,7 @@ export async function generatedDocuments(): Promise<Map<string, string>> {
   documents.set('docs/properties.md', propertiesMarkdown(GENERATED));
   documents.set('docs/cli.md', commandsMarkdown(GENERATED));
   documents.set('docs/metrics.md', await metricsMarkdown(GENERATED));
+  documents.set('docs/authoring/api.md', sdkReference(GENERATED));
   for (const kind of Object.keys(KINDS) as KindName[]) {
     documents.set(`docs/schemas/${kind.toLowerCase()}.json`, json(kindSchema(kind)));
   }

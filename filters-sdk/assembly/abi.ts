@@ -70,6 +70,7 @@ export enum MetricType {
   Histogram = 2,
 }
 
+/** How much a line in the host's log matters. */
 export enum LogLevel {
   Trace = 0,
   Debug = 1,

@@ -41,11 +41,14 @@ export class Body {
   }
 }
 
+/** In `onRequestBody`. */
 export const requestBody = changetype<Body>(<usize>BufferType.RequestBody + 1);
+/** In `onResponseBody`. */
 export const responseBody = changetype<Body>(<usize>BufferType.ResponseBody + 1);
 
-/** Of a TCP stream: what the client sent, and what the upstream sent. */
+/** Of a TCP stream: what the client sent, in `onDownstreamData`. */
 export const downstreamData = changetype<Body>(<usize>BufferType.DownstreamData + 1);
+/** What the upstream sent, in `onUpstreamData`. */
 export const upstreamData = changetype<Body>(<usize>BufferType.UpstreamData + 1);
 
 /** A buffer that is handed over whole: configurations, a callout's body, arguments. */

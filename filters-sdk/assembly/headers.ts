@@ -93,9 +93,13 @@ export class HeaderMap {
   }
 }
 
+/** Of the request; readable in callbacks of the answer too. */
 export const requestHeaders = changetype<HeaderMap>(<usize>MapType.RequestHeaders + 1);
+/** Behind the request's body, where it has any. */
 export const requestTrailers = changetype<HeaderMap>(<usize>MapType.RequestTrailers + 1);
+/** Of the answer, from `onResponseHeaders` on. */
 export const responseHeaders = changetype<HeaderMap>(<usize>MapType.ResponseHeaders + 1);
+/** Behind the answer's body. Writing one in the body callback for the last bytes adds it. */
 export const responseTrailers = changetype<HeaderMap>(<usize>MapType.ResponseTrailers + 1);
 
 /** Short for `requestHeaders.get(name)`. */

@@ -2,6 +2,7 @@ import { sizeOf, startOf, view, writeUtf8 } from './bytes';
 import { logError } from './log';
 import { ByteWriter } from './writer';
 
+/** What a value of a JSON text is. */
 export enum JsonKind {
   Null = 0,
   Boolean = 1,

@@ -7,11 +7,13 @@ import { takeShared } from './shared-limit';
 
 export { LimitDecision, LimitState };
 
+/** How a rate is counted. */
 export enum Algorithm {
   TokenBucket = 0,
   Gcra = 1,
 }
 
+/** Who counts together. */
 export enum Scope {
   /** Each worker counts for itself. */
   Local = 0,

@@ -9,18 +9,22 @@ export function log<T>(level: LogLevel, message: T): void {
   proxy_log(level, startOf<T>(message), sizeOf<T>(message));
 }
 
+/** A line of the level `Debug`. */
 export function logDebug<T>(message: T): void {
   log<T>(LogLevel.Debug, message);
 }
 
+/** A line of the level `Info`. */
 export function logInfo<T>(message: T): void {
   log<T>(LogLevel.Info, message);
 }
 
+/** A line of the level `Warn`. */
 export function logWarn<T>(message: T): void {
   log<T>(LogLevel.Warn, message);
 }
 
+/** A line of the level `Error`. */
 export function logError<T>(message: T): void {
   log<T>(LogLevel.Error, message);
 }

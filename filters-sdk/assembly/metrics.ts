@@ -55,6 +55,7 @@ export class Counter {
   }
 }
 
+/** Goes up and down. */
 export class Gauge {
   private metric: u32;
 
@@ -76,6 +77,7 @@ export class Gauge {
   }
 }
 
+/** Keeps how often values of which size were seen. */
 export class Histogram {
   private metric: u32;
 

@@ -49,11 +49,13 @@ export function integerProperty<P>(path: P, missing: i64): i64 {
   return number < 0 ? missing : number;
 }
 
+/** A property that is a number with a fraction, or `missing`. */
 export function floatProperty<P>(path: P, missing: f64): f64 {
   const bytes = property<P>(path);
   return bytes !== null && bytes.length == 8 ? load<f64>(bytes.start) : missing;
 }
 
+/** A property that is true or false, or `missing`. */
 export function booleanProperty<P>(path: P, missing: bool): bool {
   const bytes = property<P>(path);
   if (bytes === null) return missing;

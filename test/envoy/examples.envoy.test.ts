@@ -108,9 +108,11 @@ describe('an example does the same in Envoy', () => {
     const good = await both.compare({ role: 'trailer-checksum', send: post('cbf43926'), upstream });
     expect(good.upstream[0]).toMatchObject({ body: '123456789' });
     expect(values(good.answer.trailers, 'x-crc32')).toEqual(['cbf43926']);
-    const bad = await both.compare({ role: 'trailer-checksum', send: post('cbf43927') });
-    expect(bad.answer.status).toBe(400);
-    expect(bad.upstream).toEqual([]);
+    // The reply has a length: only weir gives it trailers.
+    for (const bad of await both.each({ role: 'trailer-checksum', send: post('cbf43927') })) {
+      expect(bad.answer.status).toBe(400);
+      expect(bad.upstream).toEqual([]);
+    }
   });
 
   test('token-introspection', async () => {
