@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ERRORS } from '../src/errors.ts';
 import { abiMarkdown } from './docs/abi-table.ts';
+import { limitsMarkdown } from './docs/authoring-limits.ts';
 import { capabilitiesMarkdown } from './docs/capabilities-table.ts';
 import { commandsMarkdown } from './docs/commands.ts';
 import { foreignMarkdown } from './docs/foreign-table.ts';
@@ -29,6 +30,7 @@ export async function generatedDocuments(): Promise<Map<string, string>> {
   documents.set('docs/cli.md', commandsMarkdown(GENERATED));
   documents.set('docs/metrics.md', await metricsMarkdown(GENERATED));
   documents.set('docs/authoring/api.md', sdkReference(GENERATED));
+  documents.set('docs/authoring/limits.md', limitsMarkdown(GENERATED));
   for (const kind of Object.keys(KINDS) as KindName[]) {
     documents.set(`docs/schemas/${kind.toLowerCase()}.json`, json(kindSchema(kind)));
   }

@@ -12,8 +12,9 @@ import {
   readFileSync,
   renameSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { ROOT } from '../support/process.ts';
 import { needDebian, needGo, needRustTarget } from './toolchains.ts';
 
@@ -85,6 +86,18 @@ const RECIPES: Record<Language, Recipe> = {
 /** The module of a language, compiled first where its sources changed. */
 export function pluginFile(language: Language): string {
   return compiled(language, `test/plugins/${language}`, RECIPES[language]);
+}
+
+/** A module made from one file of source that stands in a document, with what the test plugin depends on. */
+export function documentModule(language: 'rust' | 'go', source: string): string {
+  const folder = `dist/test-plugins/document-${language}`;
+  const plugin = join(ROOT, 'test/plugins', language);
+  const [lists, file] =
+    language === 'rust' ? [['Cargo.toml', 'Cargo.lock'], 'src/lib.rs'] : [['go.mod', 'go.sum'], 'main.go'];
+  mkdirSync(dirname(join(ROOT, folder, file)), { recursive: true });
+  for (const list of lists) copyFileSync(join(plugin, list), join(ROOT, folder, list));
+  writeFileSync(join(ROOT, folder, file), source);
+  return compiled(`document-${language}`, folder, RECIPES[language]);
 }
 
 function compiled(name: string, folder: string, recipe: Recipe): string {
