@@ -1,6 +1,5 @@
 import type { Direction as DirectionOf } from '../../src/runtime/chain.ts';
 import { Direction } from '../../src/runtime/chain.ts';
-import { connectionRows, type DownstreamFacts } from '../../src/runtime/connection-attributes.ts';
 import type { BodyBuffer } from '../../src/runtime/http/body.ts';
 import { ACCEPT, CONTENT_LENGTH } from '../../src/runtime/http/fields.ts';
 import { Framing } from '../../src/runtime/http/framing.ts';
@@ -16,6 +15,7 @@ import type { StreamContext } from '../../src/runtime/wasm/context.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { StateMap } from '../../src/runtime/wasm/state-map.ts';
 import type { AttributeValue, LocalReply, StateValue } from '../../src/runtime/wasm/stream-host.ts';
+import { clientRows } from './client-attributes.ts';
 import { entriesOf, fieldsOfHead, layFields, type Field } from './fields.ts';
 import { Received } from './received.ts';
 
@@ -28,34 +28,10 @@ export interface StreamWatcher {
   over(): void;
 }
 
-/** Of the client, where a test gives no properties of its own. */
-export const CONNECTION: DownstreamFacts = {
-  id: 1,
-  remoteAddress: '127.0.0.1',
-  remotePort: 50_000,
-  localAddress: '127.0.0.1',
-  localPort: 8080,
-  tls: null,
-};
-
 const ATTRIBUTES = new AttributeTable<ArrayStream>([
   ...REQUEST_ROWS,
   ...RESPONSE_ROWS,
-  ...connectionRows<ArrayStream>(() => CONNECTION),
-  {
-    path: 'source.address',
-    type: 'address',
-    from: 'connection',
-    note: '',
-    read: () => ({ type: 'address', host: CONNECTION.remoteAddress, port: CONNECTION.remotePort }),
-  },
-  {
-    path: 'source.port',
-    type: 'int',
-    from: 'connection',
-    note: '',
-    read: () => ({ type: 'int', value: BigInt(CONNECTION.remotePort) }),
-  },
+  ...clientRows<ArrayStream>(),
 ]);
 
 /**

@@ -1,4 +1,3 @@
-import { connectionRows } from '../../src/runtime/connection-attributes.ts';
 import type { BodyBuffer } from '../../src/runtime/http/body.ts';
 import { TcpFilters, type FilteredTcpStream } from '../../src/runtime/tcp/tcp-filters.ts';
 import { Side } from '../../src/runtime/tcp/tcp-pass.ts';
@@ -8,9 +7,9 @@ import type { StreamContext } from '../../src/runtime/wasm/context.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { StateMap } from '../../src/runtime/wasm/state-map.ts';
 import type { AttributeValue, StateValue } from '../../src/runtime/wasm/stream-host.ts';
-import { CONNECTION } from './array-stream.ts';
+import { clientRows } from './client-attributes.ts';
 
-const ATTRIBUTES = new AttributeTable<null>(connectionRows<null>(() => CONNECTION));
+const ATTRIBUTES = new AttributeTable<null>(clientRows<null>());
 
 /** Who looks on. */
 export interface TcpWatcher {

@@ -86,7 +86,7 @@ export class KitExchange implements SteppedExchange, StreamWatcher, HostWatcher 
   get answer(): Answer {
     const { client, details, status, from } = this.#stream;
     if (client === null) throw new Error(`the client got no answer: ${this.#why()}`);
-    return Object.assign(client, { status, from, details: details || 'via_upstream' });
+    return client.as({ status, from, details: details || 'via_upstream' });
   }
 
   get upstream(): UpstreamRequest | null {
@@ -298,7 +298,7 @@ export class KitExchange implements SteppedExchange, StreamWatcher, HostWatcher 
 
 function asRequest(received: Received, head: readonly Field[]): UpstreamRequest {
   const pseudo = (name: string): string => head.find(([each]) => each === name)?.[1] ?? '';
-  return Object.assign(received, {
+  return received.as({
     method: pseudo(':method'),
     path: pseudo(':path'),
     authority: pseudo(':authority'),

@@ -3,7 +3,6 @@ import { LiveProxy, ORIGIN } from './live-proxy.ts';
 import { LiveUpstream } from './live-upstream.ts';
 import { readModule } from './module-file.ts';
 import { findRunner, skip } from './not-live.ts';
-import { Received } from './received.ts';
 import type {
   Answer,
   CallAnswer,
@@ -227,7 +226,12 @@ class LiveExchange implements Exchange {
 
   get answer(): Answer {
     if (this.#answer instanceof Error) throw new Error(`the client got no answer: ${this.#answer.message}`);
-    return new LiveAnswer(this.#answer);
+    const { status, message } = this.#answer;
+    const answer = message.as({ status });
+    return Object.defineProperties(answer, {
+      from: { get: () => skip('who made an answer') },
+      details: { get: () => skip('the details of an answer') },
+    }) as Answer;
   }
 
   get state(): 'answered' | 'reset' {
@@ -267,23 +271,4 @@ class LiveExchange implements Exchange {
   }
 
   disconnect(): void {}
-}
-
-class LiveAnswer extends Received implements Answer {
-  readonly status: number;
-
-  constructor({ status, message }: SocketAnswer) {
-    super(message.fields);
-    this.status = status;
-    this.chunks.push(...message.chunks);
-    this.trailerFields = message.trailerFields;
-  }
-
-  get from(): never {
-    return skip('who made an answer');
-  }
-
-  get details(): never {
-    return skip('the details of an answer');
-  }
 }

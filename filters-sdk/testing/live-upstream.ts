@@ -45,7 +45,7 @@ export class LiveUpstream {
       const authority = request.headers.host ?? '';
       const head = { method: request.method!, path: request.url!, authority, scheme: 'http' };
       message.fields = message.fields.filter(([name]) => name !== 'host');
-      const answer = await this.answerer(Object.assign(message, head));
+      const answer = await this.answerer(message.as(head));
       if (answer === null) response.destroy();
       else reply(response, answer);
     } catch {

@@ -22,7 +22,10 @@ const HELP = `
 Options of vitest come after --:
   weir filter test -- --reporter verbose
 
-A filter that does not compile is told before any test runs.`;
+A filter that does not compile is told before any test runs.
+
+With --live URL that weir has to run the filter as the tests configure it, and its route has to lead to
+WEIR_LIVE_UPSTREAM (HOST:PORT), where the tests play the upstream.`;
 
 /** `weir filter test [FILES]`: the project's vitest, with the SDK's test kit. */
 export function registerTest(filter: Command): void {
@@ -47,7 +50,10 @@ export function registerTest(filter: Command): void {
       const runner = findVitest(project);
       await checkSources(project);
       const counted = coverage ? emptyFolder(join(project.folder, '.weir/coverage')) : null;
-      process.exitCode = await run([runner, watch ? 'watch' : 'run', ...files], project.folder, {
+      // A weir takes a while to start.
+      const patience = live === undefined ? [] : ['--testTimeout=60000'];
+      const args = [runner, watch ? 'watch' : 'run', ...patience, ...files];
+      process.exitCode = await run(args, project.folder, {
         ...(counted === null ? {} : { WEIR_COVERAGE: counted }),
         ...(live === undefined ? {} : { WEIR_LIVE: live === true ? '1' : live, WEIR_BIN: OWN_PROGRAM }),
       });

@@ -48,7 +48,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-test('lines that ran are counted, those that did not are shown', async () => {
+test('lines that ran are counted, those that did not are shown', { timeout: 90_000 }, async () => {
   const counting = startCoverage();
   const filter = await openFilter(file);
   for (const name of ['ann', 'bob'])

@@ -88,7 +88,7 @@ upstream → body, the last of it: "got <{hello:5]>"
     expect(exchange.answer.status).toBe(200);
   });
 
-  test('fails with the filter, whose trap names its place', async () => {
+  test('fails with the filter, whose trap names its place', { timeout: 90_000 }, async () => {
     const filter = await openFilter('test/plugins/sdk-kit.ts');
     const exchange = await filter.exchange({ request: { path: '/abort' } });
     expect(exchange.answer).toMatchObject({ status: 500, from: 'weir', details: 'filter_failed{filter}' });

@@ -154,10 +154,11 @@ describe.each(SUBJECTS)('$name', ({ name, bytes, config, capabilities, cases }) 
       response: { ...response, headers: withEmptyLength(response) },
     });
     const { status, headers } = exchange.answer;
+    const told = live.message.as({ status: live.status });
     expect({ status, ...parts(exchange.answer), ...without(headers) }).toEqual({
-      status: live.status,
-      ...parts(live.message),
-      ...without(live.message.headers),
+      status: told.status,
+      ...parts(told),
+      ...without(told.headers),
     });
     expect(exchange.upstream === null).toBe(seen === null);
     if (exchange.upstream === null || seen === null) return;
