@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { withSection } from '../../filters-sdk/cli/sections.mjs';
 import { FakeUpstream } from '../support/fake-upstream.ts';
 import { freePort } from '../support/ports.ts';
 import { temporaryFolder, Weir } from '../support/process.ts';
@@ -15,11 +16,19 @@ beforeAll(async () => {
   upstream = await FakeUpstream.start({ discard: true });
   port = await freePort();
   const yaml = policies({ port, upstreamPort: upstream.port, config: { level: 2, token: 's3cret' } });
-  weir = await Weir.start({ files: { 'edge.yaml': yaml, 'filter.wasm': labelFilter('m0') }, workers: 2 });
+  weir = await Weir.start({
+    files: { 'edge.yaml': yaml, 'filter.wasm': withSchema(labelFilter('m0')) },
+    workers: 2,
+  });
 });
 afterAll(async () => {
   await weir.stop();
 });
+
+function withSchema(module: Uint8Array): Uint8Array {
+  const level = { type: 'integer', maximum: 5 };
+  return withSection(module, 'weir.schema', JSON.stringify({ type: 'object', properties: { level } }));
+}
 
 /** As Prometheus reads it: every line is a comment or a sample, every sample has its TYPE before it. */
 function parse(text: string): Map<string, string> {
@@ -89,7 +98,10 @@ describe('the admin server', () => {
     const { text } = await weir.admin('/config_dump');
     expect(text).toContain('shop/edge/http');
     expect(text).not.toContain('s3cret');
-    expect(JSON.parse(text)).toMatchObject({ number: 1 });
+    expect(JSON.parse(text)).toMatchObject({
+      number: 1,
+      modules: [{ name: 'shop/label', schema: { properties: { level: { maximum: 5 } } } }],
+    });
   });
 
   test('/clusters tells of endpoints', async () => {
