@@ -6,7 +6,17 @@ import ts from 'typescript';
 const FOLDER = fileURLToPath(new URL('../../filters-sdk/assembly/', import.meta.url));
 
 /** Files that filters import themselves, beside the index. */
-const OWN = ['configuration', 'config', 'json', 'grpc', 'limits', 'metrics', 'template', 'fields'] as const;
+const OWN = [
+  'wait',
+  'configuration',
+  'config',
+  'json',
+  'grpc',
+  'limits',
+  'metrics',
+  'template',
+  'fields',
+] as const;
 
 /** An exported name that has no comment, as `file.ts: name`. */
 export const uncommented: string[] = [];

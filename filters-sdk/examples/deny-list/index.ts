@@ -18,7 +18,7 @@ import {
 import { readConfig } from '@weir/filters-sdk/assembly/config';
 
 const NEW_LINE: i32 = 10;
-/** Writers are made once and cleared: their memory stays with the module. */
+/** Writers are made once and cleared. */
 const head = new PairsWriter();
 const refused = Reply.problem(403, 'Forbidden', 'this client is refused', 'on_deny_list');
 

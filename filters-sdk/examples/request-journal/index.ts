@@ -28,7 +28,7 @@ const PATH = utf8(':path');
 const CODE = propertyPath('response.code');
 const BATCH_BYTES = 16 * 1024;
 
-// Writers are made once and cleared: their memory stays with the module.
+// Writers are made once and cleared.
 const head = new PairsWriter();
 const line = new ByteWriter(512);
 const batch = new ByteWriter(BATCH_BYTES);
