@@ -38,6 +38,7 @@ export default tseslint.config(
     // AssemblyScript has the looks of TypeScript but not its rules; prettier formats it all the same.
     ignores: [
       'dist/',
+      'filters-sdk/dist/',
       'coverage/',
       'src/filters/',
       'src/dev-filters/',
