@@ -58,6 +58,8 @@ describe('weir dev', () => {
       text += Buffer.from((await reader.read()).value!).toString();
     await reader.cancel();
     expect(text).toContain('"notes":["+ x-word: two!","+ x-seen: ');
+    // The access log says it again, for machines.
+    expect(project.program.output).not.toContain('"request_id"');
   });
 
   test('takes a changed policy', async () => {

@@ -87,12 +87,6 @@ spec:
   targetRefs: [{kind: Gateway, name: edge}]
   filters:
   - {name: word, use: module/word}
----
-apiVersion: policy.weir/v1alpha1
-kind: Telemetry
-metadata: {name: default, namespace: dev}
-spec:
-  accessLog: {mode: Off}
 `;
 }
 

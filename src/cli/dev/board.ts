@@ -63,6 +63,10 @@ export class Board {
     return this.#requests.values();
   }
 
+  hasRequest(id: string): boolean {
+    return this.#requests.has(id);
+  }
+
   /** A request as it is now. */
   setRequest(request: RequestView): void {
     this.#requests.set(request.id, request);

@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { relative } from 'node:path';
 import { entryOf } from '../../supervisor/entry.ts';
 import { formatProblems } from '../filter/problems.ts';
 import { bytesText } from '../output.ts';
@@ -12,6 +10,8 @@ import { PageServer } from './page-server.ts';
 import { RequestPrinter } from './request-printer.ts';
 import { TapReader } from './tap-reader.ts';
 import { filtersOf, type FilterSource } from './project-filters.ts';
+import { runTests } from './project-tests.ts';
+import { addressesOf } from './proxy-addresses.ts';
 import { ProxyProcess } from './proxy-process.ts';
 import type { Terminal } from './terminal.ts';
 import { SourceWatcher } from './watcher.ts';
@@ -87,7 +87,9 @@ export class Session {
         this.#board.setFaults(CONFIGURATION, faults);
         if (faults.length === 0) terminal.say('the configuration is the one in force again');
       },
-      say: (text) => terminal.say(text),
+      say: (text) => {
+        if (!options.requests || !this.#printer.logged(text)) terminal.say(text);
+      },
       ended: (code, signal) => this.#ended(code, signal),
     });
   }
@@ -122,10 +124,7 @@ export class Session {
   async test(): Promise<void> {
     if (this.#testing) return;
     this.#testing = true;
-    for (const folder of this.#options.projects) {
-      if (hasTests(folder)) await this.#run('npm', ['test', '--silent'], folder);
-      else this.#terminal.say(`${nameOf(folder)}: package.json has no script "test"`);
-    }
+    for (const folder of this.#options.projects) await runTests(folder, this.#terminal);
     this.#testing = false;
   }
 
@@ -246,25 +245,6 @@ export class Session {
     this.#terminal.complain(`${why}; r starts it again`);
     if (!this.#terminal.hasKeys && !refused) void this.end().then(() => process.exit(1));
   }
-
-  #run(command: string, args: readonly string[], cwd: string): Promise<void> {
-    const { colors } = this.#terminal;
-    const env = { ...process.env, ...(colors.isColorSupported ? { FORCE_COLOR: '1' } : {}) };
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (data: Buffer) => this.#terminal.say(data.toString().trimEnd()));
-    return new Promise((done) => {
-      child.once('error', (error) => {
-        this.#terminal.complain(`${command}: ${error.message}`);
-        done();
-      });
-      child.once('close', (code) => {
-        const said = code === 0 ? colors.green('tests pass') : colors.red('tests fail');
-        this.#terminal.say(`${said}  ${nameOf(cwd)}`);
-        done();
-      });
-    });
-  }
 }
 
 function runArguments(options: SessionOptions, overlayUrl: string): string[] {
@@ -295,32 +275,4 @@ function faultsOf({ problems, messages, filter }: Build): Fault[] {
     length: place?.length ?? 1,
     sourceLine: place?.text,
   }));
-}
-
-/** What the proxy listens at, from its own configuration. */
-async function addressesOf(admin: string): Promise<string[]> {
-  try {
-    const dump = (await (await fetch(`http://${admin}/config_dump`)).json()) as {
-      snapshot?: { ports?: readonly { address: string; port: number; protocol: string }[] } | null;
-    };
-    return (dump.snapshot?.ports ?? []).map(({ address, port, protocol }) => {
-      const host = address === '' || address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address;
-      const scheme = protocol === 'http' || protocol === 'https' ? protocol : 'tcp';
-      return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-    });
-  } catch {
-    // It has just ended, which is told elsewhere.
-    return [];
-  }
-}
-
-function hasTests(folder: string): boolean {
-  const file = join(folder, 'package.json');
-  if (!existsSync(file)) return false;
-  const { scripts } = JSON.parse(readFileSync(file, 'utf8')) as { scripts?: Record<string, string> };
-  return scripts?.['test'] !== undefined;
-}
-
-function nameOf(folder: string): string {
-  return relative('', folder) || basename(folder);
 }

@@ -116,6 +116,7 @@ function nextSteps(template: string, folder: string, files: number): string {
     [isReady ? '' : 'npm install', 'the compiler, the test runner, weir'],
     ['npx weir filter build', 'to a WebAssembly module'],
     ['npx weir filter test', "on weir's own host"],
+    ['npx weir dev', 'serves it, and again with every save'],
   ].filter(([command]) => command !== '');
   const lines = commands.map(([command, what]) => `  ${bold(command!.padEnd(24))}${dim(what!)}`.trimEnd());
   return `${green('✓')} ${where}: ${files} files, template ${template}\n\nNext:\n${lines.join('\n')}\n`;
