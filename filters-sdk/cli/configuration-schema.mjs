@@ -10,14 +10,13 @@ const UNBOUNDED = 2 ** 31 - 1;
 
 export function schemaOf(root) {
   const { title = root.name, phase, capabilities } = root.options;
-  const { description, ...rest } = objectSchema(root);
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title,
     ...(root.doc === '' ? {} : { description: root.doc }),
     ...(phase === undefined ? {} : { 'x-weir-phase': phase }),
     ...(capabilities === undefined ? {} : { 'x-weir-capabilities': capabilities }),
-    ...rest,
+    ...objectSchema(root),
   };
 }
 

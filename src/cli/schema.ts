@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { formatDiagnostics, type Diagnostic } from '../control/diagnostic.ts';
 import { loadConfiguration, type LoadOptions } from '../control/load.ts';
 import { editorSchema } from '../control/schema/editor-schema.ts';
+import { ExitCode } from './exit-codes.ts';
 
 interface SchemaFlags {
   readonly output?: string;
@@ -19,25 +21,25 @@ export function registerSchema(program: Command): void {
       'after',
       '\nAn editor with YAML support completes and documents a file that begins with\n' +
         '  # yaml-language-server: $schema=./weir.schema.json\n' +
-        'where the path is relative to that file. Write the schema anew when a module changes what it takes.',
+        'where the path is relative to that file. Write the schema anew when a module changes what it takes.\n' +
+        '\nExit status: 0, or 1 where a file or module could not be read; the schema is written without it.',
     )
     .action(async (paths: readonly string[], flags: SchemaFlags) => {
       const { text, missing } = await schemaText(paths);
       if (flags.output === undefined) process.stdout.write(text);
       else await writeFile(flags.output, text);
-      for (const line of missing) process.stderr.write(`${line}\n`);
+      process.stderr.write(formatDiagnostics(missing, { color: process.stderr.isTTY, consequence: null }));
+      if (missing.length > 0) process.exitCode = ExitCode.Refused;
     });
 }
 
-/** The schema, and what could not be read of the modules. Other faults of the configuration are of no matter here. */
+/** The schema, and which files and modules could not be read. Other faults of the configuration are of no matter here. */
 export async function schemaText(
   paths: readonly string[],
   options: LoadOptions = {},
-): Promise<{ text: string; missing: string[] }> {
+): Promise<{ text: string; missing: Diagnostic[] }> {
   const { schemas, diagnostics } = await loadConfiguration(paths, options);
   const forms = [...schemas].map(([use, list]) => [use, list.map(({ schema }) => schema)] as const);
-  const missing = diagnostics
-    .filter(({ code, severity }) => severity === 'error' && /^WEIR(1003|12(0[1-3]|12|20))$/.test(code))
-    .map(({ code, file, line, message }) => `${file}:${line}: warning ${code} ${message}`);
+  const missing = diagnostics.filter(({ code }) => /^WEIR(1003|12(0[1-3]|12|20))$/.test(code));
   return { text: `${JSON.stringify(editorSchema(new Map(forms)), null, 2)}\n`, missing };
 }
