@@ -1,0 +1,70 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { pluginBytes } from '../support/plugin.ts';
+import { TestHost } from '../support/wasm-host.ts';
+import { ArrayStream } from '../support/wasm-stream.ts';
+
+let module: Buffer;
+beforeAll(() => {
+  module = pluginBytes('sdk-host');
+}, 120_000);
+
+async function ask(path: string, { bytes = module, configuration = '' } = {}): Promise<string> {
+  const host = new TestHost();
+  const plugin = await host.start(bytes, { configuration });
+  const stream = new ArrayStream();
+  stream.attributes.set('request', { type: 'group' });
+  stream.attributes.set('request\0method', { type: 'string', value: 'GET' });
+  const head = stream.request([[':path', path]]);
+  plugin.createContext(stream)!.onRequestHeaders(head.count, true);
+  if (head.get('x-host') === undefined) throw new Error(host.messages.join(' ') + stream.failed.join(' '));
+  return head.get('x-host')!;
+}
+
+describe('functions that hosts offer beyond the ABI', () => {
+  test('counters, data for a time, changes step by step', async () => {
+    expect(await ask('/counters')).toBe('5 3 true,true,true,true,false kept xa');
+  });
+
+  test('counters without weir’s function are shared data', async () => {
+    const bytes = Buffer.from(module);
+    const at = bytes.indexOf(Buffer.from('weir.counter_add', 'utf16le'));
+    expect(at).toBeGreaterThan(0);
+    bytes.write('none', at, 'utf16le');
+    expect(await ask('/counters', { bytes })).toMatch(/^5 3 /);
+  });
+
+  test('compression', async () => {
+    expect(await ask('/compress')).toBe('true hello hello hello hello hello hello hello true');
+  });
+
+  test('protobuf, whole and cut off', async () => {
+    expect(await ask('/protobuf')).toBe('1:0:4 2:300:0 1000:0:200 3:18446744073709551615:0 false');
+  });
+
+  test('filter state, metadata, expressions', async () => {
+    expect(await ask('/state')).toBe('true,true,true,false,true,true kept value');
+  });
+
+  test.each(['rsa', 'ec'] as const)(
+    'signatures: %s',
+    async (kind) => {
+      const encodings = {
+        publicKeyEncoding: { type: 'spki', format: 'der' },
+        privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+      } as const;
+      const { publicKey, privateKey } =
+        kind === 'rsa'
+          ? generateKeyPairSync('rsa', { modulusLength: 2048, ...encodings })
+          : generateKeyPairSync('ec', { namedCurve: 'P-256', ...encodings });
+      const size = Buffer.alloc(2);
+      size.writeUInt16LE(privateKey.length);
+      const configuration = Buffer.concat([size, privateKey, publicKey]).toString('base64');
+      expect(await ask('/signatures', { configuration })).toBe('true false true');
+    },
+  );
+
+  test('a function that the host does not know', async () => {
+    expect(await ask('/unknown')).toBe('truetrue');
+  });
+});
