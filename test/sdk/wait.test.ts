@@ -1,9 +1,12 @@
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { PluginSpec } from '../../src/runtime/snapshot.ts';
 import { HeaderBlock, MessageKind } from '../../src/runtime/http/headers.ts';
 import { pluginBytes } from '../support/plugin.ts';
 import { TestHost, type SentCallout } from '../support/wasm-host.ts';
 import { ArrayStream, type Fields } from '../support/wasm-stream.ts';
+
+// Compiling takes a while where others do as well.
+beforeAll(() => void pluginBytes('sdk-wait'), 120_000);
 
 async function start(spec: Partial<PluginSpec> = {}) {
   const host = new TestHost();
