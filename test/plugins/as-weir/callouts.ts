@@ -1,17 +1,15 @@
+// In the style that waits; with callbacks in their place: ../sdk-kit.ts.
 import {
   Action,
-  CallResponse,
   PairsWriter,
   Reply,
   StreamContext,
-  httpCall,
   replyWith,
   requestHeader,
   requestHeaders,
   responseHeaders,
-  resumeRequest,
-  resumeResponse,
 } from '@weir/filters-sdk/assembly';
+import { HttpAnswer, call, wait } from '@weir/filters-sdk/assembly/wait';
 
 const TIMEOUT = 500;
 
@@ -21,40 +19,31 @@ function head(method: string, path: string): PairsWriter {
 
 export class Auth extends StreamContext {
   onRequestHeaders(count: i32, endOfStream: bool): Action {
-    const upstream = requestHeader(':path')!.equals('/unknown') ? 'nowhere' : 'authz';
+    const unknown = requestHeader(':path')!.equals('/unknown');
     const token = requestHeader('x-token');
     const fields = head('POST', '/check').add('x-token', token === null ? '' : token.toString());
-    if (httpCall(upstream, fields, 'who is it?', TIMEOUT) == 0) return replyWith(500, 'dispatch refused\n');
-    return Action.Pause;
-  }
+    const asked = call(unknown ? 'nowhere' : 'authz', fields, 'who is it?', TIMEOUT);
+    if (asked.settled) return replyWith(500, 'dispatch refused\n');
 
-  onCallResponse(response: CallResponse): void {
-    if (response.status == 200) {
-      const user = response.headers.get('x-user');
+    const answer = wait(asked);
+    if (answer.status == 200) {
+      const user = answer.header('x-user');
       requestHeaders.set('x-user', user === null ? '' : user.toString());
-      requestHeaders.set('x-call-body', response.body);
-      resumeRequest();
-      return;
+      requestHeaders.set('x-call-body', answer.body);
+      return Action.Continue;
     }
     const reply = new Reply(403, 'Access forbidden.\n');
-    reply.headers.add('x-auth-status', response.failed ? 'none' : response.status.toString());
-    reply.send();
+    reply.headers.add('x-auth-status', answer.failed ? 'none' : answer.status.toString());
+    return reply.send();
   }
 }
 
 export class Dispatches extends StreamContext {
-  private pending: i32 = 3;
-
   onResponseHeaders(count: i32, endOfStream: bool): Action {
-    const paths = ['/1', '/2', '/3'];
-    for (let i = 0; i < 3; i++) httpCall('authz', head('GET', paths[i]), '', TIMEOUT);
-    return Action.Pause;
-  }
-
-  onCallResponse(response: CallResponse): void {
-    this.pending--;
-    if (this.pending > 0) return;
-    responseHeaders.set('x-dispatched', '3');
-    resumeResponse();
+    const asked: HttpAnswer[] = [];
+    for (let i = 1; i <= 3; i++) asked.push(call('authz', head('GET', '/' + i.toString()), '', TIMEOUT));
+    for (let i = 0; i < asked.length; i++) wait(asked[i]);
+    responseHeaders.set('x-dispatched', asked.length.toString());
+    return Action.Continue;
   }
 }
