@@ -66,7 +66,7 @@ export class HttpAnswer extends Waitable {
     return viewOf(this.why);
   }
 
-  /** For the SDK. */
+  /** The SDK's. */
   take(headers: i32, bodySize: i32, trailers: i32): void {
     this.head = fieldsOf(MapType.HttpCallResponseHeaders, headers);
     if (bodySize > 0) this.content = buffer(BufferType.HttpCallResponseBody, bodySize).copy();
@@ -98,13 +98,13 @@ export class GrpcAnswer extends Waitable {
     return viewOf(this.why);
   }
 
-  /** For the SDK. */
+  /** The SDK's. */
   succeed(size: i32): void {
     this.status = GrpcStatus.Ok;
     this.content = buffer(BufferType.GrpcReceiveBuffer, size).copy();
   }
 
-  /** For the SDK. */
+  /** The SDK's. */
   fail(status: i32): void {
     this.status = status;
     this.why = reason().copy();
@@ -127,7 +127,7 @@ export class LimitAnswer extends Waitable {
     return this.state == LimitState.Allowed;
   }
 
-  /** For the SDK. */
+  /** The SDK's. */
   take(decision: LimitDecision): void {
     this.state = decision.allowed ? LimitState.Allowed : LimitState.Denied;
     this.remaining = decision.remaining;

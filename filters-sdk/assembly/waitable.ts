@@ -7,7 +7,7 @@ export abstract class Waitable {
   /** The callback that waits for it; the SDK's. */
   waiter: Flow | null = null;
 
-  /** For the SDK, at the end of a callback of the host. */
+  /** At the end of a callback of the host; the SDK's. */
   settle(): void {
     this.settled = true;
     const flow = this.waiter;

@@ -18,7 +18,7 @@ export class ByteWriter {
     this.start = heap.alloc(HEAD + capacity) + HEAD;
   }
 
-  /** For the SDK: nothing refers to the writer any more. Views of it are good until the callback returns. */
+  /** Nothing refers to the writer any more, and views of it are good until the callback returns; the SDK's. */
   static finalize(writer: ByteWriter): void {
     releaseLater(writer.start - HEAD);
   }

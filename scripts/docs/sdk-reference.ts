@@ -13,9 +13,14 @@ const OWN = [
   'json',
   'grpc',
   'limits',
+  'counters',
   'metrics',
   'template',
   'fields',
+  'foreign',
+  'signatures',
+  'state',
+  'protobuf',
 ] as const;
 
 /** An exported name that has no comment, as `file.ts: name`. */
