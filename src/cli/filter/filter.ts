@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { registerBench } from './bench.ts';
 import { registerBuild } from './build.ts';
 import { registerInspect } from './inspect.ts';
 import { registerNew } from './new.ts';
@@ -16,6 +17,7 @@ export function registerFilter(program: Command): void {
   registerBuild(filter);
   registerInspect(filter);
   registerTest(filter);
+  registerBench(filter);
   registerKeygen(filter);
   registerSign(filter);
   registerVerify(filter);
