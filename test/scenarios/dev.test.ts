@@ -129,6 +129,15 @@ describe('weir dev', () => {
     await project.until('did not forget the policy', async () => (await state()).faults.length === 0);
   });
 
+  test('starts again where the configuration was refused at the start', async () => {
+    const other = await DevProject.start(filterSource('one'), ['--no-requests'], 'uze: module/word');
+    await other.program.waitFor('it starts when that is mended', 60_000);
+    await other.edit('policies/all.yaml', 'uze: module/word', 'use: module/word');
+    await other.page();
+    expect((await other.get('/')).header('x-word')).toBe('one');
+    expect(await other.program.stop()).toEqual({ code: 0, signal: null });
+  }, 90_000);
+
   test('says that a project lost its filter, and goes on', async () => {
     await rm(join(project.folder, 'src/index.ts'));
     await project.program.waitFor('neither src/index.ts nor filters/NAME.ts is there', 25_000);

@@ -109,15 +109,22 @@ export class DevProject {
     ]);
   }
 
-  /** @param source of the filter */
-  static async start(source = filterSource('one'), args: readonly string[] = []): Promise<DevProject> {
+  /**
+   * @param source of the filter
+   * @param use how the policy names it
+   */
+  static async start(
+    source = filterSource('one'),
+    args: readonly string[] = [],
+    use = 'use: module/word',
+  ): Promise<DevProject> {
     const folder = await temporaryFolder();
     const [port, adminPort] = [await freePort(), await freePort()];
     const files = {
       'package.json': JSON.stringify({ name: 'word', scripts: { test: 'echo these are the tests' } }),
       'src/index.ts': source,
       'src/word.ts': WORD,
-      'policies/all.yaml': policies(port, await upstream()),
+      'policies/all.yaml': policies(port, await upstream()).replace('use: module/word', use),
     };
     for (const [name, content] of Object.entries(files)) {
       await mkdir(dirname(join(folder, name)), { recursive: true });

@@ -1,6 +1,7 @@
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { entryOf } from '../../supervisor/entry.ts';
 import { formatProblems } from '../filter/problems.ts';
+import { findSdk } from '../filter/sdk.ts';
 import { bytesText } from '../output.ts';
 import { Board, type Fault } from './board.ts';
 import { Builds, type Build } from './builds.ts';
@@ -80,7 +81,8 @@ export class Session {
     this.#builds = new Builds({ compiler: this.#compiler, built: (build) => this.#built(build) });
     this.#printer = new RequestPrinter(board, terminal);
     this.#tap = new TapReader(options.admin, (record) => this.#printer.add(record));
-    this.#watcher = new SourceWatcher(options.projects, (files) => this.#changed(files));
+    const folders = [...options.projects, ...options.policies.map((path) => resolve(path))];
+    this.#watcher = new SourceWatcher(folders, (files) => this.#changed(files));
     this.#proxy = new ProxyProcess(runArguments(options, page.overlayUrl), {
       inForce: (number) => void this.#inForce(number),
       refused: (faults) => {
@@ -97,6 +99,7 @@ export class Session {
   async start(): Promise<void> {
     const { colors } = this.#terminal;
     const filters = this.#filters();
+    for (const folder of this.#options.projects) findSdk(folder);
     this.#terminal.say(
       `\n  ${colors.bold(colors.cyan('weir dev'))}  ${filters.map(({ name }) => name).join(', ')}\n`,
     );
@@ -111,7 +114,7 @@ export class Session {
   /** Everything again: all filters, and the configuration. */
   restart(): void {
     this.#savedAt = performance.now();
-    this.#builds.keep(this.#filters());
+    this.#lookForFilters();
     this.#builds.request(this.#builds.all.map(({ filter }) => filter));
     void this.#builds.settled().then(() => (this.#proxy.runs ? this.#proxy.reload() : this.#startProxy()));
   }
@@ -157,8 +160,19 @@ export class Session {
   #changed(files: ReadonlySet<string>): void {
     if (this.#savedAt === 0) this.#savedAt = performance.now();
     this.#builds.changed(files);
+    this.#lookForFilters();
+    // One that was refused at its start watches nothing.
+    if (this.#board.state.proxy === 'stopped') void this.#builds.settled().then(() => this.#startProxy());
+  }
+
+  /** Filters that are new are compiled; of those that are gone nothing is told any more. */
+  #lookForFilters(): void {
     try {
-      this.#builds.keep(this.#filters());
+      const filters = this.#filters();
+      this.#builds.keep(filters);
+      for (const { what } of this.#board.state.faults)
+        if (what !== CONFIGURATION && !filters.some(({ entry }) => entry === what))
+          this.#board.setFaults(what, []);
     } catch (error) {
       this.#terminal.complain((error as Error).message);
     }
@@ -190,8 +204,6 @@ export class Session {
       })),
     });
     this.#board.setFaults(filter.entry, ok ? [] : faultsOf(build));
-    // What was missing may be there now.
-    if (ok && !this.#proxy.runs && this.#board.state.proxy === 'stopped') this.#startProxy();
   }
 
   #startProxy(): void {
@@ -242,7 +254,8 @@ export class Session {
     this.#began = performance.now();
     const refused = this.#board.state.faults.length > 0;
     const why = refused ? 'the configuration is refused' : `weir ended (${code ?? signal})`;
-    this.#terminal.complain(`${why}; r starts it again`);
+    const next = refused ? 'it starts when that is mended' : 'r starts it again';
+    this.#terminal.complain(`${why}; ${next}`);
     if (!this.#terminal.hasKeys && !refused) void this.end().then(() => process.exit(1));
   }
 }

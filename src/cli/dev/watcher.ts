@@ -8,7 +8,7 @@ const MAX_DEBOUNCE_MS = 300;
 /** Folders of a project that hold no sources. */
 const SKIPPED = new Set(['node_modules', 'build', 'dist', 'coverage']);
 
-/** Tells which sources of some folders were written, once for each burst of saves. */
+/** Tells which sources and policies of some folders were written, once for each burst of saves. */
 export class SourceWatcher {
   readonly #watcher: FSWatcher;
   readonly #onChange: (files: ReadonlySet<string>) => void;
@@ -17,13 +17,13 @@ export class SourceWatcher {
   #timer: NodeJS.Timeout | null = null;
   #firstAt = 0;
 
-  /** @param folders absolute */
+  /** @param folders absolute; files may be among them */
   constructor(folders: readonly string[], onChange: (files: ReadonlySet<string>) => void) {
     this.#onChange = onChange;
     this.#folders = folders;
     this.#watcher = watch([...folders], { ignoreInitial: true, ignored: (path) => this.#isSkipped(path) });
     this.#watcher.on('all', (event, path) => {
-      if (event !== 'addDir' && path.endsWith('.ts')) this.#saw(path);
+      if (event !== 'addDir' && /\.(ts|ya?ml)$/.test(path)) this.#saw(path);
     });
     // Where the system has no more watches the key r is left.
     this.#watcher.on('error', () => undefined);
