@@ -5,6 +5,7 @@ import { registerExplain } from './explain.ts';
 import { registerFilter } from './filter/filter.ts';
 import { registerRun } from './run.ts';
 import { registerSchema } from './schema.ts';
+import { registerTap } from './tap.ts';
 import { registerTest } from './test.ts';
 import { packageVersion } from '../package-root.ts';
 
@@ -22,6 +23,7 @@ export function weirProgram(): Command {
   registerExplain(program);
   registerTest(program);
   registerSchema(program);
+  registerTap(program);
   registerFilter(program);
   endLikeTheProgram(program);
   return program;

@@ -48,7 +48,12 @@ export async function readRecording(file: string): Promise<Recording> {
   for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
     number++;
     if (line === '') continue;
-    if (broken > 0) throw new RecordingError(file, broken, 'this is not JSON');
+    if (broken > 0)
+      throw new RecordingError(
+        file,
+        broken,
+        header === null ? 'this is not a recording of weir tap' : 'this is not JSON',
+      );
     let record: TapRecord;
     try {
       record = JSON.parse(line) as TapRecord;

@@ -60,7 +60,7 @@ export async function recordChain(
   const count = (text: string): number => tap.text.split(text).length - 1;
   // Each instance has a root context, too.
   const begun = (): number => count('"proxy_on_context_create"') - count('"type":"instance"');
-  await vi.waitUntil(() => begun() >= streams, { timeout: 60_000, interval: 50 });
+  await vi.waitUntil(() => begun() >= streams, { timeout: 120_000, interval: 500 });
   await weir.stop();
   await reading;
   const file = join(mkdtempSync(join(tmpdir(), 'weir-replay-')), 'chain.jsonl');

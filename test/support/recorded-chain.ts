@@ -150,7 +150,7 @@ spec:
   - name: limit
     use: rate-limit
     config:
-      limit: {requests: 200, per: 1s}
+      limit: {requests: 5000, per: 1s}
       scope: node
   - name: shape
     use: headers

@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type * as Testing from '../../../filters-sdk/testing/testing.d.ts';
 import { packageRoot } from '../../package-root.ts';
 import { Failure } from '../failure.ts';
 import { colorsFor } from '../output.ts';
+import { replayTest } from '../replay/replay.ts';
 import { buildFilter } from './built.ts';
 import { findProject, type Project } from './project.ts';
 import { findSdk, resolveFrom, type Sdk } from './sdk.ts';
@@ -16,6 +17,10 @@ interface TestFlags {
   readonly coverage: boolean;
   /** True: no URL was given. */
   readonly live?: string | true;
+  readonly replay?: string;
+  readonly module?: string;
+  readonly filter?: string;
+  readonly output: 'text' | 'json';
 }
 
 const HELP = `
@@ -25,7 +30,11 @@ Options of vitest come after --:
 A filter that does not compile is told before any test runs.
 
 With --live URL that weir has to run the filter as the tests configure it, and its route has to lead to
-WEIR_LIVE_UPSTREAM (HOST:PORT), where the tests play the upstream.`;
+WEIR_LIVE_UPSTREAM (HOST:PORT), where the tests play the upstream.
+
+With --replay no test is run: the build gets the requests of a recording (weir tap -o FILE), and what it does
+differently is told. The exit status is 1 where there is a difference.
+  weir filter test --replay day.jsonl`;
 
 /** `weir filter test [FILES]`: the project's vitest, with the SDK's test kit. */
 export function registerTest(filter: Command): void {
@@ -39,12 +48,24 @@ export function registerTest(filter: Command): void {
       '--live [url]',
       'send the requests over sockets: to a weir that is running, or without a URL to one that each test starts',
     )
+    .option('--replay <recording>', 'tell what the build does differently from what weir tap recorded')
+    .option('--module <file>', 'with --replay: the build (default: where weir filter build puts it)')
+    .option('--filter <name>', 'with --replay: which filter of the recording')
+    .addOption(
+      new Option('-o, --output <format>', 'with --replay: how it is told')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
     .addHelpText('after', HELP)
     .action(async (files: readonly string[], flags: TestFlags, command: Command) => {
       const { live, coverage, watch } = flags;
       if (typeof live === 'string' && !URL.canParse(live))
         command.error(`error: --live ${live} is not a URL`);
       if (coverage && watch) command.error('error: --coverage is told at the end, and --watch has none');
+      if (flags.replay !== undefined) {
+        process.exitCode = await replayTest({ ...flags, replay: flags.replay });
+        return;
+      }
       const project = findProject(process.cwd());
       const sdk = findSdk(project.folder);
       const runner = findVitest(project);

@@ -60,7 +60,9 @@ export class Recorder implements Witness, Writer {
   #open: Open | null = null;
   #seq = 0;
   #started = 0;
-  /** A secret went into what was written last. */
+  /** What is written is what the guest is given. */
+  #giving = false;
+  /** The guest was given a secret, and the recording is not. */
   #touched = false;
 
   constructor(vm: Vm, options: RecorderOptions) {
@@ -107,7 +109,6 @@ export class Recorder implements Witness, Writer {
     const secret =
       isSecretName(bytes, 0, bytes.length) || CREDENTIALS.test(name) || redaction.fields.has(name);
     if (!secret) return this.bytes(Buffer.from(name === ':path' ? this.#path(value) : value, 'latin1'));
-    this.#touched = true;
     return recordedBytes(Buffer.from(redaction.pseudonyms.ofField(name, value), 'latin1'));
   }
 
@@ -116,14 +117,13 @@ export class Recorder implements Witness, Writer {
     const { pseudonyms, fields } = this.#options.redaction!;
     return path.replace(/([?&])([^=&#]+)=([^&#]+)/g, (all, before: string, name: string, value: string) => {
       if (!SECRET_NAME.test(name) && !fields.has(name.toLowerCase())) return all;
-      this.#touched = true;
       return `${before}${name}=${pseudonyms.of(value)}`;
     });
   }
 
   #clean(text: string): string {
     const clean = this.#options.redaction!.pseudonyms.in(text);
-    if (clean !== text) this.#touched = true;
+    if (this.#giving && clean !== text) this.#touched = true;
     return clean;
   }
 
@@ -260,7 +260,9 @@ export class Recorder implements Witness, Writer {
       entry.calls.push(record);
       const result = call(...args);
       record.status = result === undefined ? 0 : Number(result);
+      this.#giving = true;
       const out = record.status === Status.Ok ? outputsOf(this.#vm, name, args, this.bytes) : [];
+      this.#giving = false;
       if (out.length > 0) Object.assign(record, { out });
       if (name === 'proxy_set_effective_context') this.#turned(record);
       return result;

@@ -1,0 +1,155 @@
+import { openSync, closeSync, readFileSync, writeSync } from 'node:fs';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Command } from 'commander';
+import { parseAdminAddress } from '../control/admin-address.ts';
+import type { TapRecord } from '../runtime/wasm/tap/record.ts';
+import { ExitCode } from './exit-codes.ts';
+import { Failure } from './failure.ts';
+import { bytesText, colorsFor } from './output.ts';
+import { LiveTap } from './tap-text.ts';
+
+interface TapFlags {
+  readonly filter: readonly string[];
+  readonly out?: string;
+  readonly path?: string;
+  readonly header: readonly string[];
+  readonly count?: string;
+  readonly for: string;
+  readonly redact: readonly string[];
+  readonly keepSecrets: boolean;
+  readonly admin: string;
+  readonly adminTokenFile?: string;
+}
+
+const HELP = `
+Requests that are chosen go to an instance of the filter of their own, which is recorded from its start; all
+others stay where they are. Secrets are replaced by others of the same form (Authorization, cookies, API
+keys, what configurations keep under such names, and the fields of --redact); bodies are kept as they are.
+
+Examples:
+  weir tap --filter greeting                              watch what it does
+  weir tap --filter greeting --count 1000 --out day.jsonl record, to replay it against a build:
+  weir filter test --replay day.jsonl`;
+
+/** `weir tap`: what a filter does with its requests, to be read or to be replayed. */
+export function registerTap(program: Command): void {
+  program
+    .command('tap')
+    .description('record what a filter of a running weir does with its requests')
+    .requiredOption(
+      '--filter <name>',
+      'namespace/chain#filter, the part after #, or * for every filter; may be repeated',
+      collect,
+      [],
+    )
+    .option(
+      '-o, --out <file>',
+      'write a recording, readable by its owner alone; without it, a summary of each request is printed',
+    )
+    .option('--path <prefix>', 'requests whose path begins so')
+    .option('--header <name:value>', 'requests that have this field; may be repeated', collect, [])
+    .option('--count <n>', 'end after so many requests')
+    .option('--for <duration>', 'end after this time', '30s')
+    .option('--redact <field>', 'a further field whose values are secret; may be repeated', collect, [])
+    .option('--keep-secrets', 'write secrets as they are', false)
+    .option('--admin <address>', 'HOST:PORT or unix:PATH of the admin server', '127.0.0.1:9901')
+    .option('--admin-token-file <file>', 'the token that it asks for')
+    .addHelpText('after', HELP)
+    .action(async (flags: TapFlags, command: Command) => {
+      if (parseAdminAddress(flags.admin.replace(/^http:\/\//, '').replace(/\/$/, '')) === null)
+        command.error(`error: --admin ${flags.admin}: expected HOST:PORT or unix:PATH`, {
+          exitCode: ExitCode.Usage,
+        });
+      process.exitCode = await tap(flags);
+    });
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
+
+async function tap(flags: TapFlags): Promise<number> {
+  const colors = colorsFor(process.stderr);
+  const tell = (text: string): void => void process.stderr.write(`${text}\n`);
+  const response = await open(flags);
+  if (flags.keepSecrets)
+    tell(colors.yellow('warning: secrets are written as they are; keep the recording like a password'));
+  const file = flags.out === undefined ? null : openSync(flags.out, 'w', 0o600);
+  const live = new LiveTap(colorsFor(process.stdout));
+  if (file === null) tell(colors.dim(`watching ${flags.filter.join(', ')} for ${flags.for}; Ctrl-C ends it`));
+  else tell(colors.dim(`recording ${flags.filter.join(', ')} for ${flags.for}; Ctrl-C ends it`));
+  const interrupt = (): void => void response.destroy();
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
+  let bytes = 0;
+  let summary: Extract<TapRecord, { type: 'summary' }> | null = null;
+  try {
+    for await (const line of linesOf(response)) {
+      const record = JSON.parse(line) as TapRecord;
+      if (record.type === 'summary') summary = record;
+      if (file !== null) bytes += writeSync(file, `${line}\n`);
+      else process.stdout.write(live.textOf(record));
+    }
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    if (file !== null) closeSync(file);
+  }
+  const { streams, dropped } = summary ?? { streams: live.streams, dropped: 0 };
+  if (file !== null)
+    tell(`${flags.out!}: ${summary === null ? '' : `${streams} requests, `}${bytesText(bytes)}`);
+  else tell(colors.dim(`${streams} requests`));
+  if (dropped > 0) tell(colors.yellow(`${dropped} requests were not recorded: this end read too slowly`));
+  return ExitCode.Ok;
+}
+
+/** @throws Failure where there is no such tap */
+async function open(flags: TapFlags): Promise<IncomingMessage> {
+  const query = new URLSearchParams();
+  for (const filter of flags.filter) query.append('filter', filter);
+  for (const header of flags.header) query.append('header', header);
+  for (const field of flags.redact) query.append('redact', field);
+  if (flags.path !== undefined) query.set('path', flags.path);
+  if (flags.count !== undefined) query.set('count', flags.count);
+  if (flags.keepSecrets) query.set('secrets', 'keep');
+  query.set('for', flags.for);
+  const address = parseAdminAddress(flags.admin.replace(/^http:\/\//, '').replace(/\/$/, ''))!;
+  if (address.kind === 'off') throw new Failure('--admin off: weir has to be asked over its admin server');
+  const where =
+    address.kind === 'unix' ? { socketPath: address.path } : { host: address.host, port: address.port };
+  const token = flags.adminTokenFile === undefined ? null : readFileSync(flags.adminTokenFile, 'utf8').trim();
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    httpRequest({
+      ...where,
+      path: `/tap?${query.toString()}`,
+      headers: token === null ? {} : { authorization: `Bearer ${token}` },
+    })
+      .once('response', resolve)
+      .once('error', (error: NodeJS.ErrnoException) =>
+        reject(
+          new Failure(
+            `no weir answers at ${flags.admin} (${error.code ?? error.message}); --admin names its admin server`,
+          ),
+        ),
+      )
+      .end();
+  });
+  if (response.statusCode === 200) return response;
+  let text = '';
+  for await (const chunk of response) text += String(chunk);
+  throw new Failure(text.trim());
+}
+
+/** Whole lines; one that is cut off at the end is left out. A connection that is cut is an end. */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  let rest = '';
+  response.setEncoding('utf8');
+  try {
+    for await (const chunk of response as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop()!;
+      yield* lines;
+    }
+  } catch {
+    // Ctrl-C, or weir ended.
+  }
+}
