@@ -111,8 +111,7 @@ function line([name, value]: RecordedFields[number]): string {
 
 function text(bytes: RecordedBytes): string {
   // Control characters of a request are not for a terminal.
-  // eslint-disable-next-line no-control-regex
   return bytesOf(bytes)
     .toString()
-    .replace(/[\u0000-\u001f\u007f-\u009f]/g, '·');
+    .replace(/\p{Cc}/gu, '·');
 }

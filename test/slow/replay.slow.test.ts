@@ -13,6 +13,10 @@ test('10 000 requests of a real chain, recorded under load in two workers, repla
   }
   const changed = await compare(recording, 'guard', await guard('hello'));
   expect(changed.groups).toHaveLength(1);
-  expect(changed.groups[0]).toMatchObject({ subject: 'response header x-greeting', was: '"hi"', is: '"hello"' });
+  expect(changed.groups[0]).toMatchObject({
+    subject: 'response header x-greeting',
+    was: '"hi"',
+    is: '"hello"',
+  });
   expect(changed.identical + changed.different).toBe(changed.requests);
 });
