@@ -11,6 +11,7 @@ export enum Span {
   Connection = 2,
 }
 
+/** How a property that a filter sets is read: as bytes, or as text. */
 export enum PropertyType {
   Bytes = 0,
   String = 1,
