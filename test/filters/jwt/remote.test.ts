@@ -34,7 +34,7 @@ async function start(
         name: 'id',
         issuer: 'https://id.test',
         audiences: ['shop'],
-        jwks: { uri: 'http://id.test/jwks', upstream: 'id', timeout: '2s', ...jwks },
+        jwks: { uri: 'http://id.test/jwks', upstream: 'id', timeout: '8s', ...jwks },
       },
     ],
   });
