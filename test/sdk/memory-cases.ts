@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { LocalLedger } from '../../src/runtime/ledger.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
+import { makeSigner, makeToken } from '../filters/jwt/tokens.ts';
 import { FilterRun } from '../support/filter.ts';
 import { pluginBytes } from '../support/plugin.ts';
 import { TestHost } from '../support/wasm-host.ts';
@@ -31,6 +32,21 @@ function heapOver(plugin: Plugin, requests: number, fields: Fields): [before: nu
   return [before, plugin.heapBytes];
 }
 
+const SIGNER = makeSigner('ES256');
+
+const jwtFor = (audience: string): object => ({
+  providers: [
+    {
+      name: 'id',
+      issuer: 'https://id.test',
+      audiences: [audience],
+      jwks: { keys: [SIGNER.jwk] },
+      claimsToHeaders: [{ claim: 'sub', header: 'x-user' }],
+      consumerClaim: 'sub',
+    },
+  ],
+});
+
 /** Every built-in filter, and one that makes garbage, through so many requests. */
 export function memoryTests(requests: number): void {
   test.each([
@@ -51,6 +67,9 @@ export function memoryTests(requests: number): void {
       },
     ],
     ['cors', { origins: ['https://a.test'], credentials: true }],
+    ['jwt', jwtFor('shop')],
+    // Refused each time, so that nothing of it is remembered.
+    ['jwt', jwtFor('another')],
   ])(`%s needs no more memory after ${requests} requests`, async (name, config) => {
     const host = new TestHost({ ledger: new LocalLedger(() => 0) });
     const { plugin } = await FilterRun.start(name, config, host);
@@ -59,6 +78,7 @@ export function memoryTests(requests: number): void {
       ['x-api-key', 'b'],
       ['cookie', 'k=b; c=d'],
       ['origin', 'https://a.test'],
+      ['authorization', `Bearer ${makeToken(SIGNER)}`],
       ['accept', 'a'.repeat(500)],
     ];
     const [before, after] = heapOver(plugin, requests, fields);
