@@ -41,7 +41,16 @@ async function start(
   const plane = await DataPlane.start(
     {
       clusters: [{ ports: [upstream.port], metadata: [['example.com', [['zone', 'b']]]] }],
-      modules: [{ name: 'test/read', digest: guest.digest, source: 'test.yaml:1:1', memoryBytes: 16 << 20 }],
+      modules: [
+        {
+          name: 'test/read',
+          digest: guest.digest,
+          source: 'test.yaml:1:1',
+          memoryBytes: 16 << 20,
+          // It reads more in one callback than a filter would, and on a busy machine.
+          cpu: { perCallMs: 2000, perRequestMs: 4000, perStartMs: 4000, frames: 1000 },
+        },
+      ],
       plugins: filters.map((configuration, i) => ({ name: `test/chain#${i}`, configuration, ...spec })),
       chains: [[], filters.map((_, i) => i)],
       rules: [
