@@ -72,7 +72,6 @@ interface Played {
 export class Replay implements Score {
   readonly #instance: RecordedInstance;
   readonly #compiled: CompiledModule;
-  readonly #watch: ((vm: Vm) => void) | null;
   readonly #calls = new ReplayCalls();
   readonly #plugins: Plugin[] = [];
   /** Recorded callbacks that are still to come, by what identifies them. */
@@ -93,11 +92,9 @@ export class Replay implements Score {
   #now = 0;
   #random = 1;
 
-  /** @param watch null: what the build does is compared; else it is only run, for a measurement */
-  constructor(compiled: CompiledModule, instance: RecordedInstance, watch: ((vm: Vm) => void) | null = null) {
+  constructor(compiled: CompiledModule, instance: RecordedInstance) {
     this.#compiled = compiled;
     this.#instance = instance;
-    this.#watch = watch;
     for (const record of instance.callbacks) {
       const key = `${record.callback} ${record.context}`;
       const queue = this.#queues.get(key);
@@ -165,10 +162,6 @@ export class Replay implements Score {
     this.#vm = this.#plugins[0]!.group.watch((vm) => {
       const player = new Player(vm, this);
       this.#begin(this.#next('start 0'), null);
-      if (this.#watch !== null) {
-        this.#watch(vm);
-        return player;
-      }
       const recorder = new Recorder(vm, {
         instance: this.#instance.record.instance,
         redaction: null,
@@ -204,7 +197,7 @@ export class Replay implements Score {
     this.#unknown = [];
     const played = context === null ? undefined : this.#streams.get(this.#ids.get(context) ?? -1);
     if (played !== undefined && record?.state !== undefined) played.stream.apply(record.state);
-    this.#before = this.#watch === null && played !== undefined ? fieldsOf(played.stream) : new Map();
+    this.#before = played !== undefined ? fieldsOf(played.stream) : new Map();
   }
 
   #ended(replayed: CallbackRecord): void {

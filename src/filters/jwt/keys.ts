@@ -1,8 +1,8 @@
-import { ByteWriter, Bytes, utf8, view } from '@weir/filters-sdk/assembly';
+import { ByteWriter, Bytes, view } from '@weir/filters-sdk/assembly';
+import { callForeign } from '@weir/filters-sdk/assembly/foreign';
 import { JsonKind, JsonValue, readJson } from '@weir/filters-sdk/assembly/json';
-import { callForeign } from './foreign';
+import { addField } from '@weir/filters-sdk/assembly/protobuf';
 
-const VERIFY = utf8('weir.verify_jws');
 /** More than any provider publishes. */
 const MOST_KEYS = 100;
 
@@ -30,22 +30,14 @@ export class Key {
   /** @returns whether the signature is this key's, as the host says */
   verify(algorithm: ArrayBuffer, input: Bytes, signature: Bytes): bool {
     request.clear();
-    field(1, view(algorithm));
-    field(2, view(this.text));
-    field(3, input);
-    field(4, signature);
-    const answer = callForeign(VERIFY, request.view());
+    addField<ArrayBuffer>(request, 1, algorithm);
+    addField<ArrayBuffer>(request, 2, this.text);
+    addField<Bytes>(request, 3, input);
+    addField<Bytes>(request, 4, signature);
+    const answer = callForeign<Bytes>('weir.verify_jws', request.view());
     // The first field of the answer, a true one: `08 01`.
     return answer !== null && answer.length >= 2 && answer.at(0) == 8 && answer.at(1) == 1;
   }
-}
-
-/** A length-delimited field of a protobuf message. */
-function field(number: i32, bytes: Bytes): void {
-  request.addByte((number << 3) | 2);
-  let size = bytes.length;
-  for (; size > 127; size >>= 7) request.addByte((size & 127) | 128);
-  request.addByte(size).add(bytes);
 }
 
 /**
