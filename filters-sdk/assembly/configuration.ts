@@ -40,6 +40,8 @@ export declare function oneOf(...values: any[]): any;
 export declare function duration(least: string, most: string): any;
 /** Bytes, written as `64Ki` or as a number; bounds are written so too. */
 export declare function size(least: string, most: string): any;
+/** Of a JsonValue, which the class reads in its `check`: the JSON Schema of it, in literals. */
+export declare function schema(keywords: any): any;
 /** The member is there only together with another. */
 export declare function needs(name: string): any;
 /** A value that nobody may see: weir shows no configuration of the filter. */

@@ -23,6 +23,8 @@ export function decoderOf(model) {
         return ['', `<${type}>c.asDuration(${v}, ${least}, ${most})`];
       case 'size':
         return ['', `<${type}>c.asSize(${v}, ${least}, ${most})`];
+      case 'json':
+        return ['', v];
       case 'listed': {
         const { values } = shape;
         return ['', `<${type}>c.asListed(${v}, memory.data<i64>([${values.join()}]), ${values.length})`];
@@ -131,6 +133,8 @@ export function emptyOf(shape) {
       return `new Array<${shape.typeText}>()`;
     case 'map':
       return `new Map<string, ${shape.typeText}>()`;
+    case 'json':
+      return 'new JsonValue(0, 0, null)';
     case 'part':
       return `new ${shape.of.name}()`;
     default:

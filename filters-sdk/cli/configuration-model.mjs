@@ -4,6 +4,7 @@
 //   boolean | integer {type, least, most} | number {type, least, most}
 //   text {type, least, most, pattern}     | choice {type, values} | listed {type, values}
 //   duration, size {type, least, most}    | part {of}
+//   json {schema}
 //   list {of, typeText, least, most}      | map {of, typeText, least, most, pattern}
 import { CommonFlags, LiteralKind, NodeKind } from 'assemblyscript';
 import { literal, textOf } from './literals.mjs';
@@ -25,7 +26,7 @@ const FLOATS = { f32: 3.4028234663852886e38, f64: Number.MAX_VALUE };
 const MILLISECONDS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 const BYTES = { '': 1, k: 1e3, M: 1e6, G: 1e9, Ki: 1024, Mi: 1024 ** 2, Gi: 1024 ** 3 };
 const DECORATORS = new Set(
-  'range length items pattern names oneOf duration size needs secret named example derived'.split(' '),
+  'range length items pattern names oneOf duration size schema needs secret named example derived'.split(' '),
 );
 
 /** A fault of the author's, at a node. */
@@ -222,6 +223,14 @@ function shapeOf(type, take, context, outer) {
     if (name === 'Array') return { kind: 'list', ...shared, of: shapeOf(item, take, context, false) };
     const pattern = checkedPattern(outer ? take('names') : null);
     return { kind: 'map', pattern, ...shared, of: shapeOf(item, take, context, false) };
+  }
+  if (name === 'JsonValue') {
+    const schema = take('schema');
+    if (schema === null)
+      throw new ModelFault(type, 'a JsonValue needs a @schema({ … }), and the class a check');
+    if (typeof schema.args[0] !== 'object' || schema.args[0] === null)
+      throw new ModelFault(schema.node, 'expected a JSON Schema, as an object of literals');
+    return { kind: 'json', schema: schema.args[0] };
   }
   if (name === 'string' || name === 'String' || name === 'ArrayBuffer') {
     const type = name === 'ArrayBuffer' ? 'ArrayBuffer' : 'string';

@@ -78,6 +78,8 @@ function shapeSchema(shape) {
         'x-weir-size': [least, most],
         examples: [writtenAs(shape, Math.max(least, Math.min(most, 65_536)))],
       };
+    case 'json':
+      return shape.schema;
     case 'list':
       return { type: 'array', ...counted('minItems', 'maxItems'), items: shapeSchema(shape.of) };
     case 'map':

@@ -1,7 +1,7 @@
 // A filter with a member of every kind in its configuration; it logs what it read.
 export * from '@weir/filters-sdk/assembly/exports';
 import { RootContext, StreamContext, logInfo, registerRoot } from '@weir/filters-sdk/assembly';
-import { Config } from '@weir/filters-sdk/assembly/config';
+import { Config, JsonKind, JsonValue, faultAt } from '@weir/filters-sdk/assembly/config';
 import {
   configuration,
   derived,
@@ -18,6 +18,7 @@ import {
   pattern,
   range,
   readConfiguration,
+  schema,
   secret,
   size,
 } from '@weir/filters-sdk/assembly/configuration';
@@ -74,11 +75,17 @@ class Settings {
   @names('[^-]+') @length(0, 3) labels: Map<string, string> = new Map<string, string>();
   nested: Map<string, Limits[]> = new Map<string, Limits[]>();
   @named('max-age') maxAge: u8 = 7;
+  @items(0, 2) @schema({ anyOf: [{ type: 'string' }, { type: 'number' }] }) either: JsonValue[] = [];
   private hidden: i32 = 1;
   @derived summary: string = '';
 
   check(config: Config): void {
     if (this.level == 4) config.fault('level', 'four is not a level');
+    for (let i = 0; i < this.either.length; i++) {
+      const value = this.either[i];
+      if (value.kind != JsonKind.String && value.kind != JsonKind.Number)
+        faultAt(value, 'expected a text or a number');
+    }
     this.summary = 'level ' + this.level.toString() + this.hidden.toString();
   }
 }

@@ -121,6 +121,12 @@ describe('the decoder', () => {
       { hidden: 1, summary: '' },
       ['hidden: unknown field', 'summary: unknown field'],
     ],
+    ['what the class reads itself', { either: [1, 'a', 1] }, ['either: expected at most 2 of them']],
+    [
+      'what the class reads itself, by its check',
+      { either: [1, true] },
+      ['either[1]: expected a text or a number'],
+    ],
     ['what the class checks itself', { level: 4 }, ['level: four is not a level']],
   ])('refuses: %s', async (_name, change, faults) => {
     expect(await refusal(change)).toEqual(faults);
@@ -159,7 +165,7 @@ describe('the schema', () => {
       maxLength: 8,
       default: 'hello',
       examples: ['hi'],
-      'x-weir-source': 'test/plugins/configuration-kit.ts:58',
+      'x-weir-source': 'test/plugins/configuration-kit.ts:59',
     });
     expect(properties).toMatchObject({
       upstream: { pattern: '^(?:[a-z]([a-z0-9-]*[a-z0-9])?)$' },
@@ -174,6 +180,7 @@ describe('the schema', () => {
       numbers: { maxItems: 2, items: { minimum: 1, maximum: 9 }, default: [1, 2] },
       labels: { propertyNames: { pattern: '^(?:[^-]+)$' }, additionalProperties: { maxLength: 3 } },
       'max-age': { type: 'integer', maximum: 255, default: 7 },
+      either: { maxItems: 2, items: { anyOf: [{ type: 'string' }, { type: 'number' }] }, default: [] },
     });
   });
 
@@ -257,6 +264,7 @@ describe('the schema', () => {
       labels: fc.dictionary(fc.constantFrom('a', 'é'), fc.constantFrom('', 'é€😀'), { maxKeys: 2 }),
       nested: fc.dictionary(fc.constantFrom('a', ''), fc.array(limits, { maxLength: 2 }), { maxKeys: 2 }),
       'max-age': fc.constantFrom(0, 255),
+      either: fc.array(fc.oneof(fc.constantFrom(1, 'a'), text), { maxLength: 2 }),
     };
     // Each of these is wrong at most places, and right at some.
     const other = fc.oneof(
@@ -369,6 +377,12 @@ registerRoot(new Root());
       'one class that is its @configuration',
     ],
     ["@configuration({ titel: 'a' }) class Settings {}", "@configuration({ titel: 'a' })", 'not "titel"'],
+    ['@configuration({}) class Settings { x: JsonValue; }', 'JsonValue', 'needs a @schema'],
+    [
+      '@configuration({}) class Settings { @schema(1) x: JsonValue; }',
+      '@schema(1)',
+      'expected a JSON Schema',
+    ],
     ['@configuration({}) class Settings { constructor(x: i32) {} }', 'Settings', 'has no constructor'],
   ])('refuses at its place: %s', (source, marked, message) => {
     const parser = new Parser();
