@@ -1,4 +1,4 @@
-import { isToken, lower, view } from './bytes';
+import { Bytes, isToken, lower, view } from './bytes';
 
 // Names and values of fields in configurations.
 
@@ -36,4 +36,21 @@ export function isFieldValue(value: ArrayBuffer): bool {
     if ((byte < 32 && byte != 9) || byte == 127) return false;
   }
   return bytes.trim().length == bytes.length;
+}
+
+/**
+ * Whether a field is, or could be taken by a server behind for, the one of this name: many turn what is not a letter or a
+ * digit into `_`, so `x_user` and `x.user` may be read as `x-user`. A filter that says who somebody is removes all of these
+ * before it sets its own.
+ */
+export function isSpellingOf(name: Bytes, header: ArrayBuffer): bool {
+  if (name.length != header.byteLength || name.length == 0 || name.at(0) == 58) return false;
+  const other = view(header);
+  for (let i = 0; i < name.length; i++) if (folded(name.at(i)) != folded(other.at(i))) return false;
+  return true;
+}
+
+function folded(byte: i32): i32 {
+  const letter = lower(byte);
+  return <u32>(letter - 97) < 26 || <u32>(letter - 48) < 10 ? letter : 45;
 }

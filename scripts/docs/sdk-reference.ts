@@ -17,6 +17,7 @@ const OWN = [
   'metrics',
   'template',
   'fields',
+  'parts',
   'foreign',
   'signatures',
   'state',

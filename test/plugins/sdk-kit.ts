@@ -3,6 +3,7 @@ export * from '@weir/filters-sdk/assembly/exports';
 import {
   Action,
   ByteWriter,
+  Bytes,
   CallResponse,
   LimitDecision,
   LogLevel,
@@ -40,9 +41,12 @@ import {
   setProperty,
   setTickPeriod,
   sharedVersion,
+  utf8,
 } from '@weir/filters-sdk/assembly';
 import { Algorithm, Limit, LimitState, Scope } from '@weir/filters-sdk/assembly/limits';
+import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
 import { Counter, Gauge, Histogram, MetricName } from '@weir/filters-sdk/assembly/metrics';
+import { Parts, decodeQuery } from '@weir/filters-sdk/assembly/parts';
 
 class KitRoot extends RootContext {
   configuration: string = '';
@@ -103,6 +107,8 @@ class Kit extends StreamContext {
     if (path.equals('/bytes')) this.bytes();
     else if (path.startsWith('/properties')) this.properties();
     else if (path.equals('/metrics')) metrics();
+    else if (path.startsWith('/parts')) takeApart(path);
+    else if (path.equals('/spelling')) removeSpellings();
     else if (path.equals('/shared')) this.shared();
     else if (path.equals('/call')) return this.call();
     else if (path.equals('/limit')) return this.take();
@@ -277,6 +283,30 @@ function metrics(): void {
   gauge.add(-3);
   new Histogram(new MetricName('size')).observe(42);
   requestHeaders.set('x-metrics', counter.value.toString() + ' ' + gauge.value.toString());
+}
+
+function takeApart(path: Bytes): void {
+  const parts = new Parts();
+  const decoded = new ByteWriter();
+  let seen = '';
+  parts.query(path);
+  while (parts.next()) {
+    seen += parts.whole.toString() + ' ' + decodeQuery(parts.name, decoded).toString();
+    seen += ':' + decodeQuery(parts.value, decoded).toString() + '|';
+  }
+  const fields = requestHeaders.all();
+  while (fields.nextNamed('cookie')) {
+    parts.cookies(fields.value);
+    while (parts.next())
+      seen += parts.whole.toString() + ' ' + parts.name.toString() + ':' + parts.value.toString() + '|';
+  }
+  requestHeaders.set('x-parts', seen);
+}
+
+function removeSpellings(): void {
+  const header = utf8('x-user');
+  const fields = requestHeaders.all();
+  while (fields.next()) if (isSpellingOf(fields.name, header)) requestHeaders.remove(fields.name);
 }
 
 registerRoot(new KitRoot());

@@ -58,6 +58,31 @@ describe('the SDK in the real host', () => {
     expect(head.get('x-many')).toBeUndefined();
   });
 
+  test('takes queries and cookies apart, every part of them', async () => {
+    const { request } = await start();
+    const parts = (path: string, fields: Fields = []) => request(path, fields).head.get('x-parts');
+    expect(parts('/parts')).toBe('');
+    expect(parts('/parts?')).toBe(':|');
+    expect(parts('/parts?a=1&a=%32&c&=d&e=f=g')).toBe('a=1 a:1|a=%32 a:2|c c:|=d :d|e=f=g e:f=g|');
+    expect(parts('/parts?%61+b=x%2gy%&')).toBe('%61+b=x%2gy% a b:x%2gy%| :|');
+    expect(
+      parts('/parts', [
+        ['cookie', 'a="b;c" ;d = "e"; f="'],
+        ['cookie', 'a=""'],
+      ]),
+    ).toBe('a="b a:"b|c" c":|d = "e" d:e|f=" f:"|a="" a:|');
+  });
+
+  test('knows the spellings that servers take for the same field', async () => {
+    const { request } = await start();
+    const names = ['x-user', 'x_user', 'X.User', 'x-users', 'x-use', 'xauser'];
+    const { head } = request(
+      '/spelling',
+      names.map((name) => [name, '1']),
+    );
+    expect(names.filter((name) => head.get(name) !== undefined)).toEqual(['x-users', 'x-use', 'xauser']);
+  });
+
   test('reads and writes properties, typed', async () => {
     const { request } = await start();
     const stream = new ArrayStream();

@@ -7,14 +7,14 @@ import {
   Pairs,
   RootContext,
   StreamContext,
-  lower,
   registerRoot,
   requestHeaders,
   setProperty,
   utf8,
 } from '@weir/filters-sdk/assembly';
+import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
+import { Parts, decodeQuery } from '@weir/filters-sdk/assembly/parts';
 import { ApiKeyConfig, From, Source } from './config';
-import { Parts, decodeQuery, unquote } from './parts';
 
 const PATH = utf8(':path');
 const COOKIE = utf8('cookie');
@@ -78,7 +78,8 @@ class ApiKey extends StreamContext {
     if (config.hasQuery && name.equals(PATH)) this.lookInParts(From.Query, fields.value);
     else if (config.hasCookie && name.equals(COOKIE)) this.lookInParts(From.Cookie, fields.value);
     // The field as it is spelled goes when it is set.
-    if (isOtherSpelling(name, config.consumerHeader)) requestHeaders.remove(name);
+    const header = config.consumerHeader;
+    if (isSpellingOf(name, header) && !name.equals(header)) requestHeaders.remove(name);
   }
 
   private checkHeader(source: Source, value: Bytes): void {
@@ -100,10 +101,11 @@ class ApiKey extends StreamContext {
   }
 
   private lookInParts(from: From, text: Bytes): void {
-    beginParts(from, text);
+    if (from == From.Query) parts.query(text);
+    else parts.cookies(text);
     while (parts.next()) {
       if (!this.isCredential(from)) continue;
-      this.check(from == From.Query ? decodeQuery(parts.value, decoded) : unquote(parts.value.trim()));
+      this.check(from == From.Query ? decodeQuery(parts.value, decoded) : parts.value);
     }
   }
 
@@ -112,7 +114,7 @@ class ApiKey extends StreamContext {
     for (let i = 0; i < sources.length; i++) {
       const source = unchecked(sources[i]);
       if (source.from != from) continue;
-      const name = from == From.Query ? decodeQuery(parts.name, decoded) : parts.name.trim();
+      const name = from == From.Query ? decodeQuery(parts.name, decoded) : parts.name;
       if (name.equals(source.name)) return true;
     }
     return false;
@@ -158,44 +160,20 @@ class ApiKey extends StreamContext {
 
   /** Adds the parts that are no credentials to `rewritten`. */
   private keepParts(from: From, text: Bytes): void {
-    beginParts(from, text);
+    if (from == From.Query) parts.query(text);
+    else parts.cookies(text);
     while (parts.next()) {
       if (this.isCredential(from)) continue;
-      const part = text.slice(parts.start, parts.end);
+      const part = parts.whole;
       if (from == From.Query) {
         if (rewritten.length > 0) rewritten.addByte(38);
         rewritten.add(part);
-      } else if (part.trim().length > 0) {
+      } else if (part.length > 0) {
         if (rewritten.length > 0) rewritten.addByte(59).addByte(32);
-        rewritten.add(part.trim());
+        rewritten.add(part);
       }
     }
   }
-}
-
-function beginParts(from: From, text: Bytes): void {
-  if (from == From.Cookie) {
-    parts.begin(text, 0, 59);
-    return;
-  }
-  const mark = text.indexOf(63);
-  parts.begin(text, mark < 0 ? text.length + 1 : mark + 1, 38);
-}
-
-/**
- * Whether a field would be taken for the identity header by something behind: servers turn what is not a
- * letter or a digit into `_`, so `x_consumer` and `x.consumer` may be read as `x-consumer`.
- */
-function isOtherSpelling(name: Bytes, header: ArrayBuffer): bool {
-  if (name.length != header.byteLength || name.length == 0) return false;
-  const other = changetype<usize>(header);
-  for (let i = 0; i < name.length; i++) if (plain(name.at(i)) != plain(load<u8>(other + i))) return false;
-  return !name.equals(header);
-}
-
-function plain(byte: i32): i32 {
-  const letter = lower(byte);
-  return <u32>(letter - 97) < 26 || <u32>(letter - 48) < 10 ? letter : 45;
 }
 
 registerRoot(new ApiKeyRoot());

@@ -7,25 +7,26 @@ import {
   Pairs,
   RootContext,
   StreamContext,
-  lower,
   registerRoot,
   requestHeaders,
   resumeRequest,
   setProperty,
   setTickPeriod,
   utf8,
-  view,
 } from '@weir/filters-sdk/assembly';
 import { proxy_set_effective_context } from '@weir/filters-sdk/assembly/env';
+import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
+import { Parts } from '@weir/filters-sdk/assembly/parts';
 import { TokenCache } from './cache';
 import { JwtConfig, Source } from './config';
-import { cookieValue } from './cookie';
 import { nowMs } from './remote-keys';
 import { Verdict, Verified, providerOf, verified, verifyToken } from './token';
 
 const COOKIE = utf8('cookie');
 const CONSUMER_NAME = utf8('consumer.name');
 const TICK_MS = 1000;
+
+const cookies = new Parts();
 
 class JwtRoot extends RootContext {
   readonly config: JwtConfig = new JwtConfig();
@@ -168,25 +169,46 @@ class Jwt extends StreamContext {
 
   /** More than one token: which one counts would be a guess. */
   private several: bool = false;
+  /** Where the token is that was found in this callback; 0 for none. */
+  private start: usize = 0;
+  private length: i32 = 0;
 
+  /** Every value of every source counts. Null with `several` where they are more than one. */
   private findToken(fields: Pairs): Bytes | null {
     this.several = false;
-    let start: usize = 0;
-    let length = 0;
+    this.start = 0;
     const sources = this.root.config.sources;
     while (fields.next()) {
-      for (let i = 0; i < sources.length; i++) {
-        const token = tokenIn(unchecked(sources[i]), fields);
-        if (token === null) continue;
-        if (start != 0) {
-          this.several = true;
-          return null;
-        }
-        start = token.start;
-        length = token.length;
-      }
+      for (let i = 0; i < sources.length; i++) this.look(unchecked(sources[i]), fields);
     }
-    return start == 0 ? null : Bytes.of(start, length);
+    return this.several || this.start == 0 ? null : Bytes.of(this.start, this.length);
+  }
+
+  private look(source: Source, fields: Pairs): void {
+    if (!source.isCookie) {
+      if (fields.name.equals(source.name)) this.lookInHeader(source, fields.value);
+      return;
+    }
+    if (!fields.name.equals(COOKIE)) return;
+    cookies.cookies(fields.value);
+    while (cookies.next()) if (cookies.name.equals(source.name)) this.take(cookies.value);
+  }
+
+  private lookInHeader(source: Source, value: Bytes): void {
+    const length = source.scheme.byteLength;
+    if (length > 0) {
+      // Another scheme is another filter's business.
+      if (value.length <= length || value.at(length) != 32) return;
+      if (!value.slice(0, length).equalsIgnoreCase(source.scheme)) return;
+      value = value.slice(length + 1).trim();
+    }
+    this.take(value);
+  }
+
+  private take(token: Bytes): void {
+    if (this.start != 0) this.several = true;
+    this.start = token.start;
+    this.length = token.length;
   }
 
   private admit(fields: Pairs, known: Verified): Action {
@@ -214,7 +236,7 @@ class Jwt extends StreamContext {
     fields.rewind();
     while (fields.next()) {
       for (let i = 0; i < owned.length; i++) {
-        if (isSpelling(fields.name, unchecked(owned[i]))) requestHeaders.remove(fields.name);
+        if (isSpellingOf(fields.name, unchecked(owned[i]))) requestHeaders.remove(fields.name);
       }
     }
   }
@@ -230,19 +252,6 @@ function tokenIn(source: Source, fields: Pairs): Bytes | null {
   // Another scheme is another filter's business.
   if (value.length <= length || value.at(length) != 32) return null;
   return value.slice(0, length).equalsIgnoreCase(source.scheme) ? value.slice(length + 1).trim() : null;
-}
-
-/** Servers turn what is not a letter or a digit into `_`, so that `x_user` may be read as `x-user`. */
-function isSpelling(name: Bytes, header: ArrayBuffer): bool {
-  if (name.length != header.byteLength || name.length == 0) return false;
-  const other = view(header);
-  for (let i = 0; i < name.length; i++) if (plain(name.at(i)) != plain(other.at(i))) return false;
-  return name.at(0) != 58;
-}
-
-function plain(byte: i32): i32 {
-  const letter = lower(byte);
-  return <u32>(letter - 97) < 26 || <u32>(letter - 48) < 10 ? letter : 45;
 }
 
 registerRoot(new JwtRoot());

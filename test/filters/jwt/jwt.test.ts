@@ -237,6 +237,14 @@ describe('what else comes with a request', () => {
     expect(filter.request([...bearer(token), ['cookie', `session=${token}`]]).reply?.details).toBe(
       'jwt_invalid',
     );
+    for (const cookies of [
+      [`session=${token}; session=${token}`],
+      [`session=${token}`, `a=b; session=${token}`],
+      [`session=x; session=${token}`],
+    ]) {
+      const fields = cookies.map((value): [string, string] => ['cookie', value]);
+      expect(filter.request(fields).reply?.details).toBe('jwt_invalid');
+    }
     expect(filter.request([['cookie', `a=b; session="${token}"`]]).action).toBe(0);
   });
 
