@@ -49,7 +49,7 @@ export class LiveTap {
     const { cyan, dim, red } = this.#colors;
     const result = record.result === null ? red(`trap: ${record.trap ?? ''}`) : actionOf(record);
     const name = record.callback.replace(/^proxy_on_/, '');
-    const line = `  ${cyan(name.padEnd(18))} ${result.padEnd(16)} ${dim(`${record.micros} µs`)}\n`;
+    const line = `  ${cyan(name.padEnd(18))} ${result.padEnd(16)} ${dim(costOf(record))}\n`;
     return `${title}${line}${did.map((each) => `      ${each}\n`).join('')}`;
   }
 
@@ -97,6 +97,10 @@ export class LiveTap {
       return [yellow(`calls ${text(inputs[0] as RecordedBytes)}${status === 0 ? '' : ': refused'}`)];
     return [];
   }
+}
+
+function costOf({ micros, fuel }: CallbackRecord): string {
+  return fuel === undefined ? `${micros} µs` : `${micros} µs, ${fuel} fuel`;
 }
 
 function actionOf({ callback, result }: CallbackRecord): string {

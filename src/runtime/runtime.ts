@@ -21,6 +21,7 @@ import { HOST_GROUPS } from './wasm/usage.ts';
 import type { PluginHealth } from './wasm/instance-group.ts';
 import { WasmHost, type Plugin } from './wasm/plugin.ts';
 import type { SharedState } from './wasm/shared.ts';
+import { TapSet } from './wasm/tap/tap-set.ts';
 import { Tap, type TapSpec } from './wasm/tap/tap.ts';
 import { type Log, WorkerState } from './worker-state.ts';
 
@@ -110,7 +111,7 @@ export class Runtime {
   /** Ports that the snapshot in force no longer has, while connections of theirs go on. */
   readonly #leaving = new Set<ListeningPort>();
   readonly #alive = new Set<LiveSnapshot>();
-  readonly #taps = new Set<Tap>();
+  readonly #taps = new TapSet();
   readonly #workerId: number;
   readonly #offline: boolean;
   readonly #loadCheck: NodeJS.Timeout;
@@ -216,7 +217,7 @@ export class Runtime {
       this.#leaving.add(port);
     }
     for (const port of staged.opened) port.open();
-    for (const tap of this.#taps) tap.follow(live.plugins);
+    this.#taps.follow(live.plugins);
     before?.retire(() => this.#forget(before));
   }
 
@@ -224,14 +225,12 @@ export class Runtime {
   tap(spec: TapSpec, write: (lines: string) => void): Tap {
     const tap = new Tap(spec, this.#workerId, (plugin) => this.#plugins.moduleOf(plugin), write);
     this.#taps.add(tap);
-    tap.follow(this.#live?.plugins ?? []);
     return tap;
   }
 
   /** Resolves when the last line is written. */
   untap(tap: Tap): Promise<void> {
-    this.#taps.delete(tap);
-    return tap.stop();
+    return this.#taps.remove(tap);
   }
 
   /** Streams that begin from now on are looked on at; null: by nobody. */

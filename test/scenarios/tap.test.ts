@@ -69,6 +69,36 @@ test('a tap records chosen requests from the first moment of the instances that 
   expect(tap.text).not.toContain('s3cret-token');
 });
 
+test('several taps of one filter at a time each have all that they chose, in instances that replay alone', async () => {
+  const all = await OpenTap.start(weir, 'filter=*&for=60s');
+  const some = await OpenTap.start(weir, 'filter=label&path=/both&for=60s');
+  const pathsOf = (tap: OpenTap): string[] =>
+    tap.callbacks.flatMap(({ state }) =>
+      (state?.maps?.['0'] ?? []).filter(([name]) => name === ':path').map(([, value]) => value as string),
+    );
+  for (let i = 0; i < 4; i++) {
+    await get(`/both/${i}`);
+    await get(`/one/${i}`);
+  }
+  await all.until(() => pathsOf(all).length === 8);
+  await some.until(() => pathsOf(some).length === 4);
+  expect(pathsOf(some).sort()).toEqual([0, 1, 2, 3].map((i) => `/both/${i}`));
+  expect(new Set(pathsOf(all)).size).toBe(8);
+  some.leave();
+  // Those that are left go on without the one that is gone.
+  await get('/both/4');
+  await all.until(() => pathsOf(all).includes('/both/4'));
+  for (const { callbacks } of [all, some])
+    for (const record of callbacks.filter(({ callback }) => callback === 'start')) {
+      const own = callbacks.filter(({ instance }) => instance === record.instance);
+      expect(own.map(({ seq }) => seq)).toEqual(own.map((_, i) => i));
+    }
+  const answer = all.callbacks.find(({ callback }) => callback === 'proxy_on_response_headers')!;
+  expect(answer.args).toHaveLength(2);
+  expect(answer.fuel).toBeGreaterThan(0);
+  all.leave();
+});
+
 test('secrets are kept where that is asked for', async () => {
   const tap = await OpenTap.start(weir, 'filter=shop/chain%23label&count=1&secrets=keep');
   await get('/kept', 'Authorization: Bearer s3cret-token');

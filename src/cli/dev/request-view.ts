@@ -10,6 +10,8 @@ import type {
 /** What a filter did with a request, step by step. */
 export interface FilterSteps {
   readonly name: string;
+  /** Units of the meter, of all steps. */
+  readonly fuel: number;
   readonly steps: readonly {
     readonly text: string;
     /** Fields that it added begin with `+`, those it took away with `-`. */
@@ -29,6 +31,7 @@ interface Filter {
   readonly name: string;
   readonly steps: { text: string; notes: readonly string[] }[];
   micros: number;
+  fuel: number;
   /** The most telling of what it did. */
   outcome: string;
   changes: number;
@@ -68,9 +71,9 @@ export class RequestLog {
     const filter = filterOf(request, record.plugin);
     const notes = notesOf(request, filter, record);
     filter.micros += record.micros;
+    filter.fuel += record.fuel ?? 0;
     const text = textOf(record);
-    if (text !== '' || notes.length > 0)
-      filter.steps.push({ text: `${text}  ${took(record.micros)}`, notes });
+    if (text !== '' || notes.length > 0) filter.steps.push({ text: `${text}  ${costOf(record)}`, notes });
     return viewOf(request);
   }
 
@@ -89,7 +92,7 @@ function filterOf(request: Request, plugin: string): Filter {
   let filter = request.filters.get(plugin);
   if (filter === undefined) {
     const name = plugin.slice(plugin.indexOf('#') + 1);
-    filter = { name, steps: [], micros: 0, outcome: '', changes: 0 };
+    filter = { name, steps: [], micros: 0, fuel: 0, outcome: '', changes: 0 };
     request.filters.set(plugin, filter);
   }
   return filter;
@@ -104,7 +107,7 @@ function viewOf({ id, method, target, status, filters }: Request): RequestView {
   return {
     id,
     line: `${head}  ${parts.join(' · ')}`,
-    filters: [...filters.values()].map(({ name, steps }) => ({ name, steps })),
+    filters: [...filters.values()].map(({ name, steps, fuel }) => ({ name, steps, fuel })),
   };
 }
 
@@ -202,6 +205,11 @@ function text(value: number | RecordedBytes): string {
 function short(value: number | RecordedBytes): string {
   const all = text(value).replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ');
   return all.length > LONGEST ? `${all.slice(0, LONGEST)}…` : all;
+}
+
+/** `40 µs, 1234 fuel` */
+function costOf({ micros, fuel }: CallbackRecord): string {
+  return fuel === undefined ? took(micros) : `${took(micros)}, ${fuel} fuel`;
 }
 
 function took(micros: number): string {

@@ -185,6 +185,7 @@ export class InstanceGroup {
     if (index >= 0) this.#unready(index);
     this.#leaving.delete(vm);
     this.#watched.delete(vm);
+    this.#waits();
     dropInstance(vm);
     // Not from within the stream whose callback it was: that one learns of it by the callback's result.
     queueMicrotask(() => tellStreams(vm));
@@ -290,9 +291,15 @@ export class InstanceGroup {
     return vm;
   }
 
+  /** Without instances that end with their last stream nobody has to be told of streams. */
+  #waits(): void {
+    this.needsLeft = this.isCounting || this.#leaving.size + this.#watched.size > 0;
+  }
+
   async #end(vm: Vm): Promise<void> {
     // A second call finds it gone from both lists.
     this.#leaving.delete(vm);
+    this.#waits();
     await Promise.all([...vm.roots].map((root) => root.end()));
     dropInstance(vm);
     // It may have been what there was no room beside.

@@ -20,6 +20,7 @@ function callback(fields: Partial<CallbackRecord>): CallbackRecord {
     args: [3, 1],
     at: 0,
     micros: 40,
+    fuel: 900,
     calls: [],
     result: 0,
     ...fields,
@@ -49,9 +50,16 @@ describe('what filters did with a request', () => {
     expect(view.filters).toEqual([
       {
         name: 'key',
+        fuel: 1800,
         steps: [
-          { text: 'onRequestHeaders → continue  40 µs', notes: ['- x-key: secret', '+ x-user: visitor'] },
-          { text: 'onResponseHeaders → continue  1.5 ms', notes: ['- :status: 200', '+ :status: 404'] },
+          {
+            text: 'onRequestHeaders → continue  40 µs, 900 fuel',
+            notes: ['- x-key: secret', '+ x-user: visitor'],
+          },
+          {
+            text: 'onResponseHeaders → continue  1.5 ms, 900 fuel',
+            notes: ['- :status: 200', '+ :status: 404'],
+          },
         ],
       },
     ]);
@@ -80,7 +88,7 @@ describe('what filters did with a request', () => {
     );
     expect(called.line).toContain('key paused');
     expect(called.filters[0]!.steps[0]).toEqual({
-      text: 'onRequestHeaders → pause  40 µs',
+      text: 'onRequestHeaders → pause  40 µs, 900 fuel',
       notes: ['info: asking [31m', 'called auth'],
     });
 

@@ -70,8 +70,8 @@ function showRequest(request) {
 
 function requestDetails({ line, filters }) {
   const details = make('details', '', [make('summary', 'mono', line)]);
-  for (const { name, steps } of filters) {
-    details.append(make('div', 'mono', name));
+  for (const { name, steps, fuel } of filters) {
+    details.append(make('div', 'mono', `${name}  ${fuel} fuel`));
     for (const { text, notes } of steps)
       details.append(
         make('div', 'step mono', [

@@ -48,6 +48,7 @@ export class Meter implements FuelSource {
   #budgetMs = 0;
   /** The start's budget is in force until `started`. */
   #starting = false;
+  #attached = false;
   #byRequest = false;
   /** When the call began, by the clock; 0 while it is in its first slice. */
   #since = 0;
@@ -72,6 +73,7 @@ export class Meter implements FuelSource {
     own<WebAssembly.Table>('table').set(0, MORE);
     own<(host: FuelSource) => void>('bind')(this);
     this.#fill();
+    this.#attached = true;
   }
 
   /** A plugin starts: one budget for all that runs until `endStart`. The instance may be attached within. */
@@ -113,6 +115,11 @@ export class Meter implements FuelSource {
       account.guestMs += this.#since === 0 ? this.used * this.#msPerUnit : milliseconds() - this.#since;
     }
     if (left < this.#slice / 2) this.#fill();
+  }
+
+  /** Units that the call under way has taken; of a start, all calls so far. */
+  get spent(): number {
+    return this.#attached ? this.used + this.#given - this.#left() : 0;
   }
 
   /** Bytes that the host copies for the guest, beyond what the price of the call covers. */

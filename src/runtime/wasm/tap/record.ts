@@ -56,6 +56,8 @@ export interface CallbackRecord {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly micros: number;
+  /** Units of the meter that the guest took; not there in recordings made before it was written. */
+  readonly fuel?: number;
   readonly state?: RecordedState;
   /** Properties of the stream, with its first callback: for filters that ask for others. */
   readonly properties?: Readonly<Record<string, RecordedBytes>>;

@@ -60,6 +60,8 @@ export class Recorder implements Witness, Writer {
   #open: Open | null = null;
   #seq = 0;
   #started = 0;
+  /** Spent before the callback: the start's budget is one for several. */
+  #fuel = 0;
   /** What is written is what the guest is given. */
   #giving = false;
   /** The guest was given a secret, and the recording is not. */
@@ -129,7 +131,7 @@ export class Recorder implements Witness, Writer {
 
   #watch(name: string, callback: GuestFunction): GuestFunction {
     const count = callback.length - 1;
-    return (id, b, c, d, e) => {
+    const watched: GuestFunction = (id, b, c, d, e) => {
       const entry = this.#begin(name, id, [b ?? 0, c ?? 0, d ?? 0, e ?? 0].slice(0, count));
       try {
         const result = callback(id, b, c, d, e);
@@ -142,10 +144,13 @@ export class Recorder implements Witness, Writer {
         throw error;
       }
     };
+    // Of which another recorder around this one tells how many arguments there are.
+    return Object.defineProperty(watched, 'length', { value: callback.length });
   }
 
   #entry(callback: string, context: number, args: readonly number[]): Open {
     this.#started = performance.now();
+    this.#fuel = this.#vm.meter.spent;
     return {
       type: 'callback',
       instance: this.#options.instance,
@@ -156,6 +161,7 @@ export class Recorder implements Witness, Writer {
       args,
       at: this.#options.now(),
       micros: 0,
+      fuel: 0,
       calls: [],
       result: null,
     };
@@ -227,6 +233,7 @@ export class Recorder implements Witness, Writer {
     this.#open = null;
     if (entry === null) return;
     entry.micros = Math.round(1000 * (performance.now() - this.#started));
+    entry.fuel = this.#vm.meter.spent - this.#fuel;
     entry.result = result;
     const after: Record<string, ReturnType<StreamView['changes']>> = {};
     for (const id of this.#seen(entry)) {

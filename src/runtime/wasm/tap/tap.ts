@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Plugin, StreamChooser } from '../plugin.ts';
-import type { RootContext } from '../root.ts';
+import type { Plugin } from '../plugin.ts';
 import type { StreamHost } from '../stream-host.ts';
 import type { Vm } from '../vm.ts';
 import { Pseudonyms, sha256Hex } from './pseudonyms.ts';
@@ -29,8 +28,6 @@ export interface TapSpec {
 const WAITING_BYTES = 4 * 1024 * 1024;
 /** With so many, an instance is not recorded any further: its streams do not end, or are too large. */
 const CUT_BYTES = 64 * 1024 * 1024;
-/** Instances that trap or do not start, after which the tap leaves their filter alone. */
-const FAILURES = 5;
 /** How often the end of the last streams is looked for. */
 const LOOK_MS = 20;
 const END_MS = 10_000;
@@ -38,22 +35,20 @@ const END_MS = 10_000;
 interface Watched {
   readonly vm: Vm;
   readonly instance: string;
-  readonly plugin: Plugin;
   /** Nothing of it is written any more. */
   closed: boolean;
 }
 
 /**
- * A tap of one worker. Chosen streams go to an instance of their own, recorded from its first moment, so that
- * a replay begins where the recording does; all others stay where they were.
+ * A tap of one worker: which streams it is for, and what is written of the instances that serve them, from their
+ * first moment on. `TapSet` gives them the streams.
  */
 export class Tap {
-  readonly #spec: TapSpec;
+  readonly spec: TapSpec;
   readonly #worker: number;
   readonly #moduleOf: (plugin: Plugin) => { name: string; digest: string } | null;
   readonly #write: (lines: string) => void;
   readonly #redaction: Redaction | null;
-  readonly #choosers = new Map<Plugin, PluginTap>();
   readonly #watched = new Map<Vm, Watched>();
   /** Lines that the reader has not taken yet, in bytes. */
   #waiting = 0;
@@ -63,7 +58,7 @@ export class Tap {
   /** Secrets by their digests are looked for in these. */
   #configurations = '';
   #instance = '';
-  #stopped = false;
+  /** Begun, and those that were chosen while the reader was too slow. */
   streams = 0;
   dropped = 0;
 
@@ -74,7 +69,7 @@ export class Tap {
     moduleOf: (plugin: Plugin) => { name: string; digest: string } | null,
     write: (lines: string) => void,
   ) {
-    this.#spec = spec;
+    this.spec = spec;
     this.#worker = worker;
     this.#moduleOf = moduleOf;
     this.#write = write;
@@ -87,32 +82,13 @@ export class Tap {
         };
   }
 
-  /** The plugins there are now: those of its filters are tapped, others no more. */
-  follow(plugins: readonly Plugin[]): void {
-    if (this.#stopped) return;
-    for (const [plugin, chooser] of this.#choosers) {
-      if (plugins.includes(plugin)) continue;
-      chooser.stop();
-      this.#choosers.delete(plugin);
-    }
-    for (const plugin of plugins) {
-      if (this.#choosers.has(plugin) || !this.#isFor(plugin) || plugin.tap !== null) continue;
-      const chooser = new PluginTap(this, plugin, this.#spec);
-      this.#choosers.set(plugin, chooser);
-      plugin.tap = chooser;
-    }
-  }
-
-  /** No more streams; resolves when those that run are over, or after a while. */
+  /** Writes what there is when the streams that run are over, or after a while; no more may be given to it. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    for (const chooser of this.#choosers.values()) chooser.stop();
     const until = performance.now() + END_MS;
     const busy = (): boolean =>
       [...this.#watched.values()].some(({ vm, closed }) => !closed && vm.streams > 0 && !vm.dead);
     while (busy() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     for (const each of this.#watched.values()) this.#close(each, each.vm.dead ? 'trap' : 'done');
-    this.#choosers.clear();
     if (this.#flush !== null) clearImmediate(this.#flush);
     this.#hand();
   }
@@ -126,33 +102,30 @@ export class Tap {
     return this.#waiting > WAITING_BYTES;
   }
 
-  /** @throws PluginStartError */
-  watch(plugin: Plugin): Vm {
+  /** Looks on at an instance that is about to start. */
+  look(vm: Vm, plugin: Plugin): Recorder {
     const instance = `${this.#worker}-${process.pid}-${++this.#lastInstance}`;
     this.#instance = instance;
-    let watched: Watched | null = null;
-    const vm = plugin.group.watch((vm) => {
-      this.#line(this.#instanceRecord(vm, plugin, instance));
-      watched = { vm, instance, plugin, closed: false };
-      return new Recorder(vm, {
-        instance,
-        redaction: this.#redaction,
-        now: plugin.host.now,
-        write: (record) => {
-          if (watched!.closed) return;
-          this.#line(record);
-          if (record.result === null) this.#close(watched!, 'trap');
-          else if (this.#waiting > CUT_BYTES) this.#close(watched!, 'too much');
-        },
-      });
+    this.#line(this.#instanceRecord(vm, plugin, instance));
+    const watched: Watched = { vm, instance, closed: false };
+    this.#watched.set(vm, watched);
+    return new Recorder(vm, {
+      instance,
+      redaction: this.#redaction,
+      now: plugin.host.now,
+      write: (record) => {
+        if (watched.closed) return;
+        this.#line(record);
+        if (record.result === null) this.#close(watched, 'trap');
+        else if (this.#waiting > CUT_BYTES) this.#close(watched, 'too much');
+      },
     });
-    this.#watched.set(vm, watched!);
-    return vm;
   }
 
-  /** The instance gets no more streams; what it still does is recorded. */
-  leave(vm: Vm): void {
-    vm.group.unwatch(vm);
+  /** The instance did not start. */
+  lost(vm: Vm): void {
+    const watched = this.#watched.get(vm);
+    if (watched !== undefined) this.#close(watched, 'trap');
   }
 
   #close(watched: Watched, reason: string): void {
@@ -168,11 +141,22 @@ export class Tap {
     return this.#watched.has(vm);
   }
 
-  #isFor(plugin: Plugin): boolean {
-    const { name } = plugin.spec;
-    return this.#spec.filters.some(
-      (filter) => filter === '*' || filter === name || name.endsWith(`#${filter}`),
+  /** Filters that share a VM are recorded together: what one leaves in its memory the others find. */
+  isFor(plugin: Plugin): boolean {
+    return plugin.group.members.some(({ spec: { name } }) =>
+      this.spec.filters.some((filter) => filter === '*' || filter === name || name.endsWith(`#${filter}`)),
     );
+  }
+
+  wants(stream: StreamHost): boolean {
+    const { path, headers } = this.spec;
+    if (path === '' && headers.length === 0) return true;
+    const head = stream.protocol === 'http' ? stream.headerMap(0) : null;
+    if (head === null || !(head.get(':path') ?? '').startsWith(path)) return false;
+    return headers.every(([name, value]) => {
+      const found = head.get(name);
+      return found !== undefined && (value === '' || found === value);
+    });
   }
 
   #line(record: TapRecord): void {
@@ -235,82 +219,5 @@ export class Tap {
     if (!this.#configurations.toLowerCase().includes(digest)) return;
     const find = this.#redaction!.pseudonyms.of(digest);
     this.#line({ type: 'alias', instance: this.#instance, find, replace: sha256Hex(pseudonym) });
-  }
-
-  /** A stream was chosen, and counted. */
-  chosen(): void {
-    this.streams++;
-  }
-}
-
-/** The choice of streams for one plugin, and the instance that serves them. */
-class PluginTap implements StreamChooser {
-  readonly #tap: Tap;
-  readonly #plugin: Plugin;
-  readonly #spec: TapSpec;
-  #vm: Vm | null = null;
-  #left: number;
-  #failures = 0;
-
-  constructor(tap: Tap, plugin: Plugin, spec: TapSpec) {
-    this.#tap = tap;
-    this.#plugin = plugin;
-    this.#spec = spec;
-    this.#left = spec.count;
-  }
-
-  choose(stream: StreamHost): RootContext | null {
-    if (this.#left <= 0 || !this.#wants(stream)) return null;
-    if (this.#tap.isSlow) {
-      this.#tap.dropped++;
-      return null;
-    }
-    const vm = this.#ready();
-    const root = vm?.rootOf(this.#plugin) ?? null;
-    if (vm === null || root === null) return null;
-    this.#left--;
-    this.#tap.chosen();
-    vm.streams++;
-    vm.taken++;
-    const { recycleAfter } = this.#plugin.group.spec;
-    if (recycleAfter > 0 && vm.taken >= recycleAfter) this.#leave();
-    return root;
-  }
-
-  stop(): void {
-    this.#left = 0;
-    if (this.#plugin.tap === this) this.#plugin.tap = null;
-    this.#leave();
-  }
-
-  #leave(): void {
-    const vm = this.#vm;
-    this.#vm = null;
-    if (vm !== null && !vm.dead) this.#tap.leave(vm);
-  }
-
-  #ready(): Vm | null {
-    if (this.#vm !== null && !this.#vm.dead && this.#tap.isRecorded(this.#vm)) return this.#vm;
-    if (this.#vm?.dead === true) this.#failures++;
-    this.#vm = null;
-    if (this.#failures >= FAILURES) return null;
-    try {
-      this.#vm = this.#tap.watch(this.#plugin);
-    } catch (error) {
-      this.#failures++;
-      this.#plugin.warnOnce(`it is not recorded: ${(error as Error).message}`);
-    }
-    return this.#vm;
-  }
-
-  #wants(stream: StreamHost): boolean {
-    const { path, headers } = this.#spec;
-    if (path === '' && headers.length === 0) return true;
-    const head = stream.protocol === 'http' ? stream.headerMap(0) : null;
-    if (head === null || !(head.get(':path') ?? '').startsWith(path)) return false;
-    return headers.every(([name, value]) => {
-      const found = head.get(name);
-      return found !== undefined && (value === '' || found === value);
-    });
   }
 }
