@@ -13,30 +13,39 @@ import {
   responseHeaders,
   utf8,
 } from '@weir/filters-sdk/assembly';
-import { readConfig } from '@weir/filters-sdk/assembly/config';
+import { configuration, pattern, range, readConfiguration } from '@weir/filters-sdk/assembly/configuration';
+import { Parts } from '@weir/filters-sdk/assembly/parts';
 
 const COOKIE = utf8('cookie');
 const SET_COOKIE = utf8('set-cookie');
 const VARIANT = utf8('x-variant');
 const A = utf8('a');
 const B = utf8('b');
-const SEMICOLON: i32 = 59;
 const EQUALS: i32 = 61;
 
 const text = new ByteWriter(128);
+const cookies = new Parts();
+
+/** Sends a share of the clients to another version. */
+@configuration({ title: 'my-filter', phase: 'route', capabilities: ['headers', 'secrets'] })
+class Settings {
+  /** Percent of new clients that get version b; 0 ends the trial for everybody. */
+  @range(0, 100) share: i64 = 50;
+  /** The cookie by which a client is known again. */
+  @pattern('[A-Za-z0-9_-]+') cookie: ArrayBuffer = utf8('variant');
+  /** How long it is. */
+  @range(1, 400) days: i64 = 30;
+}
 
 class RouterRoot extends RootContext {
-  cookie: ArrayBuffer = utf8('');
-  /** Percent of new clients. */
-  share: i64 = 0;
-  days: i64 = 0;
+  settings: Settings = new Settings();
 
-  onConfigure(configuration: ArrayBuffer): bool {
-    const config = readConfig(configuration);
-    this.cookie = config.text('cookie', utf8('variant'));
-    this.share = config.integer('share', 0, 100, 50);
-    this.days = config.integer('days', 1, 400, 30);
-    return config.end();
+  onConfigure(text: ArrayBuffer): bool {
+    // Null refuses the configuration: the log has each fault, with line and column.
+    const settings = readConfiguration<Settings>(text);
+    if (settings === null) return false;
+    this.settings = settings;
+    return true;
   }
 
   createStream(): StreamContext {
@@ -57,7 +66,7 @@ class Routed extends StreamContext {
     const known = this.known();
     this.isNew = known === null;
     // A share of 0 ends the trial for everybody, cookie or not.
-    this.isB = this.root.share > 0 && (known === null ? this.draw() : known.equals(B));
+    this.isB = this.root.settings.share > 0 && (known === null ? this.draw() : known.equals(B));
     if (this.isB) requestHeaders.set(VARIANT, B);
     else requestHeaders.remove(VARIANT);
     return Action.Continue;
@@ -68,10 +77,10 @@ class Routed extends StreamContext {
     if (!this.isNew) return Action.Continue;
     text
       .clear()
-      .add(this.root.cookie)
+      .add(this.root.settings.cookie)
       .addByte(EQUALS)
       .add(this.isB ? B : A);
-    text.add('; Path=/; HttpOnly; SameSite=Lax; Max-Age=').addNumber(this.root.days * 86_400);
+    text.add('; Path=/; HttpOnly; SameSite=Lax; Max-Age=').addNumber(this.root.settings.days * 86_400);
     // Added, not set: the upstream's own cookies stay.
     responseHeaders.add(SET_COOKIE, text.view());
     return Action.Continue;
@@ -79,31 +88,22 @@ class Routed extends StreamContext {
 
   /** By lot: the host has good random numbers. */
   private draw(): bool {
-    return <i64>(Math.random() * 100) < this.root.share;
+    return <i64>(Math.random() * 100) < this.root.settings.share;
   }
 
   /** What the cookie says, or null where it is missing or says something else. */
   private known(): Bytes | null {
     const fields = requestHeaders.all();
     while (fields.nextNamed(COOKIE)) {
-      const value = cookieIn(fields.value, this.root.cookie);
-      if (value !== null && (value.equals(A) || value.equals(B))) return value;
+      cookies.cookies(fields.value);
+      while (cookies.next()) {
+        if (!cookies.name.equals(this.root.settings.cookie)) continue;
+        const value = cookies.value;
+        if (value.equals(A) || value.equals(B)) return value;
+      }
     }
     return null;
   }
-}
-
-/** The value of one cookie of a field such as `theme=dark; variant=b`, or null. */
-function cookieIn(field: Bytes, name: ArrayBuffer): Bytes | null {
-  for (let from = 0; from <= field.length;) {
-    const next = field.indexOf(SEMICOLON, from);
-    const to = next < 0 ? field.length : next;
-    const pair = field.slice(from, to).trim();
-    const equals = pair.indexOf(EQUALS);
-    if (equals > 0 && pair.slice(0, equals).equals(name)) return pair.slice(equals + 1);
-    from = to + 1;
-  }
-  return null;
 }
 
 registerRoot(new RouterRoot());

@@ -16,7 +16,13 @@ import {
   resumeRequest,
   utf8,
 } from '@weir/filters-sdk/assembly';
-import { readConfig } from '@weir/filters-sdk/assembly/config';
+import {
+  configuration,
+  duration,
+  length,
+  pattern,
+  readConfiguration,
+} from '@weir/filters-sdk/assembly/configuration';
 
 const METHOD = utf8(':method');
 const PATH = utf8(':path');
@@ -35,18 +41,30 @@ const unavailable = Reply.problem(503, 'Service Unavailable', 'access cannot be 
 /** The head of the call; its memory is used again for every request. */
 const head = new PairsWriter();
 
-class AuthRoot extends RootContext {
-  /** As `callouts` of the chain has it: a filter calls nobody that it is not given there. */
-  upstream: ArrayBuffer = NO_BODY;
-  path: ArrayBuffer = NO_BODY;
-  timeoutMs: u32 = 0;
+/** Asks a service whether a request may pass. */
+@configuration({
+  title: 'my-filter',
+  phase: 'authz',
+  capabilities: ['headers', 'reply', 'httpCall', 'secrets'],
+})
+class Settings {
+  /** The service, by its name in `callouts` of the chain: a filter calls nobody that it is not given there. */
+  @length(1, 253) upstream: ArrayBuffer;
+  /** What is asked for there. */
+  @pattern('/[!-~]*') path: ArrayBuffer = utf8('/check');
+  /** How long to wait for its answer. */
+  @duration('1ms', '1m') timeout: u32 = 500;
+}
 
-  onConfigure(configuration: ArrayBuffer): bool {
-    const config = readConfig(configuration);
-    this.upstream = config.text('upstream');
-    this.path = config.text('path', utf8('/check'));
-    this.timeoutMs = <u32>config.duration('timeout', 1, 60_000, 500);
-    return config.end();
+class AuthRoot extends RootContext {
+  settings: Settings = new Settings();
+
+  onConfigure(text: ArrayBuffer): bool {
+    // Null refuses the configuration: the log has each fault, with line and column.
+    const settings = readConfiguration<Settings>(text);
+    if (settings === null) return false;
+    this.settings = settings;
+    return true;
   }
 
   createStream(): StreamContext {
@@ -65,11 +83,12 @@ class Auth extends StreamContext {
     const token = requestHeaders.get(AUTHORIZATION);
     if (token === null) return unauthorized.send();
 
-    head.clear().add(METHOD, GET).add(PATH, this.root.path).add(AUTHORITY, this.root.upstream);
+    const settings = this.root.settings;
+    head.clear().add(METHOD, GET).add(PATH, settings.path).add(AUTHORITY, settings.upstream);
     head.add(AUTHORIZATION, token);
     const path = requestHeaders.get(PATH);
     if (path !== null) head.add(ORIGINAL_PATH, path);
-    const call = httpCall(this.root.upstream, head, NO_BODY, this.root.timeoutMs);
+    const call = httpCall(settings.upstream, head, NO_BODY, settings.timeout);
     // Paused: the request goes on when onCallResponse says so.
     return call == 0 ? unavailable.send() : Action.Pause;
   }

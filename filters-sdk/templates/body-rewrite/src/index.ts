@@ -13,28 +13,36 @@ import {
   utf8,
   view,
 } from '@weir/filters-sdk/assembly';
-import { readConfig } from '@weir/filters-sdk/assembly/config';
+import { configuration, length, readConfiguration } from '@weir/filters-sdk/assembly/configuration';
 
 const CONTENT_TYPE = utf8('content-type');
 const CONTENT_LENGTH = utf8('content-length');
 const CONTENT_ENCODING = utf8('content-encoding');
 const ETAG = utf8('etag');
-const NOTHING = utf8('');
 
 /** The new body; its memory is used again for every answer. */
 const rewritten = new ByteWriter(64 * 1024);
 
-class RewriteRoot extends RootContext {
-  find: ArrayBuffer = NOTHING;
-  replacement: ArrayBuffer = NOTHING;
-  contentType: ArrayBuffer = NOTHING;
+/** Replaces one text by another in the bodies of answers. */
+@configuration({ title: 'my-filter', phase: 'transform', capabilities: ['headers', 'body'] })
+class Settings {
+  /** The text to look for. */
+  @length(1, 1000) find: ArrayBuffer;
+  /** What stands in its place. */
+  @length(0, 1000) replacement: ArrayBuffer = utf8('');
+  /** Bodies of this type, or of types that begin so, are looked at. */
+  @length(1, 100) contentType: ArrayBuffer = utf8('text/html');
+}
 
-  onConfigure(configuration: ArrayBuffer): bool {
-    const config = readConfig(configuration);
-    this.find = config.text('find');
-    this.replacement = config.text('replacement', NOTHING);
-    this.contentType = config.text('contentType', utf8('text/html'));
-    return config.end() && this.find.byteLength > 0;
+class RewriteRoot extends RootContext {
+  settings: Settings = new Settings();
+
+  onConfigure(text: ArrayBuffer): bool {
+    // Null refuses the configuration: the log has each fault, with line and column.
+    const settings = readConfiguration<Settings>(text);
+    if (settings === null) return false;
+    this.settings = settings;
+    return true;
   }
 
   createStream(): StreamContext {
@@ -52,7 +60,7 @@ class Rewrite extends StreamContext {
 
   onResponseHeaders(_count: i32, endOfStream: bool): Action {
     const type = responseHeaders.get(CONTENT_TYPE);
-    const isWanted = type !== null && type.startsWith(this.root.contentType);
+    const isWanted = type !== null && type.startsWith(this.root.settings.contentType);
     this.wanted = !endOfStream && isWanted && !responseHeaders.has(CONTENT_ENCODING);
     if (this.wanted) {
       // Neither will be true of the new body. Weir puts a length back where it knows it.
@@ -72,11 +80,11 @@ class Rewrite extends StreamContext {
 
   private rewrite(): void {
     const body = responseBody.read();
-    const find = view(this.root.find);
+    const find = view(this.root.settings.find);
     rewritten.clear();
     let from = 0;
     for (let at = body.indexOfBytes(find); at >= 0; at = body.indexOfBytes(find, from)) {
-      rewritten.add(body.slice(from, at)).add(this.root.replacement);
+      rewritten.add(body.slice(from, at)).add(this.root.settings.replacement);
       from = at + find.length;
     }
     if (from == 0) return;

@@ -38,4 +38,5 @@ test('leaves other types and compressed bodies alone', async () => {
 
 test('refuses a configuration without a text to look for', async () => {
   await expect(openFilter('src/index.ts', { config: {} })).rejects.toThrow(/find/);
+  await expect(openFilter('src/index.ts', { config: { find: '' } })).rejects.toThrow(/find/);
 });

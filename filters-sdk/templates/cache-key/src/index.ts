@@ -13,7 +13,7 @@ import {
   requestHeaders,
   utf8,
 } from '@weir/filters-sdk/assembly';
-import { Config, JsonKind, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
+import { configuration, items, pattern, readConfiguration } from '@weir/filters-sdk/assembly/configuration';
 import { Parameters } from './parameters';
 
 const METHOD = utf8(':method');
@@ -29,17 +29,24 @@ const SPACE: i32 = 32;
 const key = new ByteWriter(512);
 const parameters = new Parameters();
 
-class CacheKeyRoot extends RootContext {
-  /** Parameters that make no difference. */
-  ignore: ArrayBuffer[] = [];
-  /** Request fields that do. */
-  vary: ArrayBuffer[] = [];
+/** Works out the key under which a cache may keep the answer to a request. */
+@configuration({ title: 'my-filter', phase: 'transform', capabilities: ['headers'] })
+class Settings {
+  /** Parameters of the query that make no difference. */
+  @items(0, 100) ignore: ArrayBuffer[] = [];
+  /** Names of request fields that do. */
+  @items(0, 100) @pattern('[A-Za-z0-9_-]+') vary: ArrayBuffer[] = [];
+}
 
-  onConfigure(configuration: ArrayBuffer): bool {
-    const config = readConfig(configuration);
-    this.ignore = texts(config, 'ignore');
-    this.vary = texts(config, 'vary');
-    return config.end();
+class CacheKeyRoot extends RootContext {
+  settings: Settings = new Settings();
+
+  onConfigure(text: ArrayBuffer): bool {
+    // Null refuses the configuration: the log has each fault, with line and column.
+    const settings = readConfiguration<Settings>(text);
+    if (settings === null) return false;
+    this.settings = settings;
+    return true;
   }
 
   createStream(): StreamContext {
@@ -67,7 +74,7 @@ class CacheKey extends StreamContext {
     key.add(question < 0 ? path : path.slice(0, question));
     // A query of any size is not worth sorting: no key, so nothing is kept.
     if (question >= 0 && !parameters.split(path.slice(question + 1))) return Action.Continue;
-    if (question >= 0) parameters.write(key, this.root.ignore);
+    if (question >= 0) parameters.write(key, this.root.settings.ignore);
     this.addVaried();
     requestHeaders.set(CACHE_KEY, key.view());
     return Action.Continue;
@@ -75,7 +82,7 @@ class CacheKey extends StreamContext {
 
   /** ` name=value` for each field, so that no value can pass for another field's. */
   private addVaried(): void {
-    const vary = this.root.vary;
+    const vary = this.root.settings.vary;
     for (let i = 0; i < vary.length; i++) {
       const value = requestHeaders.get(vary[i]);
       key.addByte(SPACE).add(vary[i]).add('=');
@@ -91,17 +98,6 @@ function escape(value: Bytes): void {
     if (byte == 43) key.add('%2B');
     else key.addByte(byte == SPACE ? 43 : byte);
   }
-}
-
-/** A list of strings of the configuration; none where it is not there. */
-function texts(config: Config, name: string): ArrayBuffer[] {
-  const list: ArrayBuffer[] = [];
-  const items = config.items(name);
-  for (let i = 0; i < items.length; i++) {
-    if (items[i].kind == JsonKind.String) list.push(items[i].text);
-    else faultAt(items[i], 'expected a string');
-  }
-  return list;
 }
 
 registerRoot(new CacheKeyRoot());

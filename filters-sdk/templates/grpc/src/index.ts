@@ -17,7 +17,13 @@ import {
   resumeRequest,
   utf8,
 } from '@weir/filters-sdk/assembly';
-import { readConfig } from '@weir/filters-sdk/assembly/config';
+import {
+  configuration,
+  duration,
+  length,
+  range,
+  readConfiguration,
+} from '@weir/filters-sdk/assembly/configuration';
 import { GrpcEnd, GrpcMessage, grpcCall } from '@weir/filters-sdk/assembly/grpc';
 import { addBytesField, readUnsignedField } from './protobuf';
 
@@ -32,18 +38,30 @@ const refused = Reply.problem(403, 'Forbidden', 'this request looks like an atta
 /** Messages and numbers; its memory is used again for every request. */
 const text = new ByteWriter(256);
 
-class RiskRoot extends RootContext {
-  /** As `callouts` of the chain has it: a filter calls nobody that it is not given there. */
-  upstream: ArrayBuffer = utf8('');
-  refuseFrom: i64 = 0;
-  timeoutMs: u32 = 0;
+/** Asks a service how risky a request is, and refuses those that are. */
+@configuration({
+  title: 'my-filter',
+  phase: 'authz',
+  capabilities: ['headers', 'reply', 'properties', 'grpcCall'],
+})
+class Settings {
+  /** The service, by its name in `callouts` of the chain: a filter calls nobody that it is not given there. */
+  @length(1, 253) upstream: ArrayBuffer;
+  /** Requests with this score or a higher one are refused. */
+  @range(0, 100) refuseFrom: i64 = 80;
+  /** How long to wait for its answer. */
+  @duration('1ms', '1m') timeout: u32 = 200;
+}
 
-  onConfigure(configuration: ArrayBuffer): bool {
-    const config = readConfig(configuration);
-    this.upstream = config.text('upstream');
-    this.refuseFrom = config.integer('refuseFrom', 0, 100, 80);
-    this.timeoutMs = <u32>config.duration('timeout', 1, 60_000, 200);
-    return config.end();
+class RiskRoot extends RootContext {
+  settings: Settings = new Settings();
+
+  onConfigure(text: ArrayBuffer): bool {
+    // Null refuses the configuration: the log has each fault, with line and column.
+    const settings = readConfiguration<Settings>(text);
+    if (settings === null) return false;
+    this.settings = settings;
+    return true;
   }
 
   createStream(): StreamContext {
@@ -61,8 +79,8 @@ class Risky extends StreamContext {
     text.clear();
     addBytesField(text, 1, orEmpty(requestHeaders.get(PATH)));
     addBytesField(text, 2, orEmpty(property(ADDRESS)));
-    const root = this.root;
-    const call = grpcCall(root.upstream, SERVICE, METHOD, null, text.view(), root.timeoutMs);
+    const settings = this.root.settings;
+    const call = grpcCall(settings.upstream, SERVICE, METHOD, null, text.view(), settings.timeout);
     // Paused: one of the two callbacks below comes, and lets the request go on or not.
     return call == 0 ? Action.Continue : Action.Pause;
   }
@@ -70,7 +88,7 @@ class Risky extends StreamContext {
   /** The service has answered. */
   onGrpcMessage(message: GrpcMessage): void {
     const score = readUnsignedField(message.body, 1);
-    if (score >= this.root.refuseFrom) {
+    if (score >= this.root.settings.refuseFrom) {
       refused.send();
       return;
     }

@@ -11,7 +11,7 @@ import {
   responseHeaders,
   utf8,
 } from '@weir/filters-sdk/assembly';
-import { readConfig } from '@weir/filters-sdk/assembly/config';
+import { configuration, length, readConfiguration } from '@weir/filters-sdk/assembly/configuration';
 
 // Names that every request uses are encoded once, when the module starts.
 const AUTHORITY = utf8(':authority');
@@ -21,15 +21,26 @@ const SERVER = utf8('server');
 const POWERED_BY = utf8('x-powered-by');
 const DOT: i32 = 46;
 
+/**
+ * Tells the upstream the tenant of a request, and clients who served it. What stands here is the filter's configuration:
+ * the compiler makes what reads it, and the schema by which weir and editors check it.
+ */
+@configuration({ title: 'my-filter', phase: 'transform', capabilities: ['headers'] })
+class Settings {
+  /** What answers say in `x-served-by`. */
+  @length(1, 100) servedBy: ArrayBuffer = utf8('weir');
+}
+
 /** One for each configuration of the filter; it makes an object for each request. */
 class TenantRoot extends RootContext {
-  servedBy: ArrayBuffer = utf8('weir');
+  settings: Settings = new Settings();
 
-  /** False refuses the configuration: `end` has written into the log why, with line and column. */
-  onConfigure(configuration: ArrayBuffer): bool {
-    const config = readConfig(configuration);
-    this.servedBy = config.text('servedBy', this.servedBy);
-    return config.end();
+  onConfigure(text: ArrayBuffer): bool {
+    // Null refuses the configuration: the log has each fault, with line and column.
+    const settings = readConfiguration<Settings>(text);
+    if (settings === null) return false;
+    this.settings = settings;
+    return true;
   }
 
   createStream(): StreamContext {
@@ -55,7 +66,7 @@ class Tenant extends StreamContext {
   onResponseHeaders(_count: i32, _endOfStream: bool): Action {
     responseHeaders.remove(SERVER);
     responseHeaders.remove(POWERED_BY);
-    responseHeaders.set(SERVED_BY, this.root.servedBy);
+    responseHeaders.set(SERVED_BY, this.root.settings.servedBy);
     return Action.Continue;
   }
 }

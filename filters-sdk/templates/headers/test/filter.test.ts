@@ -28,6 +28,7 @@ test('takes what the server says of itself out of the answer, and says who serve
   expect(answer.headers['x-served-by']).toBe('edge-1');
 });
 
-test('refuses a configuration with a field that it does not know', async () => {
+test('refuses a configuration with a field that it does not know, or an empty value', async () => {
   await expect(openFilter('src/index.ts', { config: { servedby: 'edge-1' } })).rejects.toThrow(/servedby/);
+  await expect(openFilter('src/index.ts', { config: { servedBy: '' } })).rejects.toThrow(/servedBy/);
 });

@@ -14,26 +14,55 @@ import {
   requestHeaders,
   utf8,
 } from '@weir/filters-sdk/assembly';
-import { readConfig } from '@weir/filters-sdk/assembly/config';
+import { configuration, items, pattern, readConfiguration } from '@weir/filters-sdk/assembly/configuration';
 import { Counter, Histogram, MetricName } from '@weir/filters-sdk/assembly/metrics';
 
 const METHOD = utf8(':method');
 const STATUS = propertyPath('response.code');
 const DURATION = 'my_filter_duration_ms';
 
-// Every value of a label is a series of its own for ever: a client must not be able to make new ones. So there is a
-// list of methods, and one name for all others.
-const METHODS: string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'];
 const CLASSES: string[] = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'];
 
+/** Counts requests by method and class of status, and measures how long they take. */
+@configuration({ title: 'my-filter', phase: 'log', capabilities: ['headers', 'properties', 'metrics'] })
+class Settings {
+  /**
+   * Methods that are counted for themselves; all others are `other`. Every value of a label is a series of its own for
+   * ever, so clients must not be able to make new ones.
+   */
+  @items(1, 32) @pattern('[A-Z]+') methods: ArrayBuffer[] = [
+    utf8('GET'),
+    utf8('HEAD'),
+    utf8('POST'),
+    utf8('PUT'),
+    utf8('PATCH'),
+    utf8('DELETE'),
+    utf8('OPTIONS'),
+  ];
+}
+
 class MetricsRoot extends RootContext {
-  /** By method and class. Defined when they are first counted. */
-  private counters: Array<Counter | null> = new Array<Counter | null>(METHODS.length * CLASSES.length);
+  private methods: ArrayBuffer[] = [];
+  /** By method and class; the last method stands for all others. Defined when they are first counted. */
+  private counters: Array<Counter | null> = [];
   duration: Histogram | null = null;
 
-  onConfigure(configuration: ArrayBuffer): bool {
+  onConfigure(text: ArrayBuffer): bool {
+    // Null refuses the configuration: the log has each fault, with line and column.
+    const settings = readConfiguration<Settings>(text);
+    if (settings === null) return false;
+    this.methods = settings.methods;
+    this.counters = new Array<Counter | null>((settings.methods.length + 1) * CLASSES.length);
     this.duration = new Histogram(new MetricName(DURATION));
-    return readConfig(configuration).end();
+    return true;
+  }
+
+  /** Its place in the list; behind the last for all others. */
+  indexOf(method: Bytes | null): i32 {
+    const methods = this.methods;
+    if (method === null) return methods.length;
+    for (let i = 0; i < methods.length; i++) if (method.equals(methods[i])) return i;
+    return methods.length;
   }
 
   createStream(): StreamContext {
@@ -45,7 +74,8 @@ class MetricsRoot extends RootContext {
     let counter = this.counters[at];
     if (counter === null) {
       const name = new MetricName('my_filter_requests_total');
-      counter = new Counter(name.label('method', METHODS[method]).label('class', CLASSES[statusClass]));
+      const label = method == this.methods.length ? 'other' : String.UTF8.decode(this.methods[method]);
+      counter = new Counter(name.label('method', label).label('class', CLASSES[statusClass]));
       this.counters[at] = counter;
     }
     counter.add();
@@ -53,16 +83,17 @@ class MetricsRoot extends RootContext {
 }
 
 class Measured extends StreamContext {
-  private method: i32 = METHODS.length - 1;
+  private method: i32;
   private startedAt: i64 = 0;
 
   constructor(private root: MetricsRoot) {
     super();
+    this.method = root.indexOf(null);
   }
 
   onRequestHeaders(_count: i32, _endOfStream: bool): Action {
     this.startedAt = now();
-    this.method = indexOfMethod(requestHeaders.get(METHOD));
+    this.method = this.root.indexOf(requestHeaders.get(METHOD));
     return Action.Continue;
   }
 
@@ -72,13 +103,6 @@ class Measured extends StreamContext {
     this.root.count(this.method, status >= 100 && status < 600 ? <i32>(status / 100) : 0);
     this.root.duration!.observe(<u64>((now() - this.startedAt) / 1_000_000));
   }
-}
-
-function indexOfMethod(method: Bytes | null): i32 {
-  const other = METHODS.length - 1;
-  if (method === null) return other;
-  for (let i = 0; i < other; i++) if (method.equals(METHODS[i])) return i;
-  return other;
 }
 
 registerRoot(new MetricsRoot());

@@ -18,7 +18,7 @@ import {
   resumeRequest,
   utf8,
 } from '@weir/filters-sdk/assembly';
-import { readConfig } from '@weir/filters-sdk/assembly/config';
+import { configuration, duration, range, readConfiguration } from '@weir/filters-sdk/assembly/configuration';
 import { Algorithm, Limit, LimitState, Scope } from '@weir/filters-sdk/assembly/limits';
 
 const API_KEY = utf8('x-api-key');
@@ -39,15 +39,27 @@ const unavailable = Reply.problem(
 /** For keys and numbers; its memory is used again for every request. */
 const text = new ByteWriter(128);
 
+/** Lets each client make so many requests in a time. */
+@configuration({
+  title: 'my-filter',
+  phase: 'limit',
+  capabilities: ['headers', 'reply', 'properties', 'foreign'],
+})
+class Settings {
+  /** How many, at once or spread. */
+  @range(1, 1_000_000) requests: u32;
+  /** In which time they come back. */
+  @duration('1ms', '24h') per: u32 = 1000;
+}
+
 class LimitRoot extends RootContext {
   limit: Limit | null = null;
 
-  onConfigure(configuration: ArrayBuffer): bool {
-    const config = readConfig(configuration);
-    const requests = <u32>config.integer('requests', 1, 1_000_000, 0);
-    const perMs = <u32>config.duration('per', 1, 86_400_000, 1000);
-    if (!config.end()) return false;
-    this.limit = new Limit(requests, perMs, 0, Algorithm.TokenBucket, Scope.Node);
+  onConfigure(text: ArrayBuffer): bool {
+    // Null refuses the configuration: the log has each fault, with line and column.
+    const settings = readConfiguration<Settings>(text);
+    if (settings === null) return false;
+    this.limit = new Limit(settings.requests, settings.per, 0, Algorithm.TokenBucket, Scope.Node);
     return true;
   }
 
