@@ -21,7 +21,8 @@ export function replyWith<B>(status: i32, body: B): Action {
 export class Reply {
   /** Fields besides `content-length`. May be changed between two `send`. */
   headers: PairsWriter = new PairsWriter();
-  private body: ArrayBuffer;
+  /** May be changed between two `send`. */
+  body: ArrayBuffer;
   private details: ArrayBuffer;
 
   /**

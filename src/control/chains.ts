@@ -175,7 +175,7 @@ export class ChainTable {
       capabilities: this.#capabilities(chain, filter.use),
       bodyBufferBytes: filter.body.buffer,
       onBodyOverflow: filter.body.onOverflow === 'Reject' ? 'reject' : 'stream',
-      bodyWhileHeld: filter.body.whileHeadHeld === 'Show',
+      ...this.#bodies(chain, filter),
       properties: filter.properties === 'Envoy' ? 'envoy' : 'text',
       callouts: callouts.filter(([, cluster]) => cluster >= 0),
     };
@@ -217,9 +217,25 @@ export class ChainTable {
 
   #phaseOf(chain: Chain, use: string): Phase | null {
     const own = moduleName(use);
-    if (own === undefined) return this.#assets.builtins.get(use)?.schema?.phase ?? null;
-    const declared = this.#assets.schemas.get(`${chain.namespace}/${own}`)?.schema.phase ?? null;
+    const declared = this.#schemaOf(chain, use)?.phase ?? null;
+    if (own === undefined) return declared;
     return this.#config.find('Module', chain.namespace, own)?.value?.spec.phase ?? declared;
+  }
+
+  #schemaOf(chain: Chain, use: string): FilterSchema | undefined {
+    const own = moduleName(use);
+    if (own === undefined) return this.#assets.builtins.get(use)?.schema;
+    return this.#assets.schemas.get(`${chain.namespace}/${own}`)?.schema;
+  }
+
+  /** What the filter sees of bodies: a schema may say that its configuration decides. */
+  #bodies(chain: Chain, filter: FilterConfig): Pick<PluginSpec, 'bodyWhileHeld' | 'withoutBodies'> {
+    const shown = filter.body.whileHeadHeld === 'Show';
+    const member = this.#schemaOf(chain, filter.use)?.bodyMember ?? null;
+    if (member === null) return { bodyWhileHeld: shown };
+    const config: unknown = filter.config;
+    if (typeof config === 'object' && config !== null && member in config) return { bodyWhileHeld: true };
+    return { bodyWhileHeld: shown, withoutBodies: true };
   }
 
   /** A filter that decides who may pass must not be passed by where it fails. */

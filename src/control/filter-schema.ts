@@ -20,12 +20,15 @@ export interface SchemaFault {
 
 /**
  * The JSON Schema (draft 2020-12) that a filter carries for its configuration. Its keyword
- * `x-weir-phase` says which phase the filter belongs to, `x-weir-capabilities` what it needs.
+ * `x-weir-phase` says which phase the filter belongs to, `x-weir-capabilities` what it needs, and `x-weir-body-member`
+ * which member of the configuration switches on that it reads bodies, which it then sees while it holds the head.
  */
 export class FilterSchema {
   readonly phase: Phase | null;
   /** As a Module's `capabilities`; undefined where the schema does not say. */
   readonly capabilities: readonly string[] | undefined;
+  /** Without this member in its configuration the filter takes no bodies; null: it does, or not, by its exports alone. */
+  readonly bodyMember: string | null;
   /** Whether the configuration may hold secrets (`writeOnly` in the schema): then no value of it is shown. */
   readonly secret: boolean;
   /** Names of the fields that hold them. */
@@ -52,10 +55,16 @@ export class FilterSchema {
     this.schema = schema;
     this.secretNames = [...new Set(secretsIn(schema))].sort();
     this.secret = this.secretNames.length > 0;
-    const keywords = schema as { 'x-weir-phase'?: unknown; 'x-weir-capabilities'?: unknown };
+    const keywords = schema as {
+      'x-weir-phase'?: unknown;
+      'x-weir-capabilities'?: unknown;
+      'x-weir-body-member'?: unknown;
+    };
     this.phase = PHASES.find((known) => known === keywords['x-weir-phase']) ?? null;
     const capabilities = keywords['x-weir-capabilities'];
     this.capabilities = Array.isArray(capabilities) ? capabilities.map(String) : undefined;
+    const bodyMember = keywords['x-weir-body-member'];
+    this.bodyMember = typeof bodyMember === 'string' ? bodyMember : null;
   }
 
   /**

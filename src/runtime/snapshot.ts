@@ -319,6 +319,8 @@ export interface PluginSpec {
   readonly onBodyOverflow: 'reject' | 'stream';
   /** StopIteration of a head callback holds the head alone: body callbacks come meanwhile. */
   readonly bodyWhileHeld: boolean;
+  /** Bodies and trailers pass by the filter whatever its module exports. */
+  readonly withoutBodies?: true;
   /** How `proxy_get_property` encodes numbers, times and booleans: as Envoy does, or as text. */
   readonly properties: 'envoy' | 'text';
   /** Upstreams that callouts may name, as the author writes them, to indexes into `clusters`. */

@@ -96,14 +96,11 @@ export const Wants = {
   UpstreamClose: 2048,
 } as const;
 
+/** What follows heads. */
+export const BODY_PHASES =
+  Wants.RequestBody | Wants.RequestTrailers | Wants.ResponseBody | Wants.ResponseTrailers;
 /** What a filter of HTTP streams, and one of TCP streams, hears before the end. */
-export const HTTP_PHASES =
-  Wants.RequestHeaders |
-  Wants.RequestBody |
-  Wants.RequestTrailers |
-  Wants.ResponseHeaders |
-  Wants.ResponseBody |
-  Wants.ResponseTrailers;
+export const HTTP_PHASES = Wants.RequestHeaders | Wants.ResponseHeaders | BODY_PHASES;
 export const TCP_PHASES =
   Wants.NewConnection |
   Wants.DownstreamData |

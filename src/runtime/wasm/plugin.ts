@@ -1,7 +1,7 @@
 import type { GrpcTransport } from '../grpc/transport.ts';
 import type { Ledger } from '../ledger.ts';
 import type { PluginSpec } from '../snapshot.ts';
-import { LogLevel } from './abi.ts';
+import { BODY_PHASES, LogLevel } from './abi.ts';
 import type { CalloutTransport } from './callouts.ts';
 import { Grants } from './capabilities.ts';
 import { StreamContext } from './context.ts';
@@ -150,7 +150,7 @@ export class Plugin {
     this.module = group.module;
     this.spec = spec;
     this.grants = new Grants(spec.capabilities);
-    this.wants = group.module.wants;
+    this.wants = spec.withoutBodies === true ? group.module.wants & ~BODY_PHASES : group.module.wants;
     this.logLevel = host.logLevel;
     this.configuration = Buffer.from(spec.configuration);
     this.vmConfiguration = Buffer.from(spec.vmConfiguration);

@@ -1,0 +1,132 @@
+// The answer of a gRPC service: `CheckResponse` of envoy.service.auth.v3, by the numbers of its fields.
+import { ByteWriter, Bytes } from '@weir/filters-sdk/assembly';
+import { fieldName } from '@weir/filters-sdk/assembly/fields';
+import { Fields } from '@weir/filters-sdk/assembly/protobuf';
+import { Append, Change } from './changes';
+import { Decision, Outcome } from './decision';
+
+const text = new ByteWriter(32);
+
+export function decisionOf(message: Bytes): Decision {
+  const decision = new Decision();
+  let code: u64 = 0;
+  let allowed: Bytes | null = null;
+  let denied: Bytes | null = null;
+  let failed: Bytes | null = null;
+  let metadata: Bytes | null = null;
+  const fields = new Fields(message);
+  while (fields.next()) {
+    if (fields.field == 1) code = numberIn(fields.value, 1);
+    else if (fields.field == 2) denied = fields.value;
+    else if (fields.field == 3) allowed = fields.value;
+    else if (fields.field == 4) metadata = fields.value;
+    else if (fields.field == 5) failed = fields.value;
+  }
+  if (code == 0) {
+    decision.outcome = Outcome.Allowed;
+    if (allowed !== null) metadata = readAllowed(decision, allowed, metadata);
+  } else if (failed !== null) readAnswer(decision, failed);
+  else {
+    decision.outcome = Outcome.Denied;
+    decision.status = 403;
+    if (denied !== null) readAnswer(decision, denied);
+  }
+  if (metadata !== null) readStruct(decision, metadata);
+  return decision;
+}
+
+/** `OkHttpResponse`. @returns the metadata that counts: its own, where it has any */
+function readAllowed(decision: Decision, message: Bytes, metadata: Bytes | null): Bytes | null {
+  const fields = new Fields(message);
+  while (fields.next()) {
+    const value = fields.value;
+    if (fields.field == 2) addChange(decision.changes, value);
+    else if (fields.field == 3) metadata = value;
+    else if (fields.field == 5) {
+      const name = fieldName(value.copy());
+      if (name !== null) decision.removed.push(name);
+    } else if (fields.field == 6) addChange(decision.answerChanges, value);
+    else if (fields.field == 7) {
+      decision.querySet.push(copyIn(value, 1));
+      decision.querySet.push(copyIn(value, 2));
+    } else if (fields.field == 8) decision.queryRemoved.push(value.copy());
+  }
+  return metadata;
+}
+
+/** `DeniedHttpResponse`. */
+function readAnswer(decision: Decision, message: Bytes): void {
+  const fields = new Fields(message);
+  while (fields.next()) {
+    const value = fields.value;
+    if (fields.field == 1) {
+      const status = <i32>numberIn(value, 1);
+      if (status >= 200 && status < 600) decision.status = status;
+    } else if (fields.field == 2) addChange(decision.changes, value);
+    else if (fields.field == 3) decision.body = value.copy();
+  }
+}
+
+/** `HeaderValueOption`. What is no name of a field that filters may write is left out. */
+function addChange(changes: Change[], message: Bytes): void {
+  let name: ArrayBuffer | null = null;
+  let value = new ArrayBuffer(0);
+  let how = Append.Add;
+  let older = false;
+  const fields = new Fields(message);
+  while (fields.next()) {
+    if (fields.field == 1) {
+      name = fieldName(copyIn(fields.value, 1));
+      value = copyIn(fields.value, 2);
+      if (value.byteLength == 0) value = copyIn(fields.value, 3);
+    } else if (fields.field == 2) {
+      older = true;
+      how = numberIn(fields.value, 1) != 0 ? Append.Join : Append.Set;
+    } else if (fields.field == 3 && !older) {
+      how = fields.number <= 3 ? <Append>(<i32>fields.number) : Append.Set;
+    }
+  }
+  if (name !== null) changes.push(new Change(name, value, how));
+}
+
+/** The last number under this field. */
+function numberIn(message: Bytes, field: u32): u64 {
+  let number: u64 = 0;
+  const fields = new Fields(message);
+  while (fields.next()) if (fields.field == field) number = fields.number;
+  return number;
+}
+
+function copyIn(message: Bytes, field: u32): ArrayBuffer {
+  const fields = new Fields(message);
+  let found = new ArrayBuffer(0);
+  while (fields.next()) if (fields.field == field) found = fields.value.copy();
+  return found;
+}
+
+/** Strings, booleans and whole numbers of a google.protobuf.Struct; lists and objects are left out. */
+function readStruct(decision: Decision, message: Bytes): void {
+  const entries = new Fields(message);
+  while (entries.next()) {
+    if (entries.field != 1) continue;
+    const name = copyIn(entries.value, 1);
+    const pair = new Fields(entries.value);
+    while (pair.next()) if (pair.field == 2) addValue(decision, name, pair.value);
+  }
+}
+
+function addValue(decision: Decision, name: ArrayBuffer, message: Bytes): void {
+  const fields = new Fields(message);
+  while (fields.next()) {
+    text.clear();
+    if (fields.field == 3) text.add(fields.value);
+    else if (fields.field == 4) text.add(fields.number != 0 ? 'true' : 'false');
+    else if (fields.field == 2) {
+      const number = reinterpret<f64>(fields.number);
+      if (number != floor(number) || Math.abs(number) > 9e15) continue;
+      text.addNumber(<i64>number);
+    } else continue;
+    decision.metadata.push(name);
+    decision.metadata.push(text.copy());
+  }
+}
