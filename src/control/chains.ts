@@ -222,10 +222,10 @@ export class ChainTable {
     return this.#config.find('Module', chain.namespace, own)?.value?.spec.phase ?? declared;
   }
 
-  #schemaOf(chain: Chain, use: string): FilterSchema | undefined {
+  #schemaOf(chain: Chain, use: string): FilterSchema | null {
     const own = moduleName(use);
-    if (own === undefined) return this.#assets.builtins.get(use)?.schema;
-    return this.#assets.schemas.get(`${chain.namespace}/${own}`)?.schema;
+    if (own === undefined) return this.#assets.builtins.get(use)?.schema ?? null;
+    return this.#assets.schemas.get(`${chain.namespace}/${own}`)?.schema ?? null;
   }
 
   /** What the filter sees of bodies: a schema may say that its configuration decides. */

@@ -13,6 +13,8 @@ export interface EnvoyListener {
   readonly name: string;
   readonly port: number;
   readonly filters: readonly EnvoyFilter[];
+  /** Filters of Envoy's own, which run first. */
+  readonly own?: readonly object[];
   /** With tcp, connections go to the cluster `tcp`. */
   readonly protocol: 'http' | 'tcp';
 }
@@ -20,7 +22,7 @@ export interface EnvoyListener {
 export interface EnvoyPart {
   readonly adminPort: number;
   readonly listeners: readonly EnvoyListener[];
-  /** Names to ports of 127.0.0.1; requests go to the first. `grpc` speaks HTTP/2. */
+  /** Names to ports of 127.0.0.1; requests go to the first. Those that begin with `grpc` speak HTTP/2. */
   readonly clusters: Readonly<Record<string, number>>;
   /** For the benchmark: no trailers, and connections that end after 1000 requests, as with the other proxies. */
   readonly plain?: boolean;
@@ -52,7 +54,7 @@ export function bootstrap(part: EnvoyPart): object {
 }
 
 function listenerOf(listener: EnvoyListener, origin: string, plain: boolean): object {
-  const { name, port, filters } = listener;
+  const { name, port, filters, own } = listener;
   if (listener.protocol === 'tcp') return tcpListener(listener);
   return {
     name,
@@ -80,6 +82,7 @@ function listenerOf(listener: EnvoyListener, origin: string, plain: boolean): ob
                 ],
               },
               http_filters: [
+                ...(own ?? []),
                 ...filters.map((filter) => wasmFilter(filter, 'http')),
                 {
                   name: 'envoy.filters.http.router',
@@ -143,10 +146,9 @@ function cluster(name: string, port: number): object {
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
         '@type': `${HTTP}.upstreams.http.v3.HttpProtocolOptions`,
-        explicit_http_config:
-          name === 'grpc'
-            ? { http2_protocol_options: {} }
-            : { http_protocol_options: { enable_trailers: true } },
+        explicit_http_config: name.startsWith('grpc')
+          ? { http2_protocol_options: {} }
+          : { http_protocol_options: { enable_trailers: true } },
       },
     },
     load_assignment: {

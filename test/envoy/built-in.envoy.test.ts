@@ -3,15 +3,15 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../support/process.ts';
 import { getRequest } from '../support/raw-client.ts';
-import { reply } from '../support/fake-upstream.ts';
+import { reply, type Behaviour } from '../support/fake-upstream.ts';
 import type { Place, Seen } from '../languages/subject.ts';
 import { Both } from './both.ts';
 
 const KEY = 'only-for-tests';
 
-function place(name: string, builtIn: string, config: object): Place {
+function place(name: string, builtIn: string, config: object, ...callouts: string[]): Place {
   const file = `${ROOT}dist/filters/${builtIn}.wasm`;
-  return { name, filters: [{ file, builtIn, rootId: '', configuration: JSON.stringify(config) }] };
+  return { name, filters: [{ file, builtIn, rootId: '', configuration: JSON.stringify(config), callouts }] };
 }
 
 const key = { from: [{ header: 'x-api-key' }, { query: 'key' }], keys: [{ name: 'mira', key: KEY }] };
@@ -38,6 +38,19 @@ const PLACES: Place[] = [
     key: ['request.headers.x-user'],
     limit: { requests: 2, per: '1h', algorithm: 'token-bucket' },
   }),
+  place(
+    'ext-authz',
+    'ext-authz',
+    {
+      http: {
+        upstream: 'authz',
+        pathPrefix: '/check',
+        upstreamHeaders: ['x-user'],
+        clientHeaders: ['x-why'],
+      },
+    },
+    'authz',
+  ),
   {
     name: 'together',
     filters: [
@@ -96,6 +109,25 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     for (const status of [200, 200, 429])
       expect((await send('rate-limit', '/', 'X-User: one')).answer.status).toBe(status);
     expect((await send('rate-limit', '/', 'X-User: two')).answer.status).toBe(200);
+  });
+
+  test('ext-authz: allowed with a field for the upstream, refused in the words of the service, no decision', async () => {
+    const ask = async (authz: Behaviour): Promise<Seen> =>
+      both.compare({
+        role: 'ext-authz',
+        send: getRequest('/a?b=c', 'plugin.test', 'Authorization: t'),
+        authz,
+      });
+    const allowed = await ask(reply(200, [['x-user', 'mira']], ''));
+    expect(allowed.upstream[0]!.fields).toContainEqual(['x-user', 'mira']);
+    expect(allowed.authz[0]!.target).toBe('/check/a?b=c');
+    const refused = await ask(reply(401, [['x-why', 'late']], 'too late'));
+    expect([refused.answer.status, refused.answer.text, refused.answer.header('x-why')]).toEqual([
+      401,
+      'too late',
+      'late',
+    ]);
+    expect((await ask(reply(503, [], ''))).answer.status).toBe(403);
   });
 
   test('in a chain: one finds what another found out', async () => {

@@ -28,6 +28,8 @@ export interface PlacedFilter {
   readonly rootId: string;
   /** In weir: the name of the filter that ships with it, instead of the file. */
   readonly builtIn?: string;
+  /** What such a filter may call. */
+  readonly callouts?: readonly string[];
 }
 
 /** A port with a chain of filters behind it. */

@@ -63,7 +63,10 @@ function chainOf({ name, filters }: Place, modules: ReadonlyMap<string, string>)
             rootId: filter.rootId,
             callouts: [{ name: 'authz' }, { name: 'grpc' }],
           }
-        : { config: JSON.parse(filter.configuration) as object }),
+        : {
+            config: JSON.parse(filter.configuration) as object,
+            callouts: (filter.callouts ?? []).map((name) => ({ name })),
+          }),
     })),
   });
 }

@@ -2,7 +2,9 @@ import { expect, test } from 'vitest';
 import { LocalLedger } from '../../src/runtime/ledger.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { makeSigner, makeToken } from '../filters/jwt/tokens.ts';
-import { FilterRun } from '../support/filter.ts';
+import { encodeDecision, option } from '../support/authorization-server.ts';
+import { LoadedFilter, type Load } from '../support/example-load.ts';
+import { FilterRun, filterBytes } from '../support/filter.ts';
 import { pluginBytes } from '../support/plugin.ts';
 import { TestHost } from '../support/wasm-host.ts';
 import { ArrayStream, type Fields } from '../support/wasm-stream.ts';
@@ -84,6 +86,28 @@ export function memoryTests(requests: number): void {
     const [before, after] = heapOver(plugin, requests, fields);
     expect(after).toBe(before);
     expect(after).toBeLessThanOrEqual(128 * 1024);
+  });
+
+  test.each<[string, Load]>([
+    [
+      'gRPC',
+      {
+        config: { grpc: { upstream: 'auth' }, body: { maxBytes: 20 }, consumer: { header: 'x-user' } },
+        body: ['1234', '56789'],
+        grpc: encodeDecision({
+          ok_response: { headers: [option('x-user', 'mira')], response_headers_to_add: [option('x-a', 'b')] },
+        }),
+      },
+    ],
+    ['HTTP', { config: { http: { upstream: 'auth', pathPrefix: '/check' } } }],
+  ])(`ext-authz over %s needs no more memory after ${requests} requests`, async (_name, load) => {
+    const filter = await LoadedFilter.start(filterBytes('ext-authz'), load);
+    await filter.run(20_000);
+    const before = filter.heapBytes;
+    await filter.run(requests);
+    expect(filter.heapBytes).toBe(before);
+    expect(filter.calls).toBeGreaterThan(requests);
+    await filter.stop();
   });
 
   test('a filter that makes objects and strings for each request keeps its size too', async () => {

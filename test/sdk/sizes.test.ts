@@ -54,6 +54,7 @@ import { call, wait } from '@weir/filters-sdk/assembly/wait';`;
 test.each([
   ['api-key', 43],
   ['cors', 42],
+  ['ext-authz', 88],
   ['headers', 40],
   ['jwt', 62],
   ['rate-limit', 48],

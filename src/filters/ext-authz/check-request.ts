@@ -35,15 +35,18 @@ const part = new ByteWriter(512);
 const inner = new ByteWriter(128);
 const clean = new ByteWriter(256);
 
-/** @param bodyBytes of the body, from its beginning; -1: none goes along */
-export function checkRequest(config: ExtAuthzConfig, bodyBytes: i32, partial: bool): Bytes {
+/**
+ * @param bodySize of what came of the body
+ * @param bodyBytes how much of that goes along, from its beginning; -1: nothing
+ */
+export function checkRequest(config: ExtAuthzConfig, bodySize: i32, bodyBytes: i32): Bytes {
   attributes.clear();
   const service = requestHeaders.get('x-envoy-downstream-service-cluster');
   addPeer(1, SOURCE_ADDRESS, SOURCE_PORT, PEER_URI, PEER_SUBJECT, service);
   addPeer(2, DESTINATION_ADDRESS, DESTINATION_PORT, LOCAL_URI, LOCAL_SUBJECT, null);
   request.clear();
   addTime();
-  addHttp(config, bodyBytes, partial);
+  addHttp(config, bodySize, bodyBytes);
   addField(request, 2, http.view());
   addField(attributes, 4, request.view());
   for (let i = 0; i + 1 < config.extensions.length; i += 2)
@@ -93,17 +96,17 @@ function addTime(): void {
   addField(request, 1, part.view());
 }
 
-function addHttp(config: ExtAuthzConfig, bodyBytes: i32, partial: bool): void {
+function addHttp(config: ExtAuthzConfig, bodySize: i32, bodyBytes: i32): void {
   http.clear();
   addProperty(1, REQUEST_ID);
   const fields = requestHeaders.all();
   const method = requestHeaders.get(':method');
   if (method !== null) addText(http, 2, method);
-  addFields(config, fields, bodyBytes >= 0, partial);
+  addFields(config, fields, bodyBytes >= 0, bodySize > bodyBytes);
   addPseudo(4, ':path');
   addPseudo(5, ':authority');
   addPseudo(6, ':scheme');
-  if (bodyBytes > 0) addNumberField(http, 9, bodyBytes);
+  if (bodySize > 0) addNumberField(http, 9, bodySize);
   addProperty(10, PROTOCOL);
   if (bodyBytes <= 0) return;
   const body = requestBody.read(0, bodyBytes);
@@ -155,7 +158,7 @@ function addText<V>(message: ByteWriter, field: u32, value: V): void {
   if (isString<V>()) return addField<V>(message, field, value);
   clean.clear().add<V>(value);
   const text = clean.view();
-  for (let i = 0; i < text.length; ) {
+  for (let i = 0; i < text.length;) {
     const size = text.at(i) < 128 ? 1 : sequence(text, i);
     if (size == 0) store<u8>(text.start + i++, 33);
     else i += size;
@@ -166,7 +169,8 @@ function addText<V>(message: ByteWriter, field: u32, value: V): void {
 /** Bytes of the well-formed sequence at this place (RFC 3629, section 4); 0: there is none. */
 function sequence(text: Bytes, at: i32): i32 {
   const first = text.at(at);
-  const size = first >= 0xc2 && first < 0xe0 ? 2 : (first & 0xf0) == 0xe0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  const size =
+    first >= 0xc2 && first < 0xe0 ? 2 : (first & 0xf0) == 0xe0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
   if (size == 0 || at + size > text.length) return 0;
   for (let i = 1; i < size; i++) if ((text.at(at + i) & 0xc0) != 0x80) return 0;
   const second = text.at(at + 1);

@@ -1,8 +1,11 @@
-import { Reply, view } from '@weir/filters-sdk/assembly';
+import { Reply, utf8, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonKind, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 import { fieldName, isFieldValue } from '@weir/filters-sdk/assembly/fields';
 import { Template, parseTemplate, templateFault } from '@weir/filters-sdk/assembly/template';
 import { Names } from './names';
+
+/** Tells the upstream that nobody has decided about the request. */
+export const FAILURE_ALLOWED = utf8('x-envoy-auth-failure-mode-allowed');
 
 const NONE = new ArrayBuffer(0);
 const MOST_BODY: i64 = 4_194_304;
@@ -63,6 +66,7 @@ export class ExtAuthzConfig {
     if (config.has('body')) this.readBody(config.object('body'));
     this.statusOnError = <i32>config.integer('statusOnError', 400, 599, 403);
     this.failOpen = config.boolean('failOpen', false);
+    if (this.failOpen) this.owned.push(FAILURE_ALLOWED);
     this.tlsSession = config.boolean('tlsSession', false);
     this.readExtensions(config.object('contextExtensions').all());
     this.readConsumer(config.object('consumer'));

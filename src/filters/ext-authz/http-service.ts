@@ -1,5 +1,12 @@
 // A service that is asked with a request of HTTP: the method, the path and the host of the one that it decides about.
-import { ByteWriter, Bytes, Pairs, PairsWriter, requestBody, requestHeaders } from '@weir/filters-sdk/assembly';
+import {
+  ByteWriter,
+  Bytes,
+  Pairs,
+  PairsWriter,
+  requestBody,
+  requestHeaders,
+} from '@weir/filters-sdk/assembly';
 import { fieldName } from '@weir/filters-sdk/assembly/fields';
 import { HttpAnswer, call } from '@weir/filters-sdk/assembly/wait';
 import { Append, Change } from './changes';
@@ -25,8 +32,7 @@ export function askHttp(config: ExtAuthzConfig, bodyBytes: i32, partial: bool): 
       head.add(name, fields.value);
     }
   }
-  for (let i = 0; i < config.sent.length; i++)
-    head.add(config.sent[i].name, config.sent[i].value.render());
+  for (let i = 0; i < config.sent.length; i++) head.add(config.sent[i].name, config.sent[i].value.render());
   if (bodyBytes >= 0) head.add(PARTIAL_BODY, partial ? 'true' : 'false');
   const body = bodyBytes > 0 ? requestBody.read(0, bodyBytes) : Bytes.of(0, 0);
   return call(config.upstream, head, body, config.timeoutMs);
@@ -64,7 +70,7 @@ function readAllowed(config: ExtAuthzConfig, decision: Decision, fields: Pairs):
     const name = fields.name;
     if (name.equals('x-envoy-auth-headers-to-remove')) addNames(decision.removed, fields.value);
     if (config.upstreamFields.has(name)) add(decision.changes, fields, Append.Set);
-    if (config.upstreamAppended.has(name)) add(decision.changes, fields, Append.Join);
+    if (config.upstreamAppended.has(name)) add(decision.changes, fields, Append.Add);
     if (config.clientFieldsOnSuccess.has(name)) add(decision.answerChanges, fields, Append.Add);
     if (config.metadataFields.has(name)) {
       decision.metadata.push(name.copy());
@@ -80,7 +86,7 @@ function add(changes: Change[], fields: Pairs, how: Append): void {
 
 /** Names in a list with commas. */
 function addNames(names: ArrayBuffer[], list: Bytes): void {
-  for (let from = 0; from <= list.length; ) {
+  for (let from = 0; from <= list.length;) {
     const comma = list.indexOf(44, from);
     const end = comma < 0 ? list.length : comma;
     const name = fieldName(list.slice(from, end).trim().copy());

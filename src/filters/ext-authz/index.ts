@@ -12,38 +12,39 @@ import {
   requestHeaders,
   responseHeaders,
   setProperty,
-  utf8,
   view,
 } from '@weir/filters-sdk/assembly';
+import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
 import { setMetadata } from '@weir/filters-sdk/assembly/foreign';
 import { Counter, MetricName } from '@weir/filters-sdk/assembly/metrics';
 import { callGrpc, wait } from '@weir/filters-sdk/assembly/wait';
 import { Change, addAll, applyAll } from './changes';
 import { checkRequest } from './check-request';
 import { decisionOf } from './check-response';
-import { ExtAuthzConfig } from './config';
+import { ExtAuthzConfig, FAILURE_ALLOWED } from './config';
 import { Decision, Outcome } from './decision';
 import { askHttp, decisionOfAnswer } from './http-service';
 import { changeQuery } from './query';
 
 const CONSUMER_NAME = propertyPath('consumer.name');
-const FAILURE_ALLOWED = utf8('x-envoy-auth-failure-mode-allowed');
 const METADATA = 'envoy.filters.http.ext_authz';
 
 const metadata = new PairsWriter();
 
-function outcomes(outcome: string): Counter {
-  return new Counter(new MetricName('ext_authz_checks').label('outcome', outcome));
-}
-
 class ExtAuthzRoot extends RootContext {
   readonly config: ExtAuthzConfig = new ExtAuthzConfig();
-  readonly allowed: Counter = outcomes('allowed');
-  readonly denied: Counter = outcomes('denied');
-  readonly failed: Counter = outcomes('failed');
+  /** By outcome. */
+  private checks: Counter[] = [];
 
   onConfigure(configuration: ArrayBuffer): bool {
+    const outcomes = ['allowed', 'denied', 'failed'];
+    for (let i = 0; i < outcomes.length; i++)
+      this.checks.push(new Counter(new MetricName('ext_authz_checks').label('outcome', outcomes[i])));
     return this.config.read(configuration);
+  }
+
+  count(outcome: Outcome): void {
+    this.checks[outcome].add();
   }
 
   createStream(): StreamContext {
@@ -65,38 +66,43 @@ class ExtAuthz extends StreamContext {
 
   onRequestHeaders(_count: i32, endOfStream: bool): Action {
     const config = this.root.config;
-    for (let i = 0; i < config.owned.length; i++) requestHeaders.remove(config.owned[i]);
-    if (config.failOpen) requestHeaders.remove(FAILURE_ALLOWED);
+    this.removeOwned(config.owned);
     // What follows the head of an upgrade is no body.
     if (config.maxBody > 0 && !endOfStream && !requestHeaders.has('upgrade')) return Action.Pause;
-    return this.ask(-1, false);
+    return this.ask(-1);
+  }
+
+  private removeOwned(owned: ArrayBuffer[]): void {
+    if (owned.length == 0) return;
+    const fields = requestHeaders.all();
+    while (fields.next()) {
+      for (let i = 0; i < owned.length; i++)
+        if (isSpellingOf(fields.name, unchecked(owned[i]))) requestHeaders.remove(fields.name);
+    }
   }
 
   onRequestBody(size: i32, endOfStream: bool): Action {
     if (this.asked) return Action.Continue;
     const config = this.root.config;
     this.size = size;
-    if (size <= config.maxBody) return endOfStream ? this.ask(size, false) : Action.Pause;
-    return config.allowPartial ? this.ask(config.maxBody, true) : config.tooLarge.send();
+    if (size <= config.maxBody) return endOfStream ? this.ask(size) : Action.Pause;
+    return config.allowPartial ? this.ask(config.maxBody) : config.tooLarge.send();
   }
 
   onRequestTrailers(_count: i32): Action {
-    return this.asked ? Action.Continue : this.ask(this.size, false);
+    return this.asked ? Action.Continue : this.ask(this.size);
   }
 
   /** @param bodyBytes of the body, which the service gets; -1: the request has none, or it is not wanted */
-  private ask(bodyBytes: i32, partial: bool): Action {
+  private ask(bodyBytes: i32): Action {
     this.asked = true;
     const config = this.root.config;
-    const decision = config.isGrpc ? this.askGrpc(bodyBytes, partial) : this.askHttp(bodyBytes, partial);
+    const decision = config.isGrpc ? this.askGrpc(bodyBytes) : this.askHttp(bodyBytes);
     for (let i = 0; i + 1 < decision.metadata.length; i += 2)
       this.note(decision.metadata[i], decision.metadata[i + 1]);
+    this.root.count(decision.outcome);
     if (decision.outcome == Outcome.Allowed) return this.allow(decision);
-    if (decision.outcome == Outcome.Denied) {
-      this.root.denied.add();
-      return refuse(decision, decision.status, 'ext_authz_denied');
-    }
-    this.root.failed.add();
+    if (decision.outcome == Outcome.Denied) return refuse(decision, decision.status, 'ext_authz_denied');
     if (!config.failOpen) {
       const status = decision.status == 0 ? config.statusOnError : decision.status;
       return refuse(decision, status, 'ext_authz_error');
@@ -105,12 +111,12 @@ class ExtAuthz extends StreamContext {
     return Action.Continue;
   }
 
-  private askGrpc(bodyBytes: i32, partial: bool): Decision {
+  private askGrpc(bodyBytes: i32): Decision {
     const config = this.root.config;
     metadata.clear();
     for (let i = 0; i < config.sent.length; i++)
       metadata.add(config.sent[i].name, config.sent[i].value.render());
-    const question = checkRequest(config, bodyBytes, partial);
+    const question = checkRequest(config, this.size, bodyBytes);
     const service = 'envoy.service.auth.v3.Authorization';
     const answer = wait(callGrpc(config.upstream, service, 'Check', metadata, question, config.timeoutMs));
     if (!answer.failed) return decisionOf(answer.body);
@@ -118,9 +124,9 @@ class ExtAuthz extends StreamContext {
     return new Decision();
   }
 
-  private askHttp(bodyBytes: i32, partial: bool): Decision {
+  private askHttp(bodyBytes: i32): Decision {
     const config = this.root.config;
-    const answer = wait(askHttp(config, bodyBytes, partial));
+    const answer = wait(askHttp(config, bodyBytes, this.size > bodyBytes));
     const decision = decisionOfAnswer(config, answer);
     if (decision.outcome == Outcome.Failed)
       logWarn('no decision: status ' + answer.status.toString() + ' ' + answer.reason.toString());
@@ -134,7 +140,6 @@ class ExtAuthz extends StreamContext {
   }
 
   private allow(decision: Decision): Action {
-    this.root.allowed.add();
     applyAll(decision.changes, requestHeaders);
     for (let i = 0; i < decision.removed.length; i++) requestHeaders.remove(decision.removed[i]);
     if (decision.querySet.length > 0 || decision.queryRemoved.length > 0)
@@ -163,7 +168,8 @@ function refuse(decision: Decision, status: i32, details: string): Action {
   const reply = new Reply(status, '', details);
   reply.body = decision.body;
   addAll(decision.changes, reply.headers);
-  if (decision.body.byteLength > 0 && !hasType(decision.changes)) reply.headers.add('content-type', 'text/plain');
+  if (decision.body.byteLength > 0 && !hasType(decision.changes))
+    reply.headers.add('content-type', 'text/plain');
   return reply.send();
 }
 
