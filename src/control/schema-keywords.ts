@@ -25,12 +25,11 @@ function filterDuration(text: string): number | null {
   return total;
 }
 
-/** What is no duration or size at all is told by the pattern beside it. */
+/** Text that is no duration or size at all is told by the pattern beside it, a number where none may be by the type. */
 function within(parse: (text: string) => number | null) {
   return (bounds: Bounds, value: unknown): boolean => {
-    if (typeof value !== 'string' && typeof value !== 'number') return true;
-    const amount = parse(String(value));
-    return amount === null || (amount >= bounds[0] && amount <= bounds[1]);
+    const amount = typeof value === 'string' ? parse(value) : value;
+    return typeof amount !== 'number' || (amount >= bounds[0] && amount <= bounds[1]);
   };
 }
 

@@ -189,6 +189,17 @@ describe('the schema', () => {
     expect(byWeir.skipped).toEqual([]);
   });
 
+  test.each<[string, object]>([
+    ['a number as a size', { room: 4096 }],
+    ['a negative number as a size', { room: -129 }],
+    ['a number as a size, larger than any text may say', { room: 1e20 }],
+    ['a number as a duration', { after: 1000 }],
+  ])('is of one mind with the decoder: %s', async (_what, change) => {
+    const value = { ...LEAST, ...change };
+    const { accepted } = await read(value);
+    expect([byAjv(value), byWeir.check(value).length === 0]).toEqual([accepted, accepted]);
+  });
+
   test('accepts and refuses exactly what the decoder does', { timeout: 120_000 }, async () => {
     const text = fc.oneof(
       fc.constantFrom(
