@@ -19,6 +19,7 @@ export class CallResponse {
   bodySize: i32;
   trailerCount: i32;
 
+  /** The SDK's. */
   static of(token: u32, headerCount: i32, bodySize: i32, trailerCount: i32): CallResponse {
     const response = changetype<CallResponse>(allocate(offsetof<CallResponse>()));
     response.token = token;

@@ -65,7 +65,7 @@ export function readConfiguration<T>(text: ArrayBuffer): T | null {
   return reader.end() ? settings : null;
 }
 
-/** What decoders that the compiler step makes are made of. */
+/** For the SDK: what decoders that the compiler step makes are made of. */
 export class ConfigReader extends Config {
   private before: i32 = faultCount();
 

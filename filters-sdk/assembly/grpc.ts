@@ -42,6 +42,7 @@ export class GrpcMessage {
   token: u32;
   size: i32;
 
+  /** The SDK's. */
   static of(token: u32, size: i32): GrpcMessage {
     const message = changetype<GrpcMessage>(allocate(offsetof<GrpcMessage>()));
     message.token = token;
@@ -61,6 +62,7 @@ export class GrpcEnd {
   token: u32;
   status: GrpcStatus;
 
+  /** The SDK's. */
   static of(token: u32, status: i32): GrpcEnd {
     const end = changetype<GrpcEnd>(allocate(offsetof<GrpcEnd>()));
     end.token = token;
@@ -121,7 +123,7 @@ export function grpcOwner(token: u32, last: bool): u32 {
   return owner;
 }
 
-/** The same, for the end of any call. */
+/** The same, for the end of any call. For the SDK. */
 export function takeGrpc(token: u32): u32 {
   const at = find(token);
   if (at == 0) return 0;

@@ -32,10 +32,11 @@ let answer = changetype<LimitDecision>(memory.data(24, 8));
 
 /**
  * A rate: `requests` for each `periodMs`, of which `burst` may come at once (0: the algorithm's own, a
- * whole period's for a token bucket, one for GCRA). One object serves all keys.
+ * whole period's for a token bucket, one for GCRA). One object serves all keys. Two limits of one filter need keys
+ * that differ: in weir a key alone names what is counted, so that a limit that was changed keeps what was used.
  *
  * The host counts where it offers `weir.limit_take`. Elsewhere shared data does, exact over the VMs that
- * share it; there the scope makes no difference, and keys are never forgotten.
+ * share it; there the scope makes no difference, keys are never forgotten, and a limit that was changed begins anew.
  */
 export class Limit {
   private head: ArrayBuffer = new ArrayBuffer(HEAD_SIZE);

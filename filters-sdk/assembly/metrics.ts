@@ -1,34 +1,47 @@
 import { MetricType, Status } from './abi';
-import { Bytes } from './bytes';
+import { Bytes, encode, sizeOf, startOf, utf8 } from './bytes';
 import { out } from './arena';
 import { proxy_define_metric, proxy_get_metric, proxy_increment_metric, proxy_record_metric } from './env';
 import { ByteWriter } from './writer';
 
 /**
- * A name with labels. The ABI knows names alone, so labels stand in the name, as in
- * `requests_total_route=checkout_class=2xx`: a label's name begins after the last `_` before its `=`. A
- * label's name therefore has no `_`, and `=` in a value becomes `:`.
+ * A name with labels, as Prometheus writes them: `requests_total{route="checkout",class="2xx"}`. The ABI knows names
+ * alone: weir takes the labels out of it, and to others it is a name like any (Envoy's `stats_tags` can).
  *
- * Label values must be few: the host keeps each combination for ever, and refuses beyond its limit.
+ * A label's name consists of letters, digits and `_`. Label values must be few: the host keeps each combination for
+ * ever, and refuses beyond its limit.
  */
 export class MetricName {
-  private text: ByteWriter = new ByteWriter(96);
+  private name: ArrayBuffer;
+  private labels: ByteWriter = new ByteWriter(64);
 
   constructor(name: string) {
-    this.text.add(name);
+    this.name = utf8(name);
   }
 
   label<V>(name: string, value: V): this {
-    this.text.addByte(95).add(name).addByte(61);
-    const from = this.text.length;
-    this.text.add<V>(value);
-    const view = this.text.view();
-    for (let i = from; i < view.length; i++) if (view.at(i) == 61) store<u8>(view.start + i, 58);
+    if (isString<V>()) return this.label<Bytes>(name, encode(changetype<string>(value)));
+    const labels = this.labels;
+    labels
+      .addByte(labels.length == 0 ? 123 : 44)
+      .add(name)
+      .addByte(61)
+      .addByte(34);
+    const start = startOf<V>(value);
+    for (let i = 0; i < sizeOf<V>(value); i++) {
+      const byte: i32 = load<u8>(start + i);
+      if (byte == 34 || byte == 92 || byte == 10) labels.addByte(92);
+      labels.addByte(byte == 10 ? 110 : byte);
+    }
+    labels.addByte(34);
     return this;
   }
 
+  /** The SDK's. */
   view(): Bytes {
-    return this.text.view();
+    const text = new ByteWriter(96).add(this.name);
+    if (this.labels.length > 0) text.add(this.labels.view()).addByte(125);
+    return text.view();
   }
 }
 

@@ -22,6 +22,7 @@ export class Pairs {
   private data: usize;
   private text: usize;
 
+  /** The SDK's. */
   static read(data: usize, size: i32): Pairs {
     const pairs = changetype<Pairs>(allocate(offsetof<Pairs>()));
     pairs.name = Bytes.of(0, 0);

@@ -15,9 +15,10 @@ const writer = new ByteWriter(512);
 /** Text with variables, such as `from ${source.address}`, compiled once. */
 export class Template {
   private segments: Segment[] = [];
-  /** The whole text where it has no variables. */
+  /** The whole text where it has no variables. The SDK's. */
   literal: ArrayBuffer | null = NOTHING;
 
+  /** The SDK's. */
   add(literal: Bytes, attribute: Attribute | null): void {
     if (literal.length == 0 && attribute === null) return;
     const segment = new Segment(literal.copy(), attribute);

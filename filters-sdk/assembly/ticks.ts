@@ -13,6 +13,7 @@ export function setTickPeriod(milliseconds: u32): void {
 
 /** A time that passes. */
 export class Sleep extends Waitable {
+  /** The SDK's. */
   next: Sleep | null = null;
 
   /** @param due milliseconds since 1970 */

@@ -24,6 +24,9 @@ const OWN = [
   'protobuf',
 ] as const;
 
+/** The modules that filters import: `@weir/filters-sdk/assembly`, and those of a file of their own. */
+export const SDK_MODULES: readonly string[] = ['index', ...OWN];
+
 /** An exported name that has no comment, as `file.ts: name`. */
 export const uncommented: string[] = [];
 

@@ -1,15 +1,15 @@
 import { expect } from 'vitest';
 import { observe, WeirSubject, type Deployment, type Exchange, type Seen } from '../languages/subject.ts';
 import { differencesOf } from './compare.ts';
-import { allowedBy } from './differences.ts';
+import { allowedBy, type Allowed } from './differences.ts';
 import { EnvoySubject } from './envoy.ts';
 
 /** The same filters in weir and in Envoy, each with upstreams of its own. */
 export class Both {
   readonly weir: WeirSubject;
   readonly envoy: EnvoySubject;
-  /** Ids of the meant differences that were seen. */
-  readonly used = new Set<string>();
+  /** The meant differences that were seen. */
+  readonly used = new Set<Allowed>();
 
   private constructor(weir: WeirSubject, envoy: EnvoySubject) {
     this.weir = weir;
@@ -31,7 +31,7 @@ export class Both {
     const [weir, envoy] = await this.each(exchange);
     const unexplained = differencesOf(weir, envoy).filter((difference) => {
       const allowed = allowedBy(difference, exchange.role);
-      if (allowed !== undefined) this.used.add(allowed.id);
+      if (allowed !== undefined) this.used.add(allowed);
       return allowed === undefined;
     });
     expect(unexplained).toEqual([]);

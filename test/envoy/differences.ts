@@ -24,6 +24,8 @@ export const ALLOWED: readonly Allowed[] = [
     places: [
       'body',
       'scan',
+      'text',
+      'waits',
       'bodies',
       'redact-json',
       'replace-text',
@@ -62,6 +64,25 @@ export const ALLOWED: readonly Allowed[] = [
     when: ({ envoy }) => envoy === 'none',
   },
   {
+    id: 'request-fields-later',
+    aspect: /^answer\.field\.x-holds$/,
+    places: ['state'],
+    when: ({ weir, envoy }) => weir === 'true' && envoy === 'false',
+  },
+  {
+    id: 'weir-functions',
+    aspect: /^upstream\.field\.x-weir-alone$/,
+    places: ['counters'],
+    when: ({ weir, envoy }) => weir === 'kept true,false' && envoy === 'none false,false',
+  },
+  {
+    id: 'weir-functions',
+    aspect: /^(upstream|answer)\.field\.x-metadata$/,
+    places: ['state'],
+    when: ({ weir, envoy }) =>
+      (weir === 'true' && envoy === 'false') || (weir === 'value' && envoy === 'none'),
+  },
+  {
     id: 'grpc-time',
     aspect: /^answer\.field\.x-grpc-code$/,
     places: ['grpc'],
@@ -79,7 +100,11 @@ export const ALLOWED: readonly Allowed[] = [
     places: ['refused'],
     when: ({ weir, envoy }) => weir === '["done / 403"]' && envoy === '["done / 403","done / 403"]',
   },
-  { id: 'told-why', aspect: /^logs$/, when: ({ weir, envoy }) => without(weir, /^proxy_/) === envoy },
+  {
+    id: 'told-why',
+    aspect: /^logs$/,
+    when: ({ weir, envoy }) => without(weir, /^(proxy_\w+|sign|uncompress): /) === envoy,
+  },
 ];
 
 /** Log lines but for those that match. */

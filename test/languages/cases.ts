@@ -8,6 +8,7 @@ import type { Fields } from '../support/message.ts';
 import { values } from '../support/message.ts';
 import { getRequest, postRequest } from '../support/raw-client.ts';
 import type { Language } from './build.ts';
+import { SDK_CASES, SDK_CONFIGURATIONS } from './sdk-cases.ts';
 import type { Exchange, Seen } from './subject.ts';
 
 export interface Case extends Exchange {
@@ -16,9 +17,6 @@ export interface Case extends Exchange {
   /** Default: all. Not every SDK has everything. */
   readonly languages?: readonly Language[];
 }
-
-/** Weir's SDK has no TCP. */
-export const WITH_TCP: readonly Language[] = ['rust', 'go', 'c', 'as-gcore'];
 
 /** A configuration for each role; the role is its first word. */
 const CONFIGURATIONS: readonly string[] = [
@@ -44,8 +42,8 @@ const CONFIGURATIONS: readonly string[] = [
   'config {"text": "déjà vu", "list": [1, 2]}',
 ];
 
-export function configurationsOf(language: Language): string[] {
-  return CONFIGURATIONS.filter((role) => role !== 'tcp' || WITH_TCP.includes(language));
+export function configurationsOf(language: Language): readonly string[] {
+  return language === 'as-weir' ? [...CONFIGURATIONS, ...SDK_CONFIGURATIONS] : CONFIGURATIONS;
 }
 
 export const VM_CONFIGURATION = 'for the whole VM';
@@ -437,7 +435,7 @@ const callouts: Case[] = [
   },
 ];
 
-const WITH_GRPC: readonly Language[] = ['rust', 'c'];
+const WITH_GRPC: readonly Language[] = ['rust', 'c', 'as-weir'];
 
 function grpcFailure(name: string, call: string, code: string, text: string | null): Case {
   return {
@@ -635,4 +633,5 @@ const CASES: readonly Case[] = [
   ...state,
   ...properties,
   ...host,
+  ...SDK_CASES,
 ];

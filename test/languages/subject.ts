@@ -53,7 +53,7 @@ export interface Deployment {
 export function inRoles(file: string, configurations: readonly string[]): Place[] {
   return configurations.map((configuration) => {
     const name = configuration.split(' ')[0]!;
-    const protocol = name === 'tcp' ? 'tcp' : 'http';
+    const protocol = name.startsWith('tcp') ? 'tcp' : 'http';
     return { name, protocol, filters: [{ file, configuration, rootId: 'plugin' }] };
   });
 }

@@ -56,9 +56,10 @@ export async function talkOnce(
   word: string,
   answer: string,
   awaits: readonly string[],
+  place = 'tcp',
 ): Promise<Conversation> {
   const logged = subject.logs().length;
-  const client = await RawClient.connect({ port: subject.port('tcp') });
+  const client = await RawClient.connect({ port: subject.port(place) });
   await client.send(word);
   let heard = '';
   while (heard.length < answer.length) heard += (await client.source.some())!.toString();

@@ -97,7 +97,7 @@ describe('the SDK in the real host', () => {
     const { host, request } = await start();
     expect(request('/metrics').head.get('x-metrics')).toBe('3 7');
     expect(host.metrics.names).toEqual([
-      'test/chain#filter/counter/seen_total_route=a:b_class=2xx',
+      'test/chain#filter/counter/seen_total{route="a=b",class="2xx"}',
       'test/chain#filter/gauge/level',
       'test/chain#filter/histogram/size',
     ]);

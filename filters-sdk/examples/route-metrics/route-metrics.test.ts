@@ -3,7 +3,7 @@ import { openFilter } from '@weir/filters-sdk/testing';
 
 const filter = await openFilter(`${import.meta.dirname}/index.ts`);
 const count = (method: string, kind: string) =>
-  filter.metric(`requests_total_method=${method}_class=${kind}`);
+  filter.metric(`requests_total{method="${method}",class="${kind}"}`);
 
 test('counts by method and class, and measures answers', async () => {
   await filter.exchange({ response: { body: ['12345', '67890'] } });

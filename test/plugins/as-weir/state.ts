@@ -39,6 +39,10 @@ export class Metrics {
   readonly counter: Counter = new Counter(new MetricName('plugin_counter'));
   readonly gauge: Gauge = new Gauge(new MetricName('plugin_gauge'));
   readonly histogram: Histogram = new Histogram(new MetricName('plugin_histogram'));
+  readonly labelled: Counter = new Counter(
+    new MetricName('plugin_labels').label('route', 'check=out "x"').label('class', '2xx'),
+  );
+  readonly level: Gauge = new Gauge(new MetricName('plugin_level'));
 }
 
 export class Counting extends StreamContext {
@@ -52,6 +56,9 @@ export class Counting extends StreamContext {
     metrics.gauge.add(5);
     metrics.gauge.add(-3);
     metrics.histogram.observe(42);
+    metrics.labelled.add(3);
+    metrics.level.set(metrics.labelled.value);
+    requestHeaders.set('x-labelled', metrics.level.value.toString());
     requestHeaders.set('x-counter', metrics.counter.value.toString());
     requestHeaders.set('x-gauge', metrics.gauge.value.toString());
     return Action.Continue;

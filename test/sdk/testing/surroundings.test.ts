@@ -115,7 +115,7 @@ test('shared data and queues are there to be set and to be read', async () => {
 test('metrics are known by the names that the filter gave them', async () => {
   const filter = await openFilter(KIT);
   await filter.exchange({ request: { path: '/metrics' } });
-  expect(filter.metric('seen_total_route=a:b_class=2xx')).toBe(3);
+  expect(filter.metric('seen_total{route="a=b",class="2xx"}')).toBe(3);
   expect(filter.metric('level')).toBe(7);
   expect(filter.metric('none')).toBeUndefined();
   expect(filter.histogram('size')).toEqual({ values: [42], sum: 42 });

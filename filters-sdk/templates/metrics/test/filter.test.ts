@@ -8,7 +8,7 @@ beforeAll(async () => {
 afterAll(() => filter.close());
 
 const total = (method: string, statusClass: string) =>
-  filter.metric(`my_filter_requests_total_method=${method}_class=${statusClass}`);
+  filter.metric(`my_filter_requests_total{method="${method}",class="${statusClass}"}`);
 
 test('counts by method and by class of the status', async () => {
   await filter.exchange({ request: { method: 'GET' }, response: { status: 204 } });
