@@ -10,6 +10,7 @@ import { pino } from 'pino';
 import { loadConfiguration } from '../../src/control/load.ts';
 import { formatDiagnostics } from '../../src/control/diagnostic.ts';
 import { LocalLedger } from '../../src/runtime/ledger.ts';
+import { LocalQuotas } from '../../src/runtime/quota/local.ts';
 import { LocalSharedState } from '../../src/runtime/wasm/shared.ts';
 import { Runtime } from '../../src/runtime/runtime.ts';
 
@@ -34,6 +35,7 @@ if (loaded.snapshot === null) throw new Error(formatDiagnostics(loaded.diagnosti
 const runtime = new Runtime({
   workerId: 0,
   ledger: new LocalLedger(),
+  quotas: new LocalQuotas(() => Date.now()),
   shared: new LocalSharedState(),
   log: pino({ level: 'silent' }),
 });

@@ -3,6 +3,7 @@ import { CallResponse } from './calls';
 import { proxy_close_stream, proxy_continue_stream, proxy_done } from './env';
 import { GrpcEnd, GrpcMessage } from './grpc';
 import { LimitDecision } from './limit-decision';
+import { QuotaDecision } from './quota-decision';
 import { runningContext } from './running';
 
 /**
@@ -93,6 +94,9 @@ export abstract class StreamContext {
 
   /** The answer to a `Limit.take` of this stream that was pending. */
   onLimitDecision(decision: LimitDecision): void {}
+
+  /** The answer to a `QuotaSet.reserve` of this stream that was pending. */
+  onQuotaDecision(decision: QuotaDecision): void {}
 
   /** The stream has ended. */
   onDone(): void {}

@@ -15,6 +15,7 @@ import { proxy_set_effective_context } from './env';
 import { Turn, dropFlows, enter } from './flow';
 import { GrpcEnd, GrpcMessage, grpcOwner, takeGrpc } from './grpc';
 import { decodeDecision } from './limit-decision';
+import { decodeQuota } from './quota-decision';
 import { setRunningContext } from './running';
 import { planTicks, wake } from './ticks';
 import { WAITS } from './waits';
@@ -242,7 +243,11 @@ export function proxy_on_grpc_close(id: u32, token: u32, status: i32): void {
 
 export function proxy_on_foreign_function(id: u32, ticket: u32, size: i32): void {
   const context = findStream(id);
-  if (context !== null) {
+  // The highest bit of a ticket says that the answer is of a quota.
+  if (context !== null && <i32>ticket < 0) {
+    setRunningContext(id);
+    context.onQuotaDecision(decodeQuota(buffer(BufferType.CallData, size)));
+  } else if (context !== null) {
     setRunningContext(id);
     const decision = decodeDecision(buffer(BufferType.CallData, size), ticket);
     let settled = false;

@@ -11,6 +11,7 @@ const CALLBACKS = {
   onQueueReady: 'proxy_on_queue_ready',
   onCallResponse: 'proxy_on_http_call_response',
   onLimitDecision: 'proxy_on_foreign_function',
+  onQuotaDecision: 'proxy_on_foreign_function',
   onGrpcHead: 'proxy_on_grpc_receive_initial_metadata',
   onGrpcMessage: 'proxy_on_grpc_receive',
   onGrpcTrailers: 'proxy_on_grpc_receive_trailing_metadata',
@@ -80,9 +81,9 @@ export default class TrimCallbacks {
         module.getFunction(`~lib/@weir/filters-sdk/assembly/${name}`) === 0 ? [] : callbacks,
       ),
     );
-    for (const [method, callback] of Object.entries(CALLBACKS)) {
-      if (this.overridden.has(method) || needed.has(callback) || !exported.has(callback)) continue;
-      module.removeExport(callback);
-    }
+    for (const [method, callback] of Object.entries(CALLBACKS))
+      if (this.overridden.has(method)) needed.add(callback);
+    for (const callback of new Set(Object.values(CALLBACKS)))
+      if (exported.has(callback) && !needed.has(callback)) module.removeExport(callback);
   }
 }

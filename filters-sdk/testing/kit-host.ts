@@ -1,4 +1,5 @@
 import { LocalLedger } from '../../src/runtime/ledger.ts';
+import { LocalQuotas } from '../../src/runtime/quota/local.ts';
 import { LogLevel as Level } from '../../src/runtime/wasm/abi.ts';
 import type { CompiledModule } from '../../src/runtime/wasm/module.ts';
 import { WasmHost } from '../../src/runtime/wasm/plugin.ts';
@@ -50,6 +51,7 @@ export class KitHost {
       shared: this.shared,
       metrics: this.metrics,
       ledger: new LocalLedger(now),
+      quotas: new LocalQuotas(now),
       now,
       timers: this.clock,
       node,

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import pino from 'pino';
 import { Rollout, type RolloutDeps } from '../../src/control/rollout.ts';
+import type { QuotaAsk } from '../../src/runtime/quota/quota.ts';
 import type { PluginStatus } from '../../src/runtime/runtime.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
 import { RequestMetrics } from '../../src/runtime/request-metrics.ts';
@@ -10,6 +11,7 @@ import { TcpMetrics } from '../../src/runtime/tcp/tcp-metrics.ts';
 import { Fleet } from '../../src/supervisor/fleet.ts';
 import { SharedLedger } from '../../src/supervisor/ledger.ts';
 import { MetricsBoard } from '../../src/supervisor/metrics.ts';
+import { QuotaService } from '../../src/supervisor/quota/service.ts';
 import { Taps } from '../../src/supervisor/taps.ts';
 import { StatusView } from '../../src/supervisor/status-view.ts';
 import { WorkerProgram, type SteeredRuntime } from '../../src/worker/program.ts';
@@ -75,12 +77,15 @@ function table(rows: readonly MetricRow[]): string[] {
 async function exposition(): Promise<string> {
   const log = pino({ level: 'silent' });
   const ledger = new SharedLedger({ workers: () => 1, send: () => undefined, now: () => 0 });
+  const quotas = new QuotaService({ dataDir: null, log, send: () => undefined, now: () => 0 });
+  quotas.receive(1, [{ kind: 'reserve', ticket: 1, ask: RESTING_ASK }]);
   const fleet = new RestingFleet({
     size: 1,
     entry: tmpdir(),
     environment: () => ({}),
     log,
     onLedger: () => undefined,
+    onQuota: () => undefined,
     onUp: () => undefined,
     onTapped: () => undefined,
     onExit: () => undefined,
@@ -98,6 +103,7 @@ async function exposition(): Promise<string> {
   const view = new StatusView({
     fleet,
     ledger,
+    quotas,
     board: new MetricsBoard(),
     rollout,
     taps: new Taps({
@@ -113,6 +119,7 @@ async function exposition(): Promise<string> {
   });
   const { text } = await view.metrics();
   ledger.close();
+  await quotas.close();
   return text;
 }
 
@@ -121,6 +128,15 @@ class RestingFleet extends Fleet {
     return Promise.resolve([{ slot: 1, dump: restingWorker() }]);
   }
 }
+
+const RESTING_ASK: QuotaAsk = {
+  owner: 'shop',
+  key: 'acme',
+  quotas: [{ name: 'calls', limit: 1, soft: 0, grace: 0, window: 'month', timeZone: 'UTC' }],
+  amount: 1,
+  hold: false,
+  id: '',
+};
 
 const RESTING_PLUGIN: PluginStatus = {
   name: 'shop/checkout#key',

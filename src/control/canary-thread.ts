@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { LocalLedger } from '../runtime/ledger.ts';
+import { LocalQuotas } from '../runtime/quota/local.ts';
 import { WasmHost } from '../runtime/wasm/plugin.ts';
 import type { PluginSpec } from '../runtime/snapshot.ts';
 import { compileModule, type CompiledModule } from '../runtime/wasm/module.ts';
@@ -34,6 +35,7 @@ const host = new WasmHost({
     get: () => 0,
   },
   ledger: new LocalLedger(),
+  quotas: new LocalQuotas(() => Date.now()),
   now: () => Date.now(),
   node: { id: 'canary', cluster: 'weir' },
   workerId: 0,

@@ -1,4 +1,5 @@
 import { LocalLedger } from '../runtime/ledger.ts';
+import { LocalQuotas } from '../runtime/quota/local.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import { isSecure, portKey, type ClusterSpec, type PortSpec, type Snapshot } from '../runtime/snapshot.ts';
 import { LocalSharedState } from '../runtime/wasm/shared.ts';
@@ -62,6 +63,7 @@ export class Rehearsal {
     const runtime = new Runtime({
       workerId: 0,
       ledger: new LocalLedger(() => clock.monotonic()),
+      quotas: new LocalQuotas(() => clock.now()),
       shared: new LocalSharedState(() => clock.now()),
       log,
       now: () => clock.now(),

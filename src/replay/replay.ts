@@ -1,4 +1,5 @@
 import { LocalLedger } from '../runtime/ledger.ts';
+import { LocalQuotas } from '../runtime/quota/local.ts';
 import type { PluginSpec } from '../runtime/snapshot.ts';
 import type { StreamContext } from '../runtime/wasm/context.ts';
 import type { Context } from '../runtime/wasm/context-table.ts';
@@ -132,6 +133,7 @@ export class Replay implements Score {
         get: () => 0,
       },
       ledger: new LocalLedger(),
+      quotas: new LocalQuotas(() => this.#now),
       now: () => this.#now,
       node: { id: 'weir', cluster: 'weir' },
       workerId: this.#instance.record.worker,

@@ -6,6 +6,7 @@ import { ClusterSet, type Cluster } from './cluster.ts';
 import { GrpcClient } from './grpc/client.ts';
 import { GuestMetrics } from './guest-metrics.ts';
 import type { Ledger } from './ledger.ts';
+import type { Quotas } from './quota/quota.ts';
 import { ListeningPort } from './listener.ts';
 import { LiveSnapshot } from './live-snapshot.ts';
 import { type MetricFamily, Metrics } from './metrics.ts';
@@ -36,6 +37,7 @@ const HEAP_RECOVERS = 0.75;
 export interface RuntimeDeps {
   readonly workerId: number;
   readonly ledger: Ledger;
+  readonly quotas: Quotas;
   readonly shared: SharedState;
   readonly log: Log;
   /** Of `LogLevel`: guests' lines below it are not made. Default: Info. */
@@ -141,6 +143,7 @@ export class Runtime {
       shared: deps.shared,
       metrics: new GuestMetrics(this.#metrics),
       ledger: deps.ledger,
+      quotas: deps.quotas,
       now: deps.now ?? (() => Date.now()),
       node: { id: `weir-${process.pid}`, cluster: 'weir' },
       workerId: deps.workerId,

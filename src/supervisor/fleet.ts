@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import type { Logger } from 'pino';
 import type { FilterTrip } from '../runtime/runtime.ts';
 import type { StageFault } from '../runtime/stage-fault.ts';
-import type { FromWorker, LedgerAsk, WorkerDump } from '../worker/protocol.ts';
+import type { FromWorker, LedgerAsk, QuotaMessage, WorkerDump } from '../worker/protocol.ts';
 import { Backoff, CrashLoop } from './restart.ts';
 import { WorkerProcess, type Deployable, type WorkerEvents } from './worker-process.ts';
 
@@ -33,6 +33,7 @@ export interface FleetOptions {
   /** Workers may stand at a breakpoint: none is ended for it. Default: no. */
   readonly isDebugged?: boolean;
   onLedger(worker: number, asks: readonly LedgerAsk[]): void;
+  onQuota(worker: number, messages: readonly QuotaMessage[]): void;
   onUp(worker: number): void;
   onTapped(worker: number, message: Extract<FromWorker, { type: 'tapped' | 'untapped' }>): void;
   onExit(worker: number, lastDump: WorkerDump | null): void;
@@ -241,6 +242,7 @@ export class Fleet {
         void this.catchUp(worker);
       },
       ledger: (worker, asks) => this.options.onLedger(worker.id, asks),
+      quota: (worker, messages) => this.options.onQuota(worker.id, messages),
       wake: (workers) => {
         for (const id of workers) this.sendTo(id, { type: 'wake' });
       },

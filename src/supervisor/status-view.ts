@@ -12,6 +12,7 @@ import type { Code } from '../runtime/stage-fault.ts';
 import { family } from '../worker/metric-family.ts';
 import type { Fleet } from './fleet.ts';
 import type { SharedLedger } from './ledger.ts';
+import type { QuotaService } from './quota/service.ts';
 import { EXPOSITION_TYPE, type MetricsBoard } from './metrics.ts';
 import type { Taps } from './taps.ts';
 import { clustersText, mergePlugins, moduleStates } from './runtime-view.ts';
@@ -23,6 +24,7 @@ const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 export interface StatusViewDeps {
   readonly fleet: Fleet;
   readonly ledger: SharedLedger;
+  readonly quotas: QuotaService;
   readonly board: MetricsBoard;
   readonly rollout: Rollout;
   readonly taps: Taps;
@@ -133,7 +135,7 @@ export class StatusView implements AdminSource {
   }
 
   private families(): MetricFamily[] {
-    const { fleet, ledger, rollout, wantsState } = this.deps;
+    const { fleet, ledger, quotas, rollout, wantsState } = this.deps;
     const { counts, current, refusal } = rollout;
     const workers = fleet.describe();
     const one = (value: number | boolean): [Record<string, string>, number][] => [[{}, Number(value)]];
@@ -254,6 +256,27 @@ export class StatusView implements AdminSource {
         'weir_ledger_tokens_written_off_total',
         'Tokens that workers held when they died.',
         one(ledger.counts.writtenOff),
+      ),
+      ...quotas.metrics.families(),
+      family('gauge', 'weir_quota_accounts', 'Keys that were charged.', one(quotas.state.accounts)),
+      family(
+        'gauge',
+        'weir_quota_reservations',
+        'Requests under way for which an amount is kept back.',
+        one(quotas.state.reservations),
+      ),
+      family('gauge', 'weir_quota_ledger_bytes', "Size of the ledger's file.", one(quotas.state.bytes)),
+      family(
+        'gauge',
+        'weir_quota_ledger_failing',
+        'Whether the ledger cannot be read or written, so that quotas are unavailable.',
+        one(quotas.state.failing),
+      ),
+      family(
+        'counter',
+        'weir_quota_ledger_writes_total',
+        'Writes to the ledger, each of all charges that waited for it.',
+        one(quotas.state.writes),
       ),
       family(
         'gauge',

@@ -11,6 +11,7 @@ import { machineNow } from '../worker/program.ts';
 import { entryOf, entryPathOf } from './entry.ts';
 import { Fleet } from './fleet.ts';
 import { SharedLedger } from './ledger.ts';
+import { QuotaService } from './quota/service.ts';
 import { MetricsBoard } from './metrics.ts';
 import { makeSharedFolder } from './shared-folder.ts';
 import { StatusView } from './status-view.ts';
@@ -53,6 +54,7 @@ export class Supervisor {
   private readonly log: Log;
   private readonly fleet: Fleet;
   private readonly ledger: SharedLedger;
+  private readonly quotas: QuotaService;
   private readonly taps: Taps;
   private readonly board = new MetricsBoard();
   private readonly canary = new Canary(entryOf('canary-thread'));
@@ -68,6 +70,12 @@ export class Supervisor {
       workers: () => options.workers,
       send: (worker, replies) => this.fleet.sendTo(worker, { type: 'ledger', replies }),
       now: machineNow,
+    });
+    this.quotas = new QuotaService({
+      dataDir: options.dataDir,
+      log: log.logger,
+      send: (worker, replies) => this.fleet.sendTo(worker, { type: 'quota', replies }),
+      now: () => Date.now(),
     });
     this.taps = new Taps({
       version: options.version,
@@ -95,11 +103,13 @@ export class Supervisor {
       stallLimitMs: options.stallLimitMs,
       isDebugged: options.inspectPort !== null,
       onLedger: (worker, asks) => this.ledger.receive(worker, asks),
+      onQuota: (worker, messages) => this.quotas.receive(worker, messages),
       onUp: (worker) => this.taps.up(worker),
       onTapped: (worker, message) => this.taps.receive(worker, message),
       onExit: (worker, lastDump) => {
         this.taps.gone(worker);
         this.ledger.workerGone(worker);
+        this.quotas.workerGone(worker);
         this.board.retire(lastDump);
       },
       onTrip: (trip) => void this.rollout.tripped(trip),
@@ -112,6 +122,7 @@ export class Supervisor {
     const state = await this.openState();
     const saved = state ? await this.newest(state) : null;
     this.rollout = this.makeRollout(state);
+    await this.quotas.open();
     if (!(await this.openAdmin())) return 'cannot-listen';
     if (this.options.watch) {
       this.source = new Source(this.options.paths, () => void this.rollout.request());
@@ -156,6 +167,7 @@ export class Supervisor {
     await this.source?.close();
     await this.rollout.settled();
     this.ledger.close();
+    await this.quotas.close();
     this.admin?.close();
   }
 
@@ -209,6 +221,7 @@ export class Supervisor {
     const view = new StatusView({
       fleet: this.fleet,
       ledger: this.ledger,
+      quotas: this.quotas,
       board: this.board,
       rollout: this.rollout,
       taps: this.taps,

@@ -4,7 +4,7 @@ import { processMilliseconds } from './process-time.ts';
 import { compiledAs, type Snapshot } from '../runtime/snapshot.ts';
 import type { FilterTrip } from '../runtime/runtime.ts';
 import { codeOf, type Code, type StageFault } from '../runtime/stage-fault.ts';
-import type { FromWorker, LedgerAsk, ToWorker, WorkerDump } from '../worker/protocol.ts';
+import type { FromWorker, LedgerAsk, QuotaMessage, ToWorker, WorkerDump } from '../worker/protocol.ts';
 
 /** A snapshot that does not get staged within this time is refused. */
 export const STAGE_LIMIT_MS = 30_000;
@@ -22,6 +22,7 @@ export interface WorkerEvents {
   /** The process runs and waits for a snapshot. */
   up(worker: WorkerProcess): void;
   ledger(worker: WorkerProcess, asks: readonly LedgerAsk[]): void;
+  quota(worker: WorkerProcess, messages: readonly QuotaMessage[]): void;
   /** Items of shared queues wait for other workers. */
   wake(workers: readonly number[]): void;
   /** It met a fault that nobody caught; it drains and exits by itself. */
@@ -192,6 +193,9 @@ export class WorkerProcess {
         break;
       case 'ledger':
         this.events.ledger(this, message.asks);
+        break;
+      case 'quota':
+        this.events.quota(this, message.messages);
         break;
       case 'tapped':
       case 'untapped':

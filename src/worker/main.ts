@@ -32,10 +32,11 @@ const log = openLog('worker', settings.level, { worker: settings.id });
 new WorkerProgram({
   ...settings,
   log,
-  makeRuntime: (ledger, shared, onTrip) =>
+  makeRuntime: (ledger, quotas, shared, onTrip) =>
     new Runtime({
       workerId: settings.id,
       ledger,
+      quotas,
       shared,
       log: log.logger,
       logLevel: guestLogLevel(settings.level),

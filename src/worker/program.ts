@@ -2,12 +2,14 @@ import cluster from 'node:cluster';
 import { rmSync } from 'node:fs';
 import type { Ledger } from '../runtime/ledger.ts';
 import { LocalLedger } from '../runtime/ledger.ts';
+import type { Quotas } from '../runtime/quota/quota.ts';
 import { LocalSharedState, type SharedState } from '../runtime/wasm/shared.ts';
 import type { MetricFamily } from '../runtime/metrics.ts';
 import type { FilterTrip, RuntimeStatus } from '../runtime/runtime.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { faultOf } from '../runtime/stage-fault.ts';
 import { LeasedLedger } from './ledger.ts';
+import { RemoteQuotas } from './quotas.ts';
 import type { Log } from './log.ts';
 import type { Code } from '../runtime/stage-fault.ts';
 import type { Tap, TapSpec } from '../runtime/wasm/tap/tap.ts';
@@ -46,6 +48,7 @@ export interface WorkerProgramOptions<Staged> {
   readonly log: Log;
   makeRuntime(
     ledger: Ledger,
+    quotas: Quotas,
     shared: SharedState,
     onTrip: (trip: FilterTrip) => void,
   ): SteeredRuntime<Staged>;
@@ -62,6 +65,7 @@ export class WorkerProgram<Staged> {
   private readonly options: WorkerProgramOptions<Staged>;
   private readonly runtime: SteeredRuntime<Staged>;
   private readonly ledger: LeasedLedger | null;
+  private readonly quotas: RemoteQuotas;
   private readonly shared: SharedLog | null;
   /** Workers to be told of items in shared queues, once in a turn of the event loop. */
   private readonly toWake = new Set<number>();
@@ -79,9 +83,14 @@ export class WorkerProgram<Staged> {
       options.workers > 1
         ? new LeasedLedger({ now: machineNow, send: (asks) => this.send({ type: 'ledger', asks }) })
         : null;
+    this.quotas = new RemoteQuotas({
+      now: machineNow,
+      send: (messages) => this.send({ type: 'quota', messages }),
+    });
     this.shared = options.sharedFolder === null ? null : this.openShared(options.sharedFolder);
     this.runtime = options.makeRuntime(
       this.ledger ?? new LocalLedger(),
+      this.quotas,
       this.shared ?? new LocalSharedState(),
       (trip) => this.send({ type: 'tripped', trip }),
     );
@@ -121,6 +130,9 @@ export class WorkerProgram<Staged> {
         break;
       case 'ledger':
         this.ledger?.receive(message.replies);
+        break;
+      case 'quota':
+        this.quotas.receive(message.replies);
         break;
       case 'wake':
         this.shared?.sync();
@@ -264,6 +276,18 @@ export class WorkerProgram<Staged> {
         'weir_ledger_ask_timeouts_total',
         'Requests refused because the supervisor did not answer in time.',
         timedOut,
+      ),
+      family(
+        'counter',
+        'weir_quota_asks_total',
+        'Questions of workers about quotas.',
+        this.quotas.counts.asked,
+      ),
+      family(
+        'counter',
+        'weir_quota_ask_timeouts_total',
+        'Questions about quotas that the supervisor did not answer in time.',
+        this.quotas.counts.timedOut,
       ),
       family(
         'counter',

@@ -1,5 +1,6 @@
 import type { MetricFamily } from '../runtime/metrics.ts';
 import type { Limit } from '../runtime/limit.ts';
+import type { QuotaAnswer, QuotaAsk } from '../runtime/quota/quota.ts';
 import type { FilterTrip, RuntimeStatus } from '../runtime/runtime.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Code, StageFault } from '../runtime/stage-fault.ts';
@@ -17,6 +18,7 @@ export type ToWorker =
   | { readonly type: 'dump'; readonly id: number }
   | { readonly type: 'level'; readonly level: string }
   | { readonly type: 'ledger'; readonly replies: readonly LedgerReply[] }
+  | { readonly type: 'quota'; readonly replies: readonly QuotaReply[] }
   /** Items of shared queues wait for this worker. */
   | { readonly type: 'wake' }
   | { readonly type: 'tap'; readonly id: number; readonly spec: TapSpec }
@@ -36,6 +38,7 @@ export type FromWorker =
   | { readonly type: 'failing' }
   | { readonly type: 'tripped'; readonly trip: FilterTrip }
   | { readonly type: 'ledger'; readonly asks: readonly LedgerAsk[] }
+  | { readonly type: 'quota'; readonly messages: readonly QuotaMessage[] }
   /** Lines of a tap, and the streams that it has begun. */
   | { readonly type: 'tapped'; readonly id: number; readonly lines: string; readonly streams: number }
   /** The last of a tap. */
@@ -88,6 +91,19 @@ export type LedgerReply =
       readonly deniedUntil: number;
     }
   | { readonly kind: 'recall'; readonly key: string; readonly recall: number };
+
+/** A worker's side of the quotas. */
+export type QuotaMessage =
+  | { readonly kind: 'reserve'; readonly ticket: number; readonly ask: QuotaAsk }
+  | { readonly kind: 'commit'; readonly reservation: number; readonly amount: number }
+  | { readonly kind: 'release'; readonly reservation: number }
+  /** Of what was charged at once. */
+  | { readonly kind: 'refund'; readonly ask: QuotaAsk };
+
+export interface QuotaReply {
+  readonly ticket: number;
+  readonly answer: QuotaAnswer;
+}
 
 /** A key goes with one limit; a changed configuration may change it under the same key. */
 export function sameLimit(a: Limit, b: Limit): boolean {

@@ -51,6 +51,8 @@ const PLACES: Place[] = [
     },
     'authz',
   ),
+  place('quota', 'quota', { key: ['request.headers.x-user'], quotas: [{ name: 'calls', limit: 2 }] }),
+  place('open-quota', 'quota', { quotas: [{ name: 'all', limit: 0 }], failOpen: true }),
   {
     name: 'together',
     filters: [
@@ -128,6 +130,16 @@ describe('a filter that ships with weir does the same in Envoy', () => {
       'late',
     ]);
     expect((await ask(reply(503, [], ''))).answer.status).toBe(403);
+  });
+
+  test('quota: there is no ledger in Envoy, so that it is closed or open as failOpen says', async () => {
+    const [weir, envoy] = await both.each({
+      role: 'quota',
+      send: getRequest('/', 'plugin.test', 'X-User: one'),
+    });
+    expect([weir.answer.status, envoy.answer.status]).toEqual([200, 503]);
+    const [refused, passed] = await both.each({ role: 'open-quota', send: getRequest('/', 'plugin.test') });
+    expect([refused.answer.status, passed.answer.status]).toEqual([429, 200]);
   });
 
   test('in a chain: one finds what another found out', async () => {

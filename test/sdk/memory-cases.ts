@@ -69,6 +69,7 @@ export function memoryTests(requests: number): void {
       },
     ],
     ['cors', { origins: ['https://a.test'], credentials: true }],
+    ['quota', { key: ['request.path'], quotas: [{ name: 'a', limit: 1000 }], charge: { on: 'response' } }],
     ['jwt', jwtFor('shop')],
     // Refused each time, so that nothing of it is remembered.
     ['jwt', jwtFor('another')],

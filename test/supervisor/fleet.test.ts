@@ -24,6 +24,7 @@ function start(size: number, stallLimitMs?: number): void {
     log: pino({ level: 'silent' }),
     ...(stallLimitMs === undefined ? {} : { stallLimitMs }),
     onLedger: () => undefined,
+    onQuota: () => undefined,
     onUp: () => undefined,
     onTapped: () => undefined,
     onExit: () => undefined,

@@ -1,5 +1,6 @@
 /** A worker's data plane in the test's own process, with a snapshot written by hand. */
 import { LocalLedger } from '../../src/runtime/ledger.ts';
+import { LocalQuotas } from '../../src/runtime/quota/local.ts';
 import { LocalSharedState } from '../../src/runtime/wasm/shared.ts';
 import { DEFAULT_CAPABILITIES } from '../../src/runtime/wasm/capabilities.ts';
 import { Runtime } from '../../src/runtime/runtime.ts';
@@ -167,6 +168,7 @@ export class DataPlane {
     const runtime = new Runtime({
       workerId: 0,
       ledger: new LocalLedger(),
+      quotas: new LocalQuotas(() => Date.now()),
       shared: new LocalSharedState(),
       log,
     });

@@ -1,6 +1,7 @@
 import type { GrpcExchange, GrpcRequest, GrpcSink, GrpcTransport } from '../../src/runtime/grpc/transport.ts';
 import type { HeaderBlock } from '../../src/runtime/http/headers.ts';
 import type { Decision, Ledger, LedgerWaiter, Limit } from '../../src/runtime/ledger.ts';
+import { LocalQuotas } from '../../src/runtime/quota/local.ts';
 import type { PluginSpec } from '../../src/runtime/snapshot.ts';
 import { MetricType } from '../../src/runtime/wasm/abi.ts';
 import type { CalloutSink, CalloutTransport } from '../../src/runtime/wasm/callouts.ts';
@@ -181,6 +182,7 @@ export class TestHost {
       shared: this.shared,
       metrics: this.metrics,
       ledger: this.ledger,
+      quotas: new LocalQuotas(() => this.now),
       now: () => this.now,
       node: { id: 'node-1', cluster: 'edge' },
       workerId: 3,

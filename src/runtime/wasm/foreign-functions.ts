@@ -5,6 +5,7 @@ import type { ForeignResult } from './foreign-result.ts';
 import { verifyJws } from './jws-function.ts';
 import { takeLimit } from './limit-take.ts';
 import { declareProperty, setEnvoyFilterState, setMetadata } from './property-functions.ts';
+import { commitQuota, releaseQuota, reserveQuota } from './quota-functions.ts';
 import { addToCounter, deleteShared, listShared, setShared } from './shared-functions.ts';
 import { sign, verifySignature } from './signature-functions.ts';
 import { clearRouteCache } from './stream-calls.ts';
@@ -177,6 +178,41 @@ const ROWS: readonly ForeignFunction[] = [
     timed: false,
     file: 'limit-take.ts',
     call: takeLimit,
+  },
+  {
+    name: 'weir.quota_reserve',
+    does: 'Asks for an amount of one or more quotas of the namespace: of all of them or of none. It is charged at once, or kept back until `weir.quota_commit` or `weir.quota_release`. What was charged is on disk before the answer comes, where weir has a `--data-dir`.',
+    takes:
+      'u32 flags (1: keep back), u32 sizes of quotas, key and id, u64 amount, then those three. Quotas are text, a line for each: name, limit, soft limit (0: none), grace, window (hour, day, week, month, year) and IANA time zone, with tabs between. An id that is not empty is charged once in 24 hours',
+    gives:
+      'u8 state (0 refused, 1 admitted, 2 pending, 3 unavailable), u8 1 where the id was charged before, u8 index of the quota that refuses (255: none), u8 number of quotas, u32 reservation (0: nothing is kept back), then for each quota i64 limit, i64 remaining, u32 seconds until its window ends, u32 seconds of the window, u32 flags (1 soft limit reached, 2 beyond the limit), u32 zero; pending: u32 ticket in place of the reservation, its highest bit set, and the result by `proxy_on_foreign_function(context, ticket, size)`',
+    statuses: 'BadArgument',
+    like: '',
+    timed: false,
+    file: 'quota-functions.ts',
+    call: reserveQuota,
+  },
+  {
+    name: 'weir.quota_commit',
+    does: 'Charges what was kept back with what it came to, which may be more or less. Not waited for.',
+    takes: 'u32 reservation, u32 zero, u64 amount',
+    gives: '',
+    statuses: 'BadArgument NotFound',
+    like: '',
+    timed: false,
+    file: 'quota-functions.ts',
+    call: commitQuota,
+  },
+  {
+    name: 'weir.quota_release',
+    does: 'Gives back what was kept back; nothing is charged. The host does so for an instance that ends.',
+    takes: 'u32 reservation',
+    gives: '',
+    statuses: 'BadArgument NotFound',
+    like: '',
+    timed: false,
+    file: 'quota-functions.ts',
+    call: releaseQuota,
   },
   {
     name: 'weir.counter_add',

@@ -51,6 +51,7 @@ export function startRoot(vm: Vm, plugin: Plugin): void {
 export function dropInstance(vm: Vm): void {
   vm.dead = true;
   for (const each of vm.roots) each.dispose();
+  vm.quotas.dispose();
   vm.group.host.heap.remove(vm);
 }
 

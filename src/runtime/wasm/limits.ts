@@ -97,6 +97,10 @@ export const DECLARED_PROPERTIES = 256;
 /** Answers of foreign functions that one instance may be waiting for. */
 export const FOREIGN_PENDING = 65_536;
 
+/** Quotas of one question, and bytes of the key and of the id that it may have. */
+export const QUOTAS = 16;
+export const QUOTA_KEY_BYTES = KiB;
+
 /** After a trap: the first replacement comes at once, the next after `BACKOFF_MIN_MS`, then doubling. */
 export const BACKOFF_MIN_MS = 1000;
 export const BACKOFF_MAX_MS = 60_000;

@@ -1,5 +1,6 @@
 import type { GrpcTransport } from '../grpc/transport.ts';
 import type { Ledger } from '../ledger.ts';
+import type { Quotas } from '../quota/quota.ts';
 import type { PluginSpec } from '../snapshot.ts';
 import { BODY_PHASES, LogLevel } from './abi.ts';
 import type { CalloutTransport } from './callouts.ts';
@@ -28,6 +29,7 @@ export interface WasmHostDeps {
   readonly shared: SharedState;
   readonly metrics: PluginMetrics;
   readonly ledger: Ledger;
+  readonly quotas: Quotas;
   /** Milliseconds since 1970. */
   now(): number;
   /** Of ticks and of what follows a trap. Default: the process's. */

@@ -10,6 +10,7 @@ import { REPLIED, TRAPPED } from './outcome.ts';
 import type { InstanceGroup } from './instance-group.ts';
 import type { Plugin } from './plugin.ts';
 import type { RootContext } from './root.ts';
+import { InstanceQuotas } from './quota-functions.ts';
 import type { StreamHost } from './stream-host.ts';
 import type { Witness } from './tap/witness.ts';
 
@@ -112,6 +113,7 @@ export class Vm {
   taken = 0;
   startedAt = 0;
   readonly pendingLimits = new PendingLimits();
+  readonly quotas = new InstanceQuotas(this);
   /** Of the guest's work; `meter.used` is the fuel that the last callback took. */
   readonly meter: Meter;
   /** Set before the start, where somebody looks on. */

@@ -1,0 +1,143 @@
+import { Attribute, parseAttribute } from '@weir/filters-sdk/assembly/attributes';
+import { Bytes, ByteWriter, encode, property, utf8, view } from '@weir/filters-sdk/assembly';
+import { Config, JsonKind, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
+import { Charge } from './charge';
+import { Plan } from './plan';
+
+const CONSUMER_PLAN = utf8('consumer.plan');
+const FROM_CONSUMER = 'from-consumer';
+/** What is not written to a ledger that people read. */
+const CREDENTIALS = [
+  'request.headers.authorization',
+  'request.headers.proxy-authorization',
+  'request.headers.cookie',
+  'request.headers.x-api-key',
+];
+
+const key = new ByteWriter(256);
+const id = new ByteWriter(128);
+
+export class QuotaConfig {
+  charge: Charge = new Charge();
+  headers: bool = true;
+  failOpen: bool = false;
+  warning: ArrayBuffer = new ArrayBuffer(0);
+  private attributes: Attribute[] = [];
+  private idempotency: Attribute | null = null;
+  private plans: Plan[] = [];
+  /** The one that all requests have; null: the consumer's. */
+  private only: Plan | null = null;
+  /** For consumers that have no plan, or one that is not here. */
+  private otherwise: Plan | null = null;
+
+  read(configuration: ArrayBuffer): bool {
+    const config = readConfig(configuration);
+    const items = config.items('key');
+    for (let i = 0; i < items.length; i++) {
+      const attribute = this.readAttribute(items[i]);
+      if (attribute !== null) this.attributes.push(attribute);
+    }
+    if (config.has('idempotencyKey')) {
+      const value = config.member('idempotencyKey')!;
+      this.idempotency = this.readAttribute(value);
+    }
+    this.headers = config.boolean('headers', true);
+    this.failOpen = config.boolean('failOpen', false);
+    this.warning = config.text('warningHeader', utf8('x-quota-warning'));
+    this.charge.read(config.object('charge'));
+    this.readPlans(config);
+    return config.end();
+  }
+
+  private readAttribute(value: JsonValue): Attribute | null {
+    if (value.kind != JsonKind.String) {
+      faultAt(value, 'expected the name of an attribute');
+      return null;
+    }
+    const name = view(value.text);
+    for (let i = 0; i < CREDENTIALS.length; i++) {
+      if (!name.equalsIgnoreCase(CREDENTIALS[i])) continue;
+      faultAt(value, 'a credential would be written to the ledger; use consumer.name');
+      return null;
+    }
+    if (name.startsWith('response.') || name.startsWith('upstream.')) {
+      faultAt(value, 'not known yet when the request comes');
+      return null;
+    }
+    // Else a client would get a new quota for each query that it thinks of.
+    const attribute = value.is('request.path')
+      ? parseAttribute(encode('request.url_path'))
+      : parseAttribute(name);
+    if (attribute === null) faultAt(value, 'unknown attribute');
+    return attribute;
+  }
+
+  private readPlans(config: Config): void {
+    const isInline = config.has('quotas');
+    if (isInline == config.has('plan')) {
+      faultAt(config.value, 'either "quotas" or "plan" is required');
+      return;
+    }
+    if (isInline) {
+      this.only = Plan.read(config.items('quotas'));
+      return;
+    }
+    const members = config.object('plans').all();
+    for (let i = 0; i < members.length; i++) {
+      const member = Config.of(members[i]);
+      const plan = Plan.read(member.items('quotas'));
+      plan.name = members[i].name;
+      this.plans.push(plan);
+      member.end();
+    }
+    const wanted = config.member('plan')!;
+    if (!wanted.is(FROM_CONSUMER)) this.only = this.named(wanted);
+    const otherwise = config.member('withoutPlan');
+    if (otherwise !== null) this.otherwise = this.named(otherwise);
+  }
+
+  private named(value: JsonValue): Plan | null {
+    const plan = this.find(view(value.text));
+    if (plan === null) faultAt(value, 'no plan of this name');
+    return plan;
+  }
+
+  private find(name: Bytes): Plan | null {
+    const plans = this.plans;
+    for (let i = 0; i < plans.length; i++) {
+      if (name.equals(unchecked(plans[i]).name)) return unchecked(plans[i]);
+    }
+    return null;
+  }
+
+  /** What the running request is held to; null: its consumer has no plan. */
+  plan(): Plan | null {
+    const only = this.only;
+    if (only !== null) return only;
+    const name = property(CONSUMER_PLAN);
+    if (name !== null) {
+      const plan = this.find(name);
+      if (plan !== null) return plan;
+    }
+    return this.otherwise;
+  }
+
+  /** The key of the running request: attributes with a NUL between. Those that are missing are empty. */
+  writeKey(): ByteWriter {
+    key.clear();
+    const attributes = this.attributes;
+    for (let i = 0; i < attributes.length; i++) {
+      if (i > 0) key.addByte(0);
+      unchecked(attributes[i]).write(key);
+    }
+    return key;
+  }
+
+  /** What its client calls the charge; empty where it does not. */
+  writeId(): ByteWriter {
+    id.clear();
+    const idempotency = this.idempotency;
+    if (idempotency !== null) idempotency.write(id);
+    return id;
+  }
+}

@@ -1,0 +1,247 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { leftOf, type Account } from '../../runtime/quota/account.ts';
+import { QuotaBook } from '../../runtime/quota/book.ts';
+import { UNAVAILABLE, type QuotaAnswer, type QuotaAsk } from '../../runtime/quota/quota.ts';
+import type { QuotaMessage, QuotaReply } from '../../worker/protocol.ts';
+import { DamagedLedger, LedgerFile } from './ledger-file.ts';
+import { QuotaJournal } from './journal.ts';
+import { QuotaMetrics } from './metrics.ts';
+import { replay, type Adjustment } from './records.ts';
+
+const SWEEP_MS = 60_000;
+/** Of what people did; the oldest make room. */
+const KEPT_ADJUSTMENTS = 10_000;
+
+/** The accounts that a person asks for or changes; what is left out matches all. */
+export interface AccountQuery {
+  readonly owner?: string;
+  readonly quota?: string;
+  /** One character for each byte. */
+  readonly key?: string;
+}
+
+export interface QuotaServiceDeps {
+  /** Null: accounts are in memory alone and begin anew with weir. */
+  readonly dataDir: string | null;
+  readonly log: Logger;
+  send(worker: number, replies: readonly QuotaReply[]): void;
+  /** Milliseconds since 1970. */
+  now(): number;
+}
+
+/**
+ * The ledger of quotas, in the one process that may write it. Workers ask; who is told that a charge was made is told
+ * after it is on disk. What is kept back, and what is refused, is answered at once.
+ */
+export class QuotaService {
+  readonly metrics = new QuotaMetrics();
+  readonly adjustments: Adjustment[] = [];
+  private readonly deps: QuotaServiceDeps;
+  private readonly book: QuotaBook;
+  private journal: QuotaJournal | null = null;
+  /** Why there is no ledger, though there should be one. */
+  private damage: Error | null = null;
+  private readonly outgoing = new Map<number, QuotaReply[]>();
+  private readonly sweeper: NodeJS.Timeout;
+
+  constructor(deps: QuotaServiceDeps) {
+    this.deps = deps;
+    this.book = new QuotaBook({
+      accountChanged: (account) => this.journal?.note(account),
+      idAdded: (id, until) => this.journal?.add({ id, until }),
+      idRemoved: (id) => this.journal?.add({ noId: id }),
+      reached: (account, mark) => this.reached(account, mark),
+      decided: (ask, answer) => this.metrics.decided(ask, answer),
+      charged: (account, amount) => this.metrics.charged(account, amount),
+    });
+    this.sweeper = setInterval(() => this.book.sweep(deps.now()), SWEEP_MS).unref();
+  }
+
+  /** Reads what was charged. A ledger that cannot be read makes quotas unavailable, and nothing else. */
+  async open(): Promise<void> {
+    const { dataDir, log } = this.deps;
+    if (dataDir === null) return;
+    try {
+      const opened = await LedgerFile.open(join(dataDir, 'quota'));
+      replay(opened.records, this.book, this.adjustments);
+      if (opened.cutBytes > 0)
+        log.warn(
+          { file: opened.file.path, bytes: opened.cutBytes },
+          'a write to the ledger of quotas was interrupted; what it held was never acknowledged, and was cut off',
+        );
+      const { book, adjustments } = this;
+      this.journal = new QuotaJournal(opened, { book, adjustments, failing: (error) => this.failing(error) });
+    } catch (error) {
+      this.damage = error as Error;
+      log.fatal({ err: error }, 'the ledger of quotas cannot be used: quotas are unavailable');
+    }
+  }
+
+  receive(worker: number, messages: readonly QuotaMessage[]): void {
+    const now = this.deps.now();
+    for (const message of messages) {
+      switch (message.kind) {
+        case 'reserve':
+          this.reserve(worker, message.ticket, message.ask, now);
+          break;
+        case 'commit':
+          this.book.commit(message.reservation, message.amount, now);
+          break;
+        case 'release':
+          this.book.release(message.reservation);
+          break;
+        case 'refund':
+          this.book.refund(message.ask, now);
+          break;
+      }
+    }
+  }
+
+  workerGone(worker: number): void {
+    this.book.releaseAll(worker);
+    this.outgoing.delete(worker);
+  }
+
+  /** Accounts that were used in their window or the one before. */
+  find(query: AccountQuery): Account[] {
+    const found: Account[] = [];
+    for (const account of this.book.accounts.values()) {
+      const { owner = account.owner, quota = account.quota, key = account.key } = query;
+      if (owner === account.owner && quota === account.quota && key === account.key) found.push(account);
+    }
+    return found;
+  }
+
+  /** What an account has left now, and what it has used of its running window. */
+  usageOf(account: Account): { used: number; left: ReturnType<typeof leftOf>; isOver: boolean } {
+    const now = this.deps.now();
+    const isOver = account.end <= now;
+    return { used: account.used, left: leftOf(account, now), isOver };
+  }
+
+  /**
+   * Tops an account up or resets it, and resolves when that is on disk.
+   *
+   * @param amount of a top-up; may be negative
+   * @throws Error where it cannot be written
+   */
+  async adjust(
+    account: Account,
+    action: Adjustment['action'],
+    amount: number,
+    reason: string,
+  ): Promise<Adjustment> {
+    const failure = this.damage ?? this.journal?.failure;
+    if (failure) throw failure;
+    const now = this.deps.now();
+    const { owner, quota, key, window, timeZone } = account;
+    if (action === 'top-up') this.book.topUp(account, amount, now);
+    const told = action === 'top-up' ? amount : account.end > now ? account.used : 0;
+    if (action === 'reset') this.book.reset(account, now);
+    const number = (this.adjustments.at(-1)?.number ?? 0) + 1;
+    const adjusted = {
+      ...{ number, at: now, action, owner, quota, key, window, timeZone },
+      ...{ amount: told, reason },
+    };
+    this.adjustments.push(adjusted);
+    if (this.adjustments.length > KEPT_ADJUSTMENTS) this.adjustments.shift();
+    this.journal?.add({ adjusted });
+    this.deps.log.info({ adjusted: { ...adjusted, key: readable(key) } }, `quota ${action}`);
+    await this.written();
+    return adjusted;
+  }
+
+  /** For metrics. */
+  get state(): { accounts: number; reservations: number; bytes: number; failing: boolean; writes: number } {
+    const { book, journal, damage } = this;
+    return {
+      accounts: book.accounts.size,
+      reservations: book.reservations,
+      bytes: journal?.bytes ?? 0,
+      failing: damage !== null || (journal?.failure ?? null) !== null,
+      writes: journal?.counts.writes ?? 0,
+    };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.sweeper);
+    await this.journal?.close();
+  }
+
+  private reserve(worker: number, ticket: number, ask: QuotaAsk, now: number): void {
+    if (this.damage !== null || (this.journal?.failure ?? null) !== null) {
+      this.metrics.decided(ask, UNAVAILABLE);
+      this.reply(worker, ticket, UNAVAILABLE);
+      return;
+    }
+    const answer = this.book.reserve(ask, worker, now);
+    // Only what says that a charge was made has to wait until it is.
+    if (this.journal === null || ask.hold || answer.outcome !== 'admitted') {
+      this.reply(worker, ticket, answer);
+      return;
+    }
+    this.journal.await({
+      written: () => this.reply(worker, ticket, answer),
+      failed: () => {
+        if (!answer.repeated) this.book.refund(ask, this.deps.now());
+        this.reply(worker, ticket, UNAVAILABLE);
+      },
+    });
+  }
+
+  private written(): Promise<void> {
+    const { journal } = this;
+    if (journal === null) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      journal.await({
+        written: resolve,
+        failed: () => reject(journal.failure ?? new Error('it was not written')),
+      });
+    });
+  }
+
+  private reply(worker: number, ticket: number, answer: QuotaAnswer): void {
+    const queue = this.outgoing.get(worker);
+    if (queue) queue.push({ ticket, answer });
+    else this.outgoing.set(worker, [{ ticket, answer }]);
+    if (this.outgoing.size > 1 || queue) return;
+    setImmediate(() => {
+      const batches = [...this.outgoing];
+      this.outgoing.clear();
+      for (const [to, replies] of batches) this.deps.send(to, replies);
+    });
+  }
+
+  private reached(account: Account, mark: 'soft' | 'hard'): void {
+    this.metrics.reached(account, mark);
+    const { owner, quota, key, used, limit, extra, end } = account;
+    this.deps.log.warn(
+      {
+        quota: `${owner}/${quota}`,
+        key: readable(key),
+        used,
+        limit: limit + extra,
+        until: new Date(end).toISOString(),
+      },
+      mark === 'soft' ? 'a quota has reached its soft limit' : 'a quota is used up',
+    );
+  }
+
+  private failing(error: Error | null): void {
+    const { log } = this.deps;
+    if (error === null) log.info('the ledger of quotas can be written again');
+    else if (error instanceof DamagedLedger)
+      log.fatal({ err: error }, 'quotas are unavailable until weir is started anew');
+    else
+      log.fatal(
+        { err: error },
+        'the ledger of quotas cannot be written: quotas are unavailable until it can',
+      );
+  }
+}
+
+/** A key as people read it: its parts with commas between. */
+export function readable(key: string): string {
+  return Buffer.from(key, 'latin1').toString('utf8').replaceAll('\0', ', ');
+}
