@@ -264,6 +264,13 @@ export const ERRORS = {
       'A listener of protocol TCP, or of TLS that ends here, gives all its connections to one TCPRoute; nothing in them could choose between two. Where TLS passes through, each hostname belongs to one TLSRoute.',
     fix: 'Give one of them another listener or hostname, or join their backends with weights.',
   },
+  WEIR2020: {
+    title: 'a credential belongs to two Consumers',
+    source: 'config',
+    explanation:
+      'A credential must lead to one Consumer of its namespace, or nobody could say who sent a request. The same key, user name, claim or certificate stands in two of them, or twice in one.',
+    fix: 'Remove it from one of them. Consumers that share a credential are one Consumer.',
+  },
   WEIR2101: {
     title: 'backend not found',
     source: 'config',
@@ -342,7 +349,8 @@ export const ERRORS = {
   WEIR2113: {
     title: 'a Secret is not found',
     source: 'config',
-    explanation: '`pullSecret` names a Secret that is not declared in the namespace of the Module.',
+    explanation:
+      '`pullSecret` of a Module or `secretRef` of a Consumer names a Secret that is not declared in its namespace.',
     fix: 'Declare it, or correct the name.',
   },
   WEIR2114: {
@@ -351,6 +359,12 @@ export const ERRORS = {
     explanation:
       'A Secret under `pullSecret` has `.dockerconfigjson`, as `docker login` writes it, or `username` and `password`.',
     fix: 'Add what is missing: kubectl create secret docker-registry NAME --dry-run=client -o yaml writes such a Secret.',
+  },
+  WEIR2115: {
+    title: 'the Secret has no such value',
+    source: 'config',
+    explanation: '`secretRef` of a Consumer names a value that the Secret does not have, or that is empty.',
+    fix: 'Correct the key, or add the value to `data` or `stringData` of the Secret.',
   },
   WEIR3002: {
     title: 'the object has no effect',
@@ -418,6 +432,13 @@ export const ERRORS = {
     explanation:
       'The schema that the module carries names the capabilities that it uses (`x-weir-capabilities`), and the Module does not grant all of them. Calls that need the others will be refused. What a module says gives it nothing: only `capabilities` of the Module does.',
     fix: 'Grant what is missing, if the module should have it. capabilities.md says what each stands for.',
+  },
+  WEIR3030: {
+    title: 'a filter knows no Consumer',
+    source: 'config',
+    explanation:
+      '`consumerLabel` of the filter selects Consumers of its namespace by label, and none of them has a credential of the filter’s kind. The filter refuses every request.',
+    fix: 'Correct the label, or declare a Consumer with it. `consumerLabel: {}` selects all of the namespace.',
   },
   WEIR4001: {
     title: 'a module does not compile or breaks the rules of the host',

@@ -18,6 +18,8 @@ const OWN = [
   'template',
   'fields',
   'parts',
+  'consumer',
+  'sha256',
   'foreign',
   'signatures',
   'state',

@@ -5,6 +5,7 @@ import { Attachments, type Attached } from './attachments.ts';
 import type { ClusterTable } from './clusters.ts';
 import type { Config, UsableObject } from './config.ts';
 import { configurationText } from './configuration-text.ts';
+import { ConsumerTable } from './consumers.ts';
 import type { FilterSchema } from './filter-schema.ts';
 import type { ModuleProtocols } from './module-protocols.ts';
 import { vmFieldsOf, type VmFields } from './module-vm.ts';
@@ -43,6 +44,7 @@ export class ChainTable {
   readonly #config: Config;
   readonly #assets: Assets;
   readonly #clusters: ClusterTable;
+  readonly #consumers: ConsumerTable;
   readonly #links = new Map<Chain, Map<string, readonly Link[]>>();
   /** By module. */
   readonly #vms: VmFields[] = [];
@@ -53,6 +55,7 @@ export class ChainTable {
     this.#config = config;
     this.#assets = assets;
     this.#clusters = clusters;
+    this.#consumers = new ConsumerTable(config);
     this.attachments = new Attachments(config, 'FilterChain');
     for (const chain of config.all('FilterChain')) this.#checkFilters(chain);
     for (const [scope, attached] of this.attachments.scopes()) this.#checkOrder(scope, attached);
@@ -170,7 +173,7 @@ export class ChainTable {
       // Shared data belongs to a namespace, so that one tenant cannot read that of another.
       tenant: chain.namespace,
       ...this.#vms[module]!,
-      configuration: configurationText(filter.config),
+      configuration: configurationText(this.#consumers.expand(chain, index)),
       onError: filter.onError === 'Deny' ? 'deny' : 'skip',
       capabilities: this.#capabilities(chain, filter.use),
       bodyBufferBytes: filter.body.buffer,

@@ -1,5 +1,6 @@
 import type { Config, UsableObject } from './config.ts';
 import type { Path } from './document.ts';
+import type { ConfigObject } from './validate.ts';
 
 /** A value of a Secret; stringData wins over data, as in Kubernetes. */
 export function secretValue(
@@ -16,7 +17,7 @@ export function secretValue(
 /** The Secret that an object of the same namespace names; null where there is none, which is reported. */
 export function findSecret(
   config: Config,
-  object: UsableObject<'Module'>,
+  object: ConfigObject,
   name: string,
   path: Path,
 ): UsableObject<'Secret'> | null {

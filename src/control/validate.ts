@@ -54,7 +54,8 @@ export function validateDocument(document: ConfigDocument): Validated {
     for (const issue of issues) {
       // What could not be cut out comes again.
       const key = `${formatPath(issue.path as Path)} ${issue.message}`;
-      if (!reported.has(key)) diagnostics.push(...explainIssue(document, KINDS[kind], issue));
+      if (!reported.has(key) && !concernsCut(issue, cut))
+        diagnostics.push(...explainIssue(document, KINDS[kind], issue));
       reported.add(key);
     }
     const repaired = cutOut(input, issues, cut);
@@ -264,6 +265,13 @@ export function describe(value: unknown): string {
 
 function isCut(path: Path, cut: ReadonlySet<string>): boolean {
   return path.some((_, i) => cut.has(formatPath(path.slice(0, i + 1))));
+}
+
+/** Whether a rule over several fields speaks of a part that something was cut out of: the fault of that comes first. */
+function concernsCut(issue: Issue, cut: ReadonlySet<string>): boolean {
+  const path = formatPath(issue.path as Path);
+  if (issue.code !== 'custom' || path === '') return false;
+  return [...cut].some((part) => part.startsWith(`${path}.`) || part.startsWith(`${path}[`));
 }
 
 /** The value without the parts that were at fault; null where nothing can be cut out. */

@@ -47,6 +47,8 @@ export class AccessRecord {
   upstreamHost = '';
   upstreamCluster = '';
   routeName = '';
+  /** Who sent the request, as a filter found out; empty: none did. */
+  consumer = '';
   /** `address:port` of the client's end of the connection. */
   downstreamAddress = '';
   /** Of the snapshot. */
@@ -71,6 +73,7 @@ export class AccessRecord {
     this.upstreamHost = '';
     this.upstreamCluster = '';
     this.routeName = '';
+    this.consumer = '';
     this.more = NO_BYTES;
     this.#length = 0;
     this.#spans.fill(-1);
@@ -113,6 +116,7 @@ export class AccessRecord {
       this.upstreamHost.length +
       this.upstreamCluster.length +
       this.routeName.length +
+      this.consumer.length +
       this.downstreamAddress.length +
       this.version.length;
     return 1024 + this.more.length + JSON_EXPANSION * (this.#length + texts);
@@ -145,6 +149,7 @@ export class AccessRecord {
     at = number(KEYS.attempts, this.attempts, out, at);
     at = text(KEYS.downstreamAddress, this.downstreamAddress, out, at);
     at = text(KEYS.routeName, this.routeName, out, at);
+    at = text(KEYS.consumer, this.consumer, out, at);
     at = text(KEYS.version, this.version, out, at);
     at = put(this.more, out, at);
     return put(END, out, at);
@@ -183,6 +188,7 @@ const KEYS = {
   attempts: key('upstream_request_attempt_count'),
   downstreamAddress: key('downstream_remote_address'),
   routeName: key('route_name'),
+  consumer: key('consumer'),
   version: key('version'),
 } as const;
 

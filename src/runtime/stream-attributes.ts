@@ -1,4 +1,5 @@
 import { connectionRows } from './connection-attributes.ts';
+import { CONSUMER_ROWS } from './consumer-attributes.ts';
 import { REQUEST_ROWS } from './request-attributes.ts';
 import { RESPONSE_ROWS } from './response-attributes.ts';
 import type { Stream } from './stream.ts';
@@ -38,6 +39,7 @@ export const STREAM_ATTRIBUTES = new AttributeTable<Stream>([
   ...RESPONSE_ROWS,
   ...SOURCE_ROWS,
   ...connectionRows<Stream>((s) => s.connection),
+  ...CONSUMER_ROWS,
   ...UPSTREAM_ROWS,
   ...XDS_ROWS,
 ]);

@@ -1,3 +1,4 @@
+import { consumerOf } from './consumer-attributes.ts';
 import type { Stream } from './stream.ts';
 
 /** Counts a stream that is over, and logs it. */
@@ -30,6 +31,7 @@ function log(stream: Stream): void {
   record.upstreamHost = stream.endpoint?.text ?? '';
   record.upstreamCluster = stream.cluster?.spec.name ?? '';
   record.routeName = stream.rule < 0 ? '' : live.rules[stream.rule]!.spec.name;
+  record.consumer = consumerOf(stream);
   record.downstreamAddress = stream.connection.remoteText;
   record.version = live.snapshot.version;
   record.more = live.logFields.json(stream);

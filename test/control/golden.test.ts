@@ -65,6 +65,10 @@ beforeAll(async () => {
     const module = withSection(EMPTY_MODULE, 'weir.schema', JSON.stringify(schema));
     await writeFile(join(filters, `${name}.wasm`), module);
   }
+  for (const name of ['api-key', 'jwt']) {
+    const schema = await readFile(join(root, 'src', 'filters', name, 'schema.json'), 'utf8');
+    await writeFile(join(filters, `${name}.wasm`), withSection(EMPTY_MODULE, 'weir.schema', schema));
+  }
   await writeFile(join(filters, 'http-only.wasm'), moduleWith('proxy_on_request_headers'));
   await writeFile(join(filters, 'tcp-only.wasm'), moduleWith('proxy_on_downstream_data'));
 });

@@ -195,16 +195,54 @@ describe('api-key', () => {
     ).toBe(401);
   });
 
+  test('tells plan and labels of the owner to what comes behind', async () => {
+    const labels = { app: 'checkout', 'example.com/team': 'é' };
+    const filter = await start({ keys: [{ name: 'acme', key: 'k', plan: 'gold', labels }] });
+    const { stream } = filter.request([['x-api-key', 'k']]);
+    const told = (name: string) => Buffer.from(stream.state(`wasm.consumer.${name}`)?.bytes ?? []).toString();
+    expect(told('name')).toBe('acme');
+    expect(told('plan')).toBe('gold');
+    expect(told('labels.app')).toBe('checkout');
+    expect(told('labels.example.com/team')).toBe('é');
+  });
+
+  test.each([
+    ['2023-11-14T22:13:20Z', 0],
+    ['2023-11-14T22:13:19Z', 1],
+    ['2023-11-14T22:13:19.999Z', 1],
+    ['2024-02-29T00:00:00Z', 0],
+    ['2020-02-29T23:59:60Z', 1],
+    ['1970-01-01T00:00:00Z', 1],
+    ['9999-12-31T23:59:59Z', 0],
+  ])('at 2023-11-14T22:13:20Z, of two keys of one owner the one until %s', async (notAfter, over) => {
+    const keys = [
+      { name: 'acme', key: 'old', notAfter },
+      { name: 'acme', key: 'new' },
+    ];
+    const filter = await start({ keys });
+    // The second time it is known without hashing.
+    for (let i = 0; i < 2; i++) {
+      const { reply } = filter.request([['x-api-key', 'old']]);
+      expect(reply?.details).toBe(over === 1 ? 'api_key_expired' : undefined);
+    }
+    expect(filter.request([['x-api-key', 'new']]).action).toBe(0);
+  });
+
+  test('admits nobody where the list is empty', async () => {
+    const filter = await start({ keys: [] });
+    expect(filter.request([['x-api-key', 'acme-key']]).reply?.status).toBe(401);
+  });
+
   test('knows thousands of keys, and remembers the right ones only', async () => {
-    const keys = Array.from({ length: 3000 }, (_, i) => ({
+    const keys = Array.from({ length: 10_000 }, (_, i) => ({
       name: `c${i}`,
       sha256: sha256(`key number ${i}`),
     }));
     const filter = await start({ keys, consumerHeader: 'x-consumer' });
     for (let round = 0; round < 2; round++) {
-      for (let i = 0; i < 3000; i += 7) {
+      for (let i = 0; i < 10_000; i += 17) {
         expect(filter.request([['x-api-key', `key number ${i}`]]).fields).toEqual([`x-consumer: c${i}`]);
-        expect(filter.request([['x-api-key', `key number ${i + 3000}`]]).reply?.status).toBe(401);
+        expect(filter.request([['x-api-key', `key number ${i + 10_000}`]]).reply?.status).toBe(401);
       }
     }
   });
@@ -222,7 +260,11 @@ describe('api-key', () => {
     [{ from: [] }, '1:1: "from" must name at least one place'],
     [{ from: [{ heder: 'a' }] }, 'expected header, query or cookie, with a name'],
     [{ from: [{ header: 'a b' }] }, 'not the name of a field that filters may change'],
-    [{ keys: [] }, '1:1: "keys" must hold at least one key'],
+    [{ keys: undefined }, '1:1: "keys" is required'],
+    [{ keys: [{ name: 'a', key: 'b', notAfter: 'tomorrow' }] }, 'keys[0].notAfter: expected a time such as'],
+    [{ keys: [{ name: 'a', key: 'b', labels: { app: 1 } }] }, 'keys[0].labels.app: expected a string'],
+    // What weir alone makes keys of: elsewhere nobody would be admitted, and nobody would know why.
+    [{ keys: undefined, consumerLabel: {} }, 'consumerLabel: unknown field'],
     [{ keys: [{ name: 'a' }] }, 'expected either "sha256" or "key"'],
     [{ keys: [{ name: 'a', key: 'b', sha256: sha256('b') }] }, 'expected either "sha256" or "key"'],
     [{ keys: [{ name: 'a', key: '' }] }, 'the key is empty'],
@@ -236,7 +278,7 @@ describe('api-key', () => {
       },
       'this key stands in the list already',
     ],
-    [{ keys: [{ name: 'a\nb', key: 'b' }] }, 'the name must be fit for a header field'],
+    [{ keys: [{ name: 'a\nb', key: 'b' }] }, 'must be fit for a header field'],
     [{ keys: [{ key: 'b' }] }, '"name" is required'],
     [{ realm: 'a"b' }, 'printable characters without " and \\'],
     [{ stripCredentials: true }, 'stripCredentials: unknown field'],

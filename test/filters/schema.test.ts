@@ -74,6 +74,7 @@ const URI = { uri: 'https://id.test/jwks', upstream: 'id' };
 const provider = (more: object): object => ({ providers: [{ ...ID, ...more }] });
 const FROM = [{ header: 'x-key' }];
 const LIMIT = { requests: 1, per: '1s' };
+const OF_CLAIM = { name: 'a', issuer: 'https://id.test', claim: 'sub', equals: 'b' };
 const APP = 'https://a.test';
 
 /** Schema and filter agree: the one speaks with file and line, the other also where no schema is at hand. */
@@ -105,6 +106,13 @@ test.each<[string, unknown, boolean]>([
   ['jwt', { ...provider({}), from: [{ cookie: 'token', scheme: 'Bearer' }] }, false],
   ['jwt', { ...provider({}), from: [{}] }, false],
   ['jwt', { ...provider({}), requird: false }, false],
+  ['jwt', { ...provider({}), consumers: [] }, true],
+  ['jwt', { ...provider({}), consumers: [OF_CLAIM] }, true],
+  ['jwt', { ...provider({}), consumers: [{ ...OF_CLAIM, plan: 'gold', labels: { a: 'b' } }] }, true],
+  ['jwt', { ...provider({}), consumers: [{ ...OF_CLAIM, claim: [] }] }, false],
+  ['jwt', { ...provider({}), consumers: [{ ...OF_CLAIM, equals: undefined }] }, false],
+  ['jwt', { ...provider({}), consumers: [{ ...OF_CLAIM, name: ' a' }] }, false],
+  ['jwt', { ...provider({}), consumers: [{ ...OF_CLAIM, notAfter: '2027-01-31' }] }, false],
   ['headers', {}, true],
   ['headers', { request: { set: { ':path': '/a', 'X-A': '' } } }, true],
   ['headers', { request: { set: { 'x-a': 'a b\tc' } } }, true],
@@ -123,6 +131,11 @@ test.each<[string, unknown, boolean]>([
   ['headers', { requests: {} }, false],
   ['api-key', { from: FROM, keys: KEYS }, true],
   ['api-key', { from: FROM }, false],
+  ['api-key', { from: FROM, keys: [] }, true],
+  ['api-key', { from: FROM, keys: [{ ...KEYS[0], plan: 'gold', labels: { app: 'a' } }] }, true],
+  ['api-key', { from: FROM, keys: [{ ...KEYS[0], notAfter: '2027-01-31T00:00:00Z' }] }, true],
+  ['api-key', { from: FROM, keys: [{ ...KEYS[0], notAfter: '2027-01-31T00:00:00+01:00' }] }, false],
+  ['api-key', { from: FROM, keys: [{ ...KEYS[0], labels: { app: 1 } }] }, false],
   ['api-key', { from: [], keys: KEYS }, false],
   ['api-key', { from: [{ header: 'a', query: 'b' }], keys: KEYS }, false],
   ['api-key', { from: [{ query: 'a', scheme: 'b' }], keys: KEYS }, false],

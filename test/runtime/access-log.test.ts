@@ -95,6 +95,7 @@ describe('AccessRecord', () => {
     full.upstreamHost = '10.0.0.9:80';
     full.upstreamCluster = 'shop/checkout';
     full.routeName = 'shop/checkout#api';
+    full.consumer = 'acme "é"';
     full.downstreamAddress = '127.0.0.1:4711';
     full.version = 'ab12';
     log.write(full);
@@ -122,6 +123,7 @@ describe('AccessRecord', () => {
         upstream_request_attempt_count: 3,
         downstream_remote_address: '127.0.0.1:4711',
         route_name: 'shop/checkout#api',
+        consumer: 'acme "é"',
         version: 'ab12',
       },
     ]);

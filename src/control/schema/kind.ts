@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { consumer } from './consumer.ts';
 import { configMap, endpointSlice, namespace, secret, service } from './core.ts';
 import { filterChain } from './filter-chain.ts';
 import { gateway, gatewayClass, referenceGrant } from './gateway.ts';
@@ -28,6 +29,7 @@ export const KINDS = {
   TrustedKey: trustedKey,
   Certificate: certificate,
   FilterChain: filterChain,
+  Consumer: consumer,
   TrafficPolicy: trafficPolicy,
   ListenerPolicy: listenerPolicy,
   Telemetry: telemetry,
@@ -52,7 +54,6 @@ export const PLANNED_KINDS: Readonly<Record<string, string>> = {
   UDPRoute: 'gateway.networking.k8s.io',
   BackendTLSPolicy: 'gateway.networking.k8s.io',
   AccessPolicy: 'policy.weir',
-  Consumer: 'policy.weir',
   Plan: 'policy.weir',
   Rollout: 'policy.weir',
 };

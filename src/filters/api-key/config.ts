@@ -1,8 +1,9 @@
 import { ByteWriter, Reply, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
-import { fieldName, isFieldValue } from '@weir/filters-sdk/assembly/fields';
+import { Consumer, readNotAfter } from '@weir/filters-sdk/assembly/consumer';
+import { fieldName } from '@weir/filters-sdk/assembly/fields';
+import { sha256 } from '@weir/filters-sdk/assembly/sha256';
 import { Keys, MOST_SIZE } from './keys';
-import { sha256 } from './sha256';
 
 export enum From {
   Header,
@@ -36,14 +37,16 @@ export class ApiKeyConfig {
   consumerHeader: ArrayBuffer = NONE;
   missing: Reply = new Reply(401, '');
   invalid: Reply = new Reply(401, '');
+  expired: Reply = new Reply(401, '');
 
   read(configuration: ArrayBuffer): bool {
     const config = readConfig(configuration);
     const from = config.items('from');
     if (from.length == 0) faultAt(config.value, '"from" must name at least one place');
     for (let i = 0; i < from.length; i++) this.readSource(from[i]);
+    // An empty list is what weir makes of Consumers where there are none: nobody is admitted.
     const keys = config.items('keys');
-    if (keys.length == 0) faultAt(config.value, '"keys" must hold at least one key');
+    if (!config.has('keys')) faultAt(config.value, '"keys" is required');
     for (let i = 0; i < keys.length; i++) this.readKey(keys[i]);
     this.keys.finish();
     this.strip = config.boolean('stripCredential', true);
@@ -53,6 +56,7 @@ export class ApiKeyConfig {
     const ok = config.end();
     this.missing = this.refusal(realm, 'api_key_missing');
     this.invalid = this.refusal(realm, 'api_key_invalid');
+    this.expired = this.refusal(realm, 'api_key_expired');
     return ok;
   }
 
@@ -77,9 +81,8 @@ export class ApiKeyConfig {
 
   private readKey(value: JsonValue): void {
     const config = Config.of(value);
-    const name = config.text('name');
-    if (name.byteLength == 0 || !isFieldValue(name))
-      faultAt(value, 'the name must be fit for a header field');
+    const owner = Consumer.read(config);
+    const end = readNotAfter(config);
     if (config.has('sha256') == config.has('key')) {
       faultAt(value, 'expected either "sha256" or "key"');
     } else if (config.has('key')) {
@@ -87,17 +90,17 @@ export class ApiKeyConfig {
       if (key.byteLength == 0) faultAt(value, 'the key is empty');
       if (key.byteLength > MOST_SIZE) faultAt(value, 'the key is longer than 1024 bytes');
       sha256(changetype<usize>(key), key.byteLength, digest);
-      this.addKey(value, name);
+      this.addKey(value, owner, end);
     } else if (decodeHex(config.text('sha256'))) {
-      this.addKey(value, name);
+      this.addKey(value, owner, end);
     } else {
       faultAt(value, '"sha256" must have 64 hexadecimal digits');
     }
     config.end();
   }
 
-  private addKey(value: JsonValue, name: ArrayBuffer): void {
-    if (!this.keys.add(name, digest)) faultAt(value, 'this key stands in the list already');
+  private addKey(value: JsonValue, owner: Consumer, end: i64): void {
+    if (!this.keys.add(owner, end, digest)) faultAt(value, 'this key stands in the list already');
   }
 
   private refusal(realm: ArrayBuffer, details: string): Reply {

@@ -9,16 +9,15 @@ import {
   StreamContext,
   registerRoot,
   requestHeaders,
-  setProperty,
   utf8,
 } from '@weir/filters-sdk/assembly';
+import { isOver } from '@weir/filters-sdk/assembly/consumer';
 import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
 import { Parts, decodeQuery } from '@weir/filters-sdk/assembly/parts';
 import { ApiKeyConfig, From, Source } from './config';
 
 const PATH = utf8(':path');
 const COOKIE = utf8('cookie');
-const CONSUMER_NAME = utf8('consumer.name');
 
 const parts = new Parts();
 const decoded = new ByteWriter(128);
@@ -59,10 +58,11 @@ class ApiKey extends StreamContext {
 
     if (this.bad) return config.invalid.send();
     if (this.key < 0) return config.missing.send();
-    const name = config.keys.name(this.key);
+    if (isOver(config.keys.end(this.key))) return config.expired.send();
+    const owner = config.keys.owner(this.key);
     if (config.strip) this.strip(fields);
-    if (config.consumerHeader.byteLength > 0) requestHeaders.set(config.consumerHeader, name);
-    setProperty(CONSUMER_NAME, name);
+    if (config.consumerHeader.byteLength > 0) requestHeaders.set(config.consumerHeader, owner.name);
+    owner.announce();
     return Action.Continue;
   }
 

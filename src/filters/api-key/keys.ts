@@ -1,5 +1,6 @@
 import { Bytes, now } from '@weir/filters-sdk/assembly';
-import { sha256 } from './sha256';
+import { Consumer } from '@weir/filters-sdk/assembly/consumer';
+import { sha256 } from '@weir/filters-sdk/assembly/sha256';
 
 const DIGEST_SIZE = 32;
 /** A slot of the cache: u32 key's number + 1, u32 length, the credential. */
@@ -20,54 +21,62 @@ export class Keys {
   /** 32 bytes each. */
   private digests: usize = 0;
   private capacity: i32 = 0;
-  private names: ArrayBuffer[] = [];
-  /** Open addresses by a digest's first bytes: a key's number + 1, u32 each. */
+  private owners: Consumer[] = [];
+  private ends: i64[] = [];
+  /** Open addresses by a digest's first bytes: a key's number + 1, u32 each. At most half of them are taken. */
   private table: usize = 0;
   private mask: u32 = 0;
   private cache: usize = heap.alloc(SLOTS * SLOT_SIZE);
   private seed: u32 = 0;
 
-  get count(): i32 {
-    return this.names.length;
+  owner(key: i32): Consumer {
+    return unchecked(this.owners[key]);
   }
 
-  name(key: i32): ArrayBuffer {
-    return unchecked(this.names[key]);
+  /** Milliseconds since 1970; see `isOver`. */
+  end(key: i32): i64 {
+    return unchecked(this.ends[key]);
   }
 
   /** @returns false where there is a key of this digest already */
-  add(name: ArrayBuffer, keyDigest: usize): bool {
-    const count = this.names.length;
-    for (let i = 0; i < count; i++) if (sameDigest(this.digests + DIGEST_SIZE * i, keyDigest)) return false;
-    if (count == this.capacity) {
-      const old = this.digests;
-      this.capacity = max(16, 2 * count);
-      this.digests = heap.alloc(DIGEST_SIZE * this.capacity);
-      memory.copy(this.digests, old, DIGEST_SIZE * count);
-      if (old != 0) heap.free(old);
-    }
+  add(owner: Consumer, end: i64, keyDigest: usize): bool {
+    const count = this.owners.length;
+    if (count == this.capacity) this.grow();
+    if (this.numberOf(keyDigest) >= 0) return false;
     memory.copy(this.digests + DIGEST_SIZE * count, keyDigest, DIGEST_SIZE);
-    this.names.push(name);
+    this.owners.push(owner);
+    this.ends.push(end);
+    this.insert(count);
     return true;
+  }
+
+  private grow(): void {
+    const count = this.owners.length;
+    const old = this.digests;
+    this.capacity = max(16, 2 * count);
+    this.digests = heap.alloc(DIGEST_SIZE * this.capacity);
+    memory.copy(this.digests, old, DIGEST_SIZE * count);
+    if (old != 0) heap.free(old);
+    if (this.table != 0) heap.free(this.table);
+    this.mask = 2 * this.capacity - 1;
+    this.table = heap.alloc(8 * this.capacity);
+    memory.fill(this.table, 0, 8 * this.capacity);
+    for (let i = 0; i < count; i++) this.insert(i);
+  }
+
+  private insert(key: i32): void {
+    let at = load<u32>(this.digests + DIGEST_SIZE * key) & this.mask;
+    while (load<u32>(this.table + 4 * at) != 0) at = (at + 1) & this.mask;
+    store<u32>(this.table + 4 * at, key + 1);
   }
 
   /** To be called once, when all keys are there. */
   finish(): void {
-    const count = this.names.length;
-    let size = 16;
-    while (size < 2 * count) size *= 2;
-    this.mask = size - 1;
-    this.table = heap.alloc(4 * size);
-    memory.fill(this.table, 0, 4 * size);
+    if (this.capacity == 0) this.grow();
     memory.fill(this.cache, 0, SLOTS * SLOT_SIZE);
-    for (let i = 0; i < count; i++) {
-      let at = load<u32>(this.digests + DIGEST_SIZE * i) & this.mask;
-      while (load<u32>(this.table + 4 * at) != 0) at = (at + 1) & this.mask;
-      store<u32>(this.table + 4 * at, i + 1);
-    }
     // Nobody outside can tell which credentials share a slot.
     store<i64>(digest, now());
-    if (count > 0) store<u64>(digest, load<u64>(this.digests), 8);
+    if (this.owners.length > 0) store<u64>(digest, load<u64>(this.digests), 8);
     sha256(digest, 16, digest);
     this.seed = load<u32>(digest);
   }
@@ -81,7 +90,7 @@ export class Keys {
       return load<i32>(slot) - 1;
     }
     sha256(credential.start, length, digest);
-    const key = this.findDigest();
+    const key = this.numberOf(digest);
     if (key >= 0 && length <= REMEMBERED_SIZE) {
       store<i32>(slot, key + 1);
       store<i32>(slot, length, 4);
@@ -90,12 +99,12 @@ export class Keys {
     return key;
   }
 
-  private findDigest(): i32 {
+  private numberOf(keyDigest: usize): i32 {
     let found = -1;
-    let at = load<u32>(digest) & this.mask;
+    let at = load<u32>(keyDigest) & this.mask;
     let entry = load<i32>(this.table + 4 * at);
     while (entry != 0) {
-      if (sameDigest(this.digests + DIGEST_SIZE * (entry - 1), digest)) found = entry - 1;
+      if (sameDigest(this.digests + DIGEST_SIZE * (entry - 1), keyDigest)) found = entry - 1;
       at = (at + 1) & this.mask;
       entry = load<i32>(this.table + 4 * at);
     }

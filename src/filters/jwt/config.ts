@@ -1,6 +1,8 @@
 import { ByteWriter, Reply, utf8, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonKind, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
+import { Consumer, readNotAfter } from '@weir/filters-sdk/assembly/consumer';
 import { fieldName } from '@weir/filters-sdk/assembly/fields';
+import { Entry } from './consumers';
 import { readKeyList } from './keys';
 import { Claim, ClaimHeader, Provider } from './provider';
 import { RemoteKeys } from './remote-keys';
@@ -28,12 +30,15 @@ export class JwtConfig {
   sources: Source[] = [];
   required: bool = true;
   strip: bool = false;
+  /** A token must lead to one of the consumers that are listed. */
+  needsConsumer: bool = false;
   /** Fields that the filter sets, and takes out of what came from outside. */
   owned: ArrayBuffer[] = [];
   missing: Reply = new Reply(401, '');
   invalid: Reply = new Reply(401, '');
   expired: Reply = new Reply(401, '');
   unavailable: Reply = new Reply(503, '');
+  unknown: Reply = new Reply(403, '');
 
   read(configuration: ArrayBuffer): bool {
     configurationText = configuration;
@@ -41,6 +46,10 @@ export class JwtConfig {
     const providers = config.items('providers');
     if (providers.length == 0) faultAt(config.value, '"providers" must hold at least one');
     for (let i = 0; i < providers.length; i++) this.readProvider(providers[i]);
+    // Also an empty list: nobody is admitted then.
+    this.needsConsumer = config.has('consumers');
+    const consumers = config.items('consumers');
+    for (let i = 0; i < consumers.length; i++) this.readConsumer(consumers[i]);
     const from = config.items('from');
     for (let i = 0; i < from.length; i++) this.readSource(from[i]);
     if (from.length == 0) this.sources.push(new Source(utf8('authorization'), utf8('Bearer'), false));
@@ -58,6 +67,7 @@ export class JwtConfig {
       'jwt_no_keys',
     );
     this.unavailable.headers.add('retry-after', '1');
+    this.unknown = Reply.problem(403, 'Forbidden', 'the token is of nobody known here', 'jwt_no_consumer');
     return ok;
   }
 
@@ -106,6 +116,22 @@ export class JwtConfig {
     else {
       provider.claims.push(new ClaimHeader(new Claim(claim === null ? [] : pathOf(claim)), header));
       this.owned.push(header);
+    }
+    config.end();
+  }
+
+  private readConsumer(value: JsonValue): void {
+    const config = Config.of(value);
+    const issuer = view(config.text('issuer'));
+    const claim = config.required('claim');
+    const equals = config.text('equals');
+    const entry = new Entry(Consumer.read(config), readNotAfter(config));
+    for (let i = 0; i < this.providers.length; i++) {
+      const provider = this.providers[i];
+      // Tokens of an issuer that has no provider here are refused, whoever they are of.
+      if (!issuer.equals(provider.issuer) || claim === null) continue;
+      if (!provider.consumers.add(entry, pathOf(claim), equals))
+        faultAt(value, 'this claim has this value in the list already');
     }
     config.end();
   }

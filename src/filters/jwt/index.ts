@@ -213,14 +213,17 @@ class Jwt extends StreamContext {
 
   private admit(fields: Pairs, known: Verified): Action {
     const config = this.root.config;
+    const consumer = known.consumer;
+    if (consumer === null && config.needsConsumer) return config.unknown.send();
     this.removeOwned(fields);
     const claims = known.provider.claims;
     for (let i = 0; i < claims.length; i++) {
       const value = known.values[i];
       if (value !== null) requestHeaders.set<ArrayBuffer, ArrayBuffer>(claims[i].header, value);
     }
-    const consumer = known.consumer;
-    if (consumer !== null) setProperty(CONSUMER_NAME, consumer);
+    const name = known.name;
+    if (consumer !== null) consumer.announce();
+    else if (name !== null) setProperty(CONSUMER_NAME, name);
     if (config.strip) {
       const sources = config.sources;
       for (let i = 0; i < sources.length; i++)

@@ -1,5 +1,6 @@
 import { Bytes, view } from '@weir/filters-sdk/assembly';
 import { JsonKind, JsonValue } from '@weir/filters-sdk/assembly/json';
+import { ClaimConsumers } from './consumers';
 import { Key } from './keys';
 import { RemoteKeys } from './remote-keys';
 
@@ -32,6 +33,7 @@ export class Provider {
   claims: ClaimHeader[] = [];
   /** Names the consumer; null: no claim does. */
   consumer: Claim | null = null;
+  readonly consumers: ClaimConsumers = new ClaimConsumers();
   skewMs: i64 = 0;
   requireExpiry: bool = true;
   /** Those that stand in the configuration, or that were fetched last. */

@@ -1,4 +1,5 @@
 import { ByteWriter, Bytes, view } from '@weir/filters-sdk/assembly';
+import { Consumer } from '@weir/filters-sdk/assembly/consumer';
 import { JsonKind, JsonValue, readJson } from '@weir/filters-sdk/assembly/json';
 import { decodeBase64Url } from './base64url';
 import { Key, textOf } from './keys';
@@ -31,7 +32,10 @@ export class Verified {
     public end: i64,
     /** By the provider's claims; null: the token has not got the claim. */
     public values: Array<ArrayBuffer | null>,
-    public consumer: ArrayBuffer | null,
+    /** As one claim names it. */
+    public name: ArrayBuffer | null,
+    /** One of those that are listed. */
+    public consumer: Consumer | null,
   ) {}
 }
 
@@ -82,12 +86,14 @@ export function verifyToken(token: Bytes, providers: Provider[], time: i64): Ver
   if (!right) return known ? Verdict.Invalid : Verdict.UnknownKey;
   // Only whoever has a right signature learns that its time is over.
   if (time < times.begin || time >= times.end) return Verdict.Expired;
+  const consumer = provider.consumers.find(payload);
   verified = new Verified(
     provider,
     times.begin,
-    times.end,
+    consumer === null ? times.end : min(times.end, provider.consumers.end),
     valuesOf(payload, provider),
-    consumerOf(payload, provider),
+    nameOf(payload, provider),
+    consumer,
   );
   return Verdict.Valid;
 }
@@ -157,7 +163,7 @@ function valuesOf(payload: JsonValue, provider: Provider): Array<ArrayBuffer | n
   return values;
 }
 
-function consumerOf(payload: JsonValue, provider: Provider): ArrayBuffer | null {
+function nameOf(payload: JsonValue, provider: Provider): ArrayBuffer | null {
   const claim = provider.consumer;
   const value: JsonValue | null = claim === null ? null : claim.find(payload);
   return value !== null && value.kind == JsonKind.String && value.text.byteLength > 0 ? value.text : null;

@@ -62,6 +62,63 @@ describe('a right token', () => {
   });
 });
 
+describe('consumers', () => {
+  const issuer = 'https://id.test';
+  const consumers = [
+    { name: 'acme', issuer, claim: 'org', equals: 'acme', plan: 'gold' },
+    { name: 'beta', issuer, claim: ['realm', 'groups'], equals: 'beta' },
+    { name: 'acme', issuer, claim: ['realm', 'groups'], equals: 'acme' },
+    { name: 'old', issuer, claim: 'org', equals: 'old', notAfter: '2023-11-14T22:13:19Z' },
+    { name: 'other', issuer: 'https://other.test', claim: 'org', equals: 'other' },
+  ];
+  const send = async (claims: object, config: object = { consumers }) => {
+    const filter = await start({ consumerClaim: 'sub' }, config);
+    const token = makeToken(es, { ...CLAIMS, ...claims });
+    // The second time from the cache.
+    const answers = [0, 1].map(() => {
+      const { reply, stream } = filter.request(bearer(token));
+      const name = Buffer.from(stream.state('wasm.consumer.name')?.bytes ?? []).toString();
+      const plan = Buffer.from(stream.state('wasm.consumer.plan')?.bytes ?? []).toString();
+      return reply === null ? `${name} ${plan}`.trim() : `${reply.status} ${reply.details}`;
+    });
+    expect(answers[0]).toBe(answers[1]);
+    return answers[0];
+  };
+
+  test.each([
+    ['a claim that is a text', { org: 'acme' }, 'acme gold'],
+    ['a list with a value of one', { realm: { groups: ['x', 'beta'] } }, 'beta'],
+    ['two claims of the same one', { org: 'acme', realm: { groups: ['acme'] } }, 'acme'],
+    ['claims of two', { org: 'acme', realm: { groups: ['beta'] } }, '403 jwt_no_consumer'],
+    ['a list with values of two', { realm: { groups: ['acme', 'beta'] } }, '403 jwt_no_consumer'],
+    ['another value', { org: 'acme2' }, '403 jwt_no_consumer'],
+    ['another case', { org: 'ACME' }, '403 jwt_no_consumer'],
+    ['a number', { org: 7 }, '403 jwt_no_consumer'],
+    ['none of the claims', {}, '403 jwt_no_consumer'],
+    ['an entry whose time is over', { org: 'old' }, '403 jwt_no_consumer'],
+    ['an entry of another issuer', { org: 'other' }, '403 jwt_no_consumer'],
+  ])('%s', async (_, claims, expected) => {
+    expect(await send(claims)).toBe(expected);
+  });
+
+  test('an empty list admits nobody, and none at all asks for nobody', async () => {
+    expect(await send({ org: 'acme' }, { consumers: [] })).toBe('403 jwt_no_consumer');
+    expect(await send({ org: 'acme' }, {})).toBe('u1');
+  });
+
+  test('an entry that ends takes the token that was remembered with it', async () => {
+    const notAfter = new Date((NOW + 1) * 1000).toISOString();
+    const filter = await start(
+      {},
+      { consumers: [{ name: 'a', issuer, claim: 'sub', equals: 'u1', notAfter }] },
+    );
+    const token = makeToken(es);
+    expect(filter.request(bearer(token)).action).toBe(0);
+    filter.host.now += 1001;
+    expect(filter.request(bearer(token)).reply?.details).toBe('jwt_no_consumer');
+  });
+});
+
 /** The status and the details of what the filter answers. */
 async function verdict(token: string, provider: object = {}): Promise<string> {
   const filter = await start(provider);

@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import type { Config, UsableObject } from './config.ts';
+import type { Path } from './document.ts';
+import { listNames } from './nearest.ts';
+import type { CredentialSpec, CredentialType } from './schema/consumer.ts';
+import type { FilterConfig } from './schema/filter-chain.ts';
+import { findSecret, secretValue } from './secrets.ts';
+
+type Consumer = UsableObject<'Consumer'>;
+
+/** What a filter is handed of one credential, beside whose it is. */
+type Fields = Readonly<Record<string, unknown>>;
+
+interface Credential {
+  readonly consumer: Consumer;
+  readonly type: CredentialType;
+  /** Under the consumer. */
+  readonly path: Path;
+  /** An entry of the list in a filter's configuration. */
+  readonly entry: Fields;
+}
+
+/** Filters that know Consumers: which of their credentials, and the list of the configuration that they go into. */
+const LISTS: Readonly<Record<string, { readonly type: CredentialType; readonly list: string }>> = {
+  'api-key': { type: 'apiKey', list: 'keys' },
+  jwt: { type: 'jwt', list: 'consumers' },
+};
+
+/** Asks for Consumers in the configuration of a filter: all of the namespace that have these labels. */
+const SELECTOR = 'consumerLabel';
+
+/**
+ * Consumers as lists in the configurations of the filters that ask for them, so that a filter knows nothing of the
+ * kind and works with a written list elsewhere.
+ */
+export class ConsumerTable {
+  readonly #config: Config;
+  readonly #credentials: readonly Credential[];
+
+  constructor(config: Config) {
+    this.#config = config;
+    this.#credentials = config.all('Consumer').flatMap((consumer) => this.#credentialsOf(consumer));
+    this.#checkUnique();
+  }
+
+  /** The configuration that a filter's module receives; what it selects wrongly is reported. */
+  expand(chain: UsableObject<'FilterChain'>, index: number): unknown {
+    const { use, config } = chain.value.spec.filters[index]!;
+    const known = LISTS[use];
+    const selector = selectorOf({ use, config });
+    if (known === undefined || selector === null) return config;
+    const { [SELECTOR]: _selector, [known.list]: written, ...rest } = config as Fields;
+    const found = this.#credentials.filter(
+      ({ type, consumer }) =>
+        type === known.type && consumer.namespace === chain.namespace && hasLabels(consumer, selector),
+    );
+    if (found.length === 0) this.#reportNobody(chain, index, known.type, selector);
+    return {
+      ...rest,
+      [known.list]: [
+        ...(Array.isArray(written) ? (written as unknown[]) : []),
+        ...found.map(({ entry }) => entry),
+      ],
+    };
+  }
+
+  #reportNobody(
+    chain: UsableObject<'FilterChain'>,
+    index: number,
+    type: CredentialType,
+    selector: Readonly<Record<string, string>>,
+  ): void {
+    const filter = chain.value.spec.filters[index]!;
+    const labels = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
+    const who = labels.length === 0 ? '' : ` labelled ${labels.join(', ')}`;
+    const known = this.#config.names('Consumer', chain.namespace);
+    this.#config.report(
+      chain,
+      'WEIR3030',
+      ['spec', 'filters', index, 'config', SELECTOR],
+      `filter "${filter.name}": no Consumer of namespace ${chain.namespace}${who} has a credential ${type}`,
+      {
+        severity: 'warning',
+        notes: [known.length > 0 ? `Consumers there: ${listNames(known)}` : 'the namespace has no Consumer'],
+      },
+    );
+  }
+
+  #credentialsOf(consumer: Consumer): Credential[] {
+    const { name, labels } = consumer.value.metadata;
+    const { plan, credentials } = consumer.value.spec;
+    const owner = {
+      name,
+      ...(plan === undefined ? {} : { plan }),
+      ...(Object.keys(labels).length === 0 ? {} : { labels }),
+    };
+    const found: Credential[] = [];
+    for (const [i, credential] of credentials.entries()) {
+      const path = ['spec', 'credentials', i];
+      for (const [type, fields] of this.#fieldsOf(consumer, credential, path)) {
+        const { notAfter } = credential;
+        // One spelling, so that filters need to read no other.
+        const end = notAfter === undefined ? {} : { notAfter: new Date(notAfter).toISOString() };
+        found.push({ consumer, type, path: [...path, type], entry: { ...owner, ...fields, ...end } });
+      }
+    }
+    return found;
+  }
+
+  *#fieldsOf(
+    consumer: Consumer,
+    { apiKey, jwt }: CredentialSpec,
+    path: Path,
+  ): Generator<[CredentialType, Fields]> {
+    if (apiKey !== undefined) {
+      const digest =
+        apiKey.sha256?.toLowerCase() ?? this.#secretDigest(consumer, apiKey.secretRef!, [...path, 'apiKey']);
+      if (digest !== null) yield ['apiKey', { sha256: digest }];
+    }
+    if (jwt !== undefined) yield ['jwt', jwt];
+  }
+
+  /** SHA-256 of a value of a Secret, in hexadecimal; null where it is not there, which is reported. */
+  #secretDigest(consumer: Consumer, ref: { name: string; key: string }, path: Path): string | null {
+    const secret = findSecret(this.#config, consumer, ref.name, [...path, 'secretRef', 'name']);
+    if (secret === null) return null;
+    const value = secretValue(secret, ref.key);
+    if (value !== null && value.text !== '') return createHash('sha256').update(value.text).digest('hex');
+    const known = [...Object.keys(secret.value.data), ...Object.keys(secret.value.stringData)];
+    this.#config.report(
+      consumer,
+      'WEIR2115',
+      [...path, 'secretRef', 'key'],
+      `Secret ${secret.namespace}/${secret.name} has no value "${ref.key}"`,
+      { notes: [known.length > 0 ? `it has ${listNames(known)}` : 'it is empty'] },
+    );
+    return null;
+  }
+
+  /** One credential must not lead to two consumers, nor stand twice. */
+  #checkUnique(): void {
+    const seen = new Map<string, Credential>();
+    for (const credential of this.#credentials) {
+      const { consumer, type, path, entry } = credential;
+      const key = `${consumer.namespace} ${type} ${identityOf(type, entry)}`;
+      const first = seen.get(key);
+      if (first === undefined) {
+        seen.set(key, credential);
+        continue;
+      }
+      const both =
+        first.consumer === consumer
+          ? `Consumer ${consumer.name} has this credential twice`
+          : `Consumers ${first.consumer.name} and ${consumer.name} have the same credential`;
+      this.#config.report(consumer, 'WEIR2020', path, both, {
+        related: [first.consumer.document.place(first.path)],
+      });
+    }
+  }
+}
+
+/** Null where a filter asks for no Consumers. Its schema says what is wrong with a selector. */
+function selectorOf({
+  config,
+}: Pick<FilterConfig, 'use' | 'config'>): Readonly<Record<string, string>> | null {
+  if (typeof config !== 'object' || config === null) return null;
+  const selector = (config as Fields)[SELECTOR];
+  return typeof selector === 'object' && selector !== null ? (selector as Record<string, string>) : null;
+}
+
+function hasLabels(consumer: Consumer, selector: Readonly<Record<string, string>>): boolean {
+  const { labels } = consumer.value.metadata;
+  return Object.entries(selector).every(
+    ([key, value]) => Object.hasOwn(labels, key) && labels[key] === value,
+  );
+}
+
+/** What must lead to one consumer alone. */
+function identityOf(type: CredentialType, entry: Fields): string {
+  switch (type) {
+    case 'apiKey':
+      return String(entry['sha256']);
+    case 'jwt':
+      return JSON.stringify([entry['issuer'], [entry['claim']].flat(), entry['equals']]);
+  }
+}

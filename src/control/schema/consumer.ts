@@ -1,0 +1,75 @@
+import * as z from 'zod';
+import { object } from './meta.ts';
+import { objectName, refuse } from './scalar.ts';
+
+/** RFC 3339, with the offset that tells which moment is meant. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+
+const secretRef = () =>
+  z.strictObject({
+    name: objectName().describe('A Secret of the namespace.'),
+    key: z.string().min(1).max(253).describe('Which of its values.'),
+  });
+
+const sha256 = () =>
+  z.string().regex(/^[0-9a-fA-F]{64}$/, { error: 'must be a SHA-256 in 64 hexadecimal digits' });
+
+const apiKey = () =>
+  z
+    .strictObject({
+      sha256: sha256()
+        .optional()
+        .describe('SHA-256 of the key: printf %s "$KEY" | sha256sum. For keys of 128 random bits or more.'),
+      secretRef: secretRef()
+        .optional()
+        .describe('A Secret with the key itself; weir keeps its SHA-256 alone.'),
+    })
+    .superRefine((key, ctx) => {
+      if ((key.sha256 === undefined) === (key.secretRef === undefined))
+        refuse(ctx, 'WEIR1046', 'apiKey needs exactly one of sha256 and secretRef');
+    });
+
+const jwt = () =>
+  z.strictObject({
+    issuer: z.string().min(1).describe('The claim iss, to the letter.'),
+    claim: z
+      .union([z.string().min(1), z.array(z.string().min(1)).min(1).max(8)])
+      .describe('Name of a claim, or names from the outermost object inwards.'),
+    equals: z.string().min(1).max(1024).describe('The text that it must be, or that a list must hold.'),
+  });
+
+const CREDENTIALS = ['apiKey', 'jwt'] as const;
+export type CredentialType = (typeof CREDENTIALS)[number];
+
+const credential = () =>
+  z
+    .strictObject({
+      apiKey: apiKey().optional().describe('For filters api-key.'),
+      jwt: jwt().optional().describe('A claim of tokens, for filters jwt.'),
+      notAfter: z
+        .string()
+        .refine((text) => TIME.test(text) && !Number.isNaN(Date.parse(text)), {
+          error: 'must be a time such as 2027-01-31T00:00:00Z',
+        })
+        .optional()
+        .describe('The credential counts until then. A second one beside it can take over before.'),
+    })
+    .superRefine((value, ctx) => {
+      if (CREDENTIALS.filter((type) => value[type] !== undefined).length !== 1)
+        refuse(ctx, 'WEIR1046', `a credential needs exactly one of ${CREDENTIALS.join(', ')}`);
+    });
+
+export const consumerSpec = z.strictObject({
+  credentials: z
+    .array(credential())
+    .max(64)
+    .default([])
+    .describe('Each of them will do. No two Consumers of a namespace have the same.'),
+  plan: objectName().optional().describe('What the consumer may use; filters read it as consumer.plan.'),
+});
+
+export const consumer = object(['policy.weir/v1alpha1'], 'Consumer', consumerSpec).describe(
+  'Somebody who sends requests, and how he is known. Filters select Consumers by label with `consumerLabel`.',
+);
+
+export type CredentialSpec = z.output<typeof consumerSpec>['credentials'][number];
