@@ -8,7 +8,7 @@ import { HeaderBlock } from '../../src/runtime/http/headers.ts';
 import { LocalLedger } from '../../src/runtime/ledger.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import type { AttributeValue, StateValue, StreamHost } from '../../src/runtime/wasm/stream-host.ts';
-import { FilterRun } from '../../test/support/filter.ts';
+import { startBuiltIn } from '../../test/support/filter.ts';
 import { TestHost } from '../../test/support/wasm-host.ts';
 import { ArrayStream } from '../../test/support/wasm-stream.ts';
 
@@ -88,8 +88,8 @@ function pass(chain: readonly Plugin[], head = request): void {
 }
 
 const ledger = new LocalLedger();
-const start = async (name: string, config: object): Promise<Plugin> =>
-  (await FilterRun.start(name, config, new TestHost({ ledger }))).plugin;
+const start = (name: string, config: object): Promise<Plugin> =>
+  startBuiltIn(name, config, new TestHost({ ledger }));
 
 const apiKey = await start('api-key', {
   from: [{ header: 'x-api-key' }],

@@ -1,6 +1,7 @@
 import type { Direction } from '../../src/runtime/chain.ts';
 import { BodyAction, HeadersAction, TrailersAction } from '../../src/runtime/wasm/abi.ts';
 import { TRAPPED } from '../../src/runtime/wasm/context.ts';
+import { OWN_PREFIX } from '../../src/runtime/wasm/filter-state.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { ArrayStream, type StreamWatcher } from './array-stream.ts';
 import { CostBook } from './cost-book.ts';
@@ -108,6 +109,11 @@ export class KitExchange implements SteppedExchange, StreamWatcher, HostWatcher 
 
   get responseChanges(): readonly string[] {
     return changesOf(this.#stream.sentAnswer, entriesOf(this.#stream.headerMap(2)));
+  }
+
+  property(path: string): string | undefined {
+    const state = this.#stream.state(OWN_PREFIX + path);
+    return state === undefined ? undefined : Buffer.from(state.bytes).toString();
   }
 
   transcript(): string {

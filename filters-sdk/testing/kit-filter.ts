@@ -17,6 +17,7 @@ import type {
   GrpcScript,
   Histogram,
   HttpCall,
+  LimitScript,
   LogLine,
   SharedData,
   SteppedExchange,
@@ -142,6 +143,10 @@ export class KitFilter implements Filter {
   onGrpc(upstream: string, script: GrpcScript): void {
     this.#declared(upstream);
     this.#host.grpc.scripts.set(upstream, script);
+  }
+
+  onLimit(script: LimitScript): void {
+    this.#host.limits.script = script;
   }
 
   async tick(): Promise<void> {

@@ -1,4 +1,3 @@
-import { LocalLedger } from '../../src/runtime/ledger.ts';
 import { LocalQuotas } from '../../src/runtime/quota/local.ts';
 import { LogLevel as Level } from '../../src/runtime/wasm/abi.ts';
 import type { CompiledModule } from '../../src/runtime/wasm/module.ts';
@@ -8,6 +7,7 @@ import { ScriptedCalls } from './call-script.ts';
 import { ManualClock } from './clock.ts';
 import { Deliveries } from './deliveries.ts';
 import { ScriptedGrpc } from './grpc-script.ts';
+import { ScriptedLedger } from './limit-script.ts';
 import { MetricBook } from './metric-book.ts';
 import type { LogLevel, LogLine } from './testing.d.ts';
 
@@ -24,6 +24,7 @@ export class KitHost {
   readonly upstreams: string[] = [];
   readonly calls: ScriptedCalls;
   readonly grpc: ScriptedGrpc;
+  readonly limits: ScriptedLedger;
   readonly metrics = new MetricBook();
   readonly shared: LocalSharedState;
   readonly lines: PluginLine[] = [];
@@ -43,6 +44,7 @@ export class KitHost {
     const now = (): number => this.clock.now;
     this.calls = new ScriptedCalls(this.clock, this.upstreams, this.deliveries);
     this.grpc = new ScriptedGrpc(this.clock, this.upstreams, this.deliveries);
+    this.limits = new ScriptedLedger(now, this.deliveries);
     this.shared = new LocalSharedState(now);
     this.wasm = new WasmHost({
       log: (level, plugin, message) => this.#line({ level: LEVELS[level]!, plugin, message }),
@@ -50,7 +52,7 @@ export class KitHost {
       grpc: this.grpc,
       shared: this.shared,
       metrics: this.metrics,
-      ledger: new LocalLedger(now),
+      ledger: this.limits,
       quotas: new LocalQuotas(now),
       now,
       timers: this.clock,

@@ -92,6 +92,10 @@ class LiveFilter implements Filter {
     skip('a scripted gRPC server');
   }
 
+  onLimit(): void {
+    skip('a scripted decision of a limit');
+  }
+
   stream(): never {
     return skip('an exchange step by step');
   }
@@ -262,6 +266,10 @@ class LiveExchange implements Exchange {
 
   get responseChanges(): never {
     return skip('what the filter alone has changed');
+  }
+
+  property(): never {
+    return skip('what filters have set on a stream');
   }
 
   transcript(): never {

@@ -165,6 +165,35 @@ export interface GrpcAnswer {
 /** Plays the server: answers, or keeps the call and drives it by hand. */
 export type GrpcScript = (call: GrpcCall) => GrpcAnswer | null | void;
 
+/** What a filter takes from a limit that the host counts. */
+export interface LimitTake {
+  /** With the names of the space that the host keeps the key in. */
+  readonly key: string;
+  readonly cost: number;
+  readonly limit: {
+    readonly algorithm: 'token-bucket' | 'gcra';
+    readonly requests: number;
+    readonly periodMs: number;
+    /** 0: the algorithm's own. */
+    readonly burst: number;
+  };
+}
+
+export interface LimitDecision {
+  readonly allowed: boolean;
+  /** What would be allowed right now. */
+  readonly remaining: number;
+  /** The most that `remaining` can be. */
+  readonly limit: number;
+  /** Until `remaining` is `limit` again. */
+  readonly resetMs: number;
+  /** Until what was refused would be allowed; 0: it was not refused. */
+  readonly retryAfterMs: number;
+}
+
+/** Decides in the host's place; a promise: later, as where other workers are asked. `null`: the host counts. */
+export type LimitScript = (take: LimitTake) => LimitDecision | null | Promise<LimitDecision>;
+
 export interface Clock {
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -237,6 +266,8 @@ export interface Exchange {
   /** What became of the head on its way: `+ name: value`, `- name: value`. */
   readonly requestChanges: readonly string[];
   readonly responseChanges: readonly string[];
+  /** What a filter has set on the stream for those behind it, as UTF-8: `consumer.name`. */
+  property(path: string): string | undefined;
   /** All of it as text without times and costs, for snapshots. */
   transcript(): string;
   /** Delivers what has come since (answers of calls, time), then looks again. */
@@ -276,6 +307,8 @@ export interface Filter {
   /** What an upstream answers from now on: by function, or one after the other. */
   onCall(upstream: string, script: CallScript): void;
   onGrpc(upstream: string, script: GrpcScript): void;
+  /** What limits of the host decide from now on, for all filters of the worker. Default: they count by the clock. */
+  onLimit(script: LimitScript): void;
   readonly clock: Clock;
   /** Calls the filter's tick now, whatever its period. */
   tick(): Promise<void>;

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import type { Filter } from '../../filters-sdk/testing/testing.d.ts';
 import { Wants } from '../../src/runtime/wasm/abi.ts';
-import { FilterRun } from '../support/filter.ts';
-import { ArrayStream } from '../support/wasm-stream.ts';
+import { linesOf, openBuiltIn, refusalOf, wantsOf } from '../support/filter.ts';
+
+type Fields = readonly (readonly [name: string, value: string])[];
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -12,38 +14,46 @@ const KEYS = [
   { name: 'beta', key: 'beta-key' },
 ];
 
-const start = (config: object = {}): Promise<FilterRun> =>
-  FilterRun.start('api-key', { from: [{ header: 'X-Api-Key' }], keys: KEYS, ...config });
+const start = (config: object = {}): Promise<Filter> =>
+  openBuiltIn('api-key', { from: [{ header: 'X-Api-Key' }], keys: KEYS, ...config });
+
+/** The status that a request gets; admitted ones with the fields that the upstream has seen. */
+async function verdict(filter: Filter, headers: Fields, path = '/'): Promise<number | string[]> {
+  const { answer, upstream } = await filter.exchange({ request: { headers, path } });
+  return upstream === null ? answer.status : linesOf(upstream);
+}
+const KEY: Fields = [['x-api-key', 'acme-key']];
+const BETA: Fields = [['x-api-key', 'beta-key']];
 
 describe('api-key', () => {
   test('sees request heads alone', async () => {
-    expect((await start()).plugin.wants).toBe(Wants.RequestHeaders);
+    expect(await wantsOf('api-key')).toBe(Wants.RequestHeaders);
   });
 
   test('admits a known key, strips it, and names its owner to what comes behind', async () => {
     const filter = await start({ consumerHeader: 'X-Consumer' });
-    const { action, fields, stream } = filter.request([
-      ['x-api-key', 'acme-key'],
-      ['accept', '*/*'],
-    ]);
-    expect(action).toBe(0);
-    expect(fields).toEqual(['accept: */*', 'x-consumer: acme']);
-    const value = stream.state('wasm.consumer.name');
-    expect(value?.bytes).toEqual(new Uint8Array(Buffer.from('acme')));
+    const exchange = await filter.exchange({ request: { headers: [...KEY, ['accept', '*/*']] } });
+    expect(linesOf(exchange.upstream!)).toEqual(['accept: */*', 'x-consumer: acme']);
+    expect(exchange.property('consumer.name')).toBe('acme');
   });
 
   test('answers 401 with a challenge and a problem', async () => {
     const filter = await start({ realm: 'shop' });
-    const { action, reply, stream } = filter.request([['x-api-key', 'acme-kez']]);
-    expect(action).toBe(4);
-    expect(reply).toEqual({
+    const exchange = await filter.exchange({ request: { headers: { 'x-api-key': 'acme-kez' } } });
+    expect(exchange.upstream).toBeNull();
+    expect(exchange.property('consumer.name')).toBeUndefined();
+    expect(exchange.answer).toMatchObject({
       status: 401,
+      from: 'filter',
       details: 'api_key_invalid',
       body: '{"type":"about:blank","title":"Unauthorized","status":401,"detail":"a valid API key is required"}\n',
-      headers: ['content-type: application/problem+json', 'www-authenticate: ApiKey realm="shop"'],
     });
-    expect(stream.attributes.size).toBe(0);
-    expect(filter.request().reply).toMatchObject({ status: 401, details: 'api_key_missing' });
+    expect(linesOf(exchange.answer)).toEqual([
+      'content-type: application/problem+json',
+      'www-authenticate: ApiKey realm="shop"',
+      'content-length: 98',
+    ]);
+    expect((await filter.exchange()).answer).toMatchObject({ status: 401, details: 'api_key_missing' });
   });
 
   test.each([
@@ -79,21 +89,17 @@ describe('api-key', () => {
   ] as const)('refuses %s', async (_what, fields) => {
     const filter = await start();
     // Also when the right key was remembered just before.
-    expect(filter.request([['x-api-key', 'acme-key']]).action).toBe(0);
-    expect(filter.request(fields).reply?.status).toBe(401);
+    expect(await verdict(filter, KEY)).toEqual([]);
+    expect(await verdict(filter, fields)).toBe(401);
   });
 
   test('takes the same key twice for one', async () => {
-    const { action, fields } = (await start()).request([
-      ['x-api-key', 'acme-key'],
-      ['x-api-key', 'acme-key'],
-    ]);
-    expect([action, fields]).toEqual([0, []]);
+    expect(await verdict(await start(), [...KEY, ...KEY])).toEqual([]);
   });
 
   test('removes the identity header from the input in every spelling', async () => {
     const filter = await start({ consumerHeader: 'x-consumer-name' });
-    const { fields } = filter.request([
+    const fields = await verdict(filter, [
       ['x_consumer_name', 'forged'],
       ['x-consumer_name', 'forged'],
       ['X.Consumer-Name', 'forged'],
@@ -106,33 +112,19 @@ describe('api-key', () => {
   });
 
   test('leaves the credential in place where it is told to', async () => {
-    const { fields } = (await start({ stripCredential: false })).request([['x-api-key', 'acme-key']]);
-    expect(fields).toEqual(['x-api-key: acme-key']);
+    expect(await verdict(await start({ stripCredential: false }), KEY)).toEqual(['x-api-key: acme-key']);
   });
 
   test('reads a scheme in any case, and leaves other schemes alone', async () => {
     const from = [{ header: 'authorization', scheme: 'Bearer' }, { header: 'x-api-key' }];
     const filter = await start({ from });
-    expect(filter.request([['authorization', 'bearer  beta-key']])).toMatchObject({ action: 0, fields: [] });
-    expect(
-      filter.request([
-        ['authorization', 'Basic YTpi'],
-        ['x-api-key', 'beta-key'],
-      ]).fields,
-    ).toEqual(['authorization: Basic YTpi']);
-    expect(
-      filter.request([
-        ['authorization', 'Bearer'],
-        ['x-api-key', 'beta-key'],
-      ]).action,
-    ).toBe(0);
-    expect(
-      filter.request([
-        ['authorization', 'Bearer x'],
-        ['x-api-key', 'beta-key'],
-      ]).reply?.status,
-    ).toBe(401);
-    expect(filter.request().reply?.headers).toContain('www-authenticate: Bearer realm="api"');
+    const asked = (authorization: string, ...more: Fields) =>
+      verdict(filter, [['authorization', authorization], ...more]);
+    expect(await asked('bearer  beta-key')).toEqual([]);
+    expect(await asked('Basic YTpi', ...BETA)).toEqual(['authorization: Basic YTpi']);
+    expect(await asked('Bearer', ...BETA)).toEqual(['authorization: Bearer']);
+    expect(await asked('Bearer x', ...BETA)).toBe(401);
+    expect(linesOf((await filter.exchange()).answer)).toContain('www-authenticate: Bearer realm="api"');
   });
 
   test.each([
@@ -143,9 +135,8 @@ describe('api-key', () => {
     ['/a?api_key=beta-key&api_key=beta-key', '/a'],
     ['/?x=/a?api_key=1&api_key=beta-key', '/?x=/a?api_key=1'],
   ])('finds the parameter in %s and strips it', async (path, stripped) => {
-    const request = (await start({ from: [{ query: 'api_key' }] })).request([[':path', path]]);
-    expect(request.action).toBe(0);
-    expect(request.path).toBe(stripped);
+    const filter = await start({ from: [{ query: 'api_key' }] });
+    expect((await filter.exchange({ request: { path } })).upstream?.path).toBe(stripped);
   });
 
   test.each([
@@ -156,54 +147,41 @@ describe('api-key', () => {
     '/a?api_key=beta-key&api_key=x',
     '/a?API_KEY=beta-key',
   ])('refuses %s', async (path) => {
-    const request = (await start({ from: [{ query: 'api_key' }] })).request([[':path', path]]);
-    expect(request.reply?.status).toBe(401);
+    expect(await verdict(await start({ from: [{ query: 'api_key' }] }), [], path)).toBe(401);
   });
 
   test('finds a cookie and strips it', async () => {
     const filter = await start({ from: [{ cookie: 'key' }] });
-    expect(filter.request([['cookie', 'a=b; key=beta-key; c=d=e']]).fields).toEqual(['cookie: a=b; c=d=e']);
-    expect(filter.request([['cookie', 'key="beta-key"']]).fields).toEqual([]);
-    expect(
-      filter.request([
-        ['cookie', 'a=b'],
-        ['cookie', 'key=beta-key;f=g'],
-      ]).fields,
-    ).toEqual(['cookie: a=b; f=g']);
-    expect(filter.request([['cookie', 'key=beta-key; key=x']]).reply?.status).toBe(401);
-    expect(filter.request([['cookie', 'xkey=beta-key']]).reply?.status).toBe(401);
+    const asked = (...cookies: string[]) =>
+      verdict(
+        filter,
+        cookies.map((cookie) => ['cookie', cookie] as const),
+      );
+    expect(await asked('a=b; key=beta-key; c=d=e')).toEqual(['cookie: a=b; c=d=e']);
+    expect(await asked('key="beta-key"')).toEqual([]);
+    expect(await asked('a=b', 'key=beta-key;f=g')).toEqual(['cookie: a=b; f=g']);
+    expect(await asked('key=beta-key; key=x')).toBe(401);
+    expect(await asked('xkey=beta-key')).toBe(401);
   });
 
   test('every place counts: a good key in one does not make up for a bad one in another', async () => {
     const from = [{ header: 'x-api-key' }, { query: 'api_key' }, { cookie: 'key' }];
     const filter = await start({ from });
-    expect(
-      filter.request([
-        [':path', '/?api_key=acme-key'],
-        ['cookie', 'key=acme-key'],
-      ]),
-    ).toMatchObject({
-      action: 0,
-      path: '/',
-      fields: [],
+    const { upstream } = await filter.exchange({
+      request: { path: '/?api_key=acme-key', headers: { cookie: 'key=acme-key' } },
     });
-    expect(
-      filter.request([
-        [':path', '/?api_key=x'],
-        ['x-api-key', 'acme-key'],
-      ]).reply?.status,
-    ).toBe(401);
+    expect([upstream?.path, ...linesOf(upstream!)]).toEqual(['/']);
+    expect(await verdict(filter, KEY, '/?api_key=x')).toBe(401);
   });
 
   test('tells plan and labels of the owner to what comes behind', async () => {
     const labels = { app: 'checkout', 'example.com/team': 'é' };
     const filter = await start({ keys: [{ name: 'acme', key: 'k', plan: 'gold', labels }] });
-    const { stream } = filter.request([['x-api-key', 'k']]);
-    const told = (name: string) => Buffer.from(stream.state(`wasm.consumer.${name}`)?.bytes ?? []).toString();
-    expect(told('name')).toBe('acme');
-    expect(told('plan')).toBe('gold');
-    expect(told('labels.app')).toBe('checkout');
-    expect(told('labels.example.com/team')).toBe('é');
+    const exchange = await filter.exchange({ request: { headers: { 'x-api-key': 'k' } } });
+    expect(exchange.property('consumer.name')).toBe('acme');
+    expect(exchange.property('consumer.plan')).toBe('gold');
+    expect(exchange.property('consumer.labels.app')).toBe('checkout');
+    expect(exchange.property('consumer.labels.example.com/team')).toBe('é');
   });
 
   test.each([
@@ -222,15 +200,14 @@ describe('api-key', () => {
     const filter = await start({ keys });
     // The second time it is known without hashing.
     for (let i = 0; i < 2; i++) {
-      const { reply } = filter.request([['x-api-key', 'old']]);
-      expect(reply?.details).toBe(over === 1 ? 'api_key_expired' : undefined);
+      const { answer } = await filter.exchange({ request: { headers: { 'x-api-key': 'old' } } });
+      expect(answer.details).toBe(over === 1 ? 'api_key_expired' : 'via_upstream');
     }
-    expect(filter.request([['x-api-key', 'new']]).action).toBe(0);
+    expect(await verdict(filter, [['x-api-key', 'new']])).toEqual([]);
   });
 
   test('admits nobody where the list is empty', async () => {
-    const filter = await start({ keys: [] });
-    expect(filter.request([['x-api-key', 'acme-key']]).reply?.status).toBe(401);
+    expect(await verdict(await start({ keys: [] }), KEY)).toBe(401);
   });
 
   test('knows thousands of keys, and remembers the right ones only', async () => {
@@ -241,8 +218,8 @@ describe('api-key', () => {
     const filter = await start({ keys, consumerHeader: 'x-consumer' });
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < 10_000; i += 17) {
-        expect(filter.request([['x-api-key', `key number ${i}`]]).fields).toEqual([`x-consumer: c${i}`]);
-        expect(filter.request([['x-api-key', `key number ${i + 10_000}`]]).reply?.status).toBe(401);
+        expect(await verdict(filter, [['x-api-key', `key number ${i}`]])).toEqual([`x-consumer: c${i}`]);
+        expect(await verdict(filter, [['x-api-key', `key number ${i + 10_000}`]])).toBe(401);
       }
     }
   });
@@ -252,7 +229,7 @@ describe('api-key', () => {
     async (length) => {
       const key = 'k'.repeat(length);
       const filter = await start({ keys: [{ name: 'a', sha256: sha256(key) }] });
-      expect(filter.request([['x-api-key', key]]).action).toBe(length === 0 ? 4 : 0);
+      expect(await verdict(filter, [['x-api-key', key]])).toEqual(length === 0 ? 401 : []);
     },
   );
 
@@ -284,18 +261,23 @@ describe('api-key', () => {
     [{ stripCredentials: true }, 'stripCredentials: unknown field'],
   ])('refuses %j', async (config, message) => {
     const whole = { from: [{ header: 'x-api-key' }], keys: KEYS, ...config };
-    expect((await FilterRun.refusal('api-key', whole)).join('\n')).toContain(message);
+    expect((await refusalOf('api-key', whole)).join('\n')).toContain(message);
   });
 
   test('a configuration without keys admits nobody and does not start', async () => {
-    await expect(FilterRun.start('api-key', '')).rejects.toThrow('proxy_on_configure answered false');
+    await expect(openBuiltIn('api-key', '')).rejects.toThrow('proxy_on_configure answered false');
   });
 
   test('answers from different streams do not mix', async () => {
     const filter = await start({ consumerHeader: 'x-consumer' });
-    const first = filter.request([['x-api-key', 'acme-key']], new ArrayStream());
-    const second = filter.request([['x-api-key', 'beta-key']], new ArrayStream());
-    first.context.finish();
-    expect(second.fields).toEqual(['x-consumer: beta']);
+    const [first, second] = [filter.stream(), filter.stream()];
+    first.requestHeaders({ headers: KEY });
+    second.requestHeaders({ headers: BETA });
+    first.responseHeaders();
+    expect([first, second].map(({ upstream }) => linesOf(upstream!))).toEqual([
+      ['x-consumer: acme'],
+      ['x-consumer: beta'],
+    ]);
+    expect([first, second].map((each) => each.property('consumer.name'))).toEqual(['acme', 'beta']);
   });
 });

@@ -1,14 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import { Wants } from '../../src/runtime/wasm/abi.ts';
-import { FilterRun } from '../support/filter.ts';
-import type { Fields } from '../support/wasm-stream.ts';
+import type { Exchange, Filter } from '../../filters-sdk/testing/testing.d.ts';
+import { linesOf, openBuiltIn, refusalOf, wantsOf } from '../support/filter.ts';
+
+type Fields = readonly (readonly [name: string, value: string])[];
 
 const APP = 'https://app.example.com';
-const start = (config: object = {}): Promise<FilterRun> =>
-  FilterRun.start('cors', { origins: [APP], ...config });
+const start = (config: object = {}): Promise<Filter> => openBuiltIn('cors', { origins: [APP], ...config });
+
+/** What a preflight with these fields gets. */
+const asked = async (filter: Filter, headers: Fields): Promise<Exchange> =>
+  filter.exchange({ request: { method: 'OPTIONS', headers } });
+
+/** The fields of what the upstream answers, as the client gets them. */
+const answered = async (filter: Filter, origin: string | null, headers: Fields = []): Promise<string[]> => {
+  const request = origin === null ? {} : { headers: { origin } };
+  return linesOf((await filter.exchange({ request, response: { headers } })).answer);
+};
 
 const preflight = (origin: string, method: string, headers?: string): Fields => [
-  [':method', 'OPTIONS'],
   ['origin', origin],
   ['access-control-request-method', method],
   ...(headers === undefined ? [] : [['access-control-request-headers', headers] as const]),
@@ -17,25 +27,21 @@ const PREFLIGHT_VARY = 'vary: Origin, Access-Control-Request-Method, Access-Cont
 
 describe('preflights', () => {
   test('sees heads alone', async () => {
-    expect((await start()).plugin.wants).toBe(Wants.RequestHeaders | Wants.ResponseHeaders);
+    expect(await wantsOf('cors')).toBe(Wants.RequestHeaders | Wants.ResponseHeaders);
   });
 
   test('are answered, and never go upstream', async () => {
     const filter = await start({ methods: ['GET', 'PUT'], headers: ['X-A', 'content-type'], maxAge: '10m' });
-    const { action, reply } = filter.request(preflight(APP, 'PUT', 'content-type, x-a'));
-    expect(action).toBe(4);
-    expect(reply).toEqual({
-      status: 204,
-      details: 'cors_preflight',
-      body: '',
-      headers: [
-        PREFLIGHT_VARY,
-        `access-control-allow-origin: ${APP}`,
-        'access-control-allow-methods: GET, PUT',
-        'access-control-allow-headers: x-a, content-type',
-        'access-control-max-age: 600',
-      ],
-    });
+    const { answer, upstream } = await asked(filter, preflight(APP, 'PUT', 'content-type, x-a'));
+    expect(upstream).toBeNull();
+    expect(answer).toMatchObject({ status: 204, from: 'filter', details: 'cors_preflight', body: '' });
+    expect(linesOf(answer)).toEqual([
+      PREFLIGHT_VARY,
+      `access-control-allow-origin: ${APP}`,
+      'access-control-allow-methods: GET, PUT',
+      'access-control-allow-headers: x-a, content-type',
+      'access-control-max-age: 600',
+    ]);
   });
 
   test.each([
@@ -49,24 +55,25 @@ describe('preflights', () => {
     ['another header', preflight(APP, 'GET', 'x-a, x-b')],
     ['two origins', [...preflight(APP, 'GET'), ['origin', APP]] as Fields],
   ])('say nothing at all about %s', async (_what, fields) => {
-    const { reply } = (await start({ headers: ['x-a'] })).request(fields);
-    expect(reply).toMatchObject({ status: 204, headers: [PREFLIGHT_VARY] });
+    const { answer, upstream } = await asked(await start({ headers: ['x-a'] }), fields);
+    expect(upstream).toBeNull();
+    expect([answer.status, ...linesOf(answer)]).toEqual([204, PREFLIGHT_VARY]);
   });
 
   test('with a star for everything are the same for all', async () => {
     const filter = await start({ origins: ['*'], methods: ['*'], headers: ['*'] });
-    expect(filter.request(preflight('https://any.example', 'PATCH', 'authorization')).reply?.headers).toEqual(
-      [
-        'access-control-allow-origin: *',
-        'access-control-allow-methods: *',
-        'access-control-allow-headers: authorization',
-      ],
-    );
+    const { answer } = await asked(filter, preflight('https://any.example', 'PATCH', 'authorization'));
+    expect(linesOf(answer)).toEqual([
+      'access-control-allow-origin: *',
+      'access-control-allow-methods: *',
+      'access-control-allow-headers: authorization',
+    ]);
   });
 
   test('with credentials name what was asked for in place of a star', async () => {
     const filter = await start({ credentials: true, methods: ['*'], headers: ['*'] });
-    expect(filter.request(preflight(APP, 'PATCH', 'x-a')).reply?.headers.slice(1)).toEqual([
+    const { answer } = await asked(filter, preflight(APP, 'PATCH', 'x-a'));
+    expect(linesOf(answer).slice(1)).toEqual([
       `access-control-allow-origin: ${APP}`,
       'access-control-allow-credentials: true',
       'access-control-allow-methods: PATCH',
@@ -75,40 +82,32 @@ describe('preflights', () => {
   });
 
   test('may have the status 200', async () => {
-    expect((await start({ preflightStatus: 200 })).request(preflight(APP, 'GET')).reply?.status).toBe(200);
+    const filter = await start({ preflightStatus: 200 });
+    expect((await asked(filter, preflight(APP, 'GET'))).answer.status).toBe(200);
   });
 
   test('let a private network in only where they ask and it is configured', async () => {
-    const asked: Fields = [...preflight(APP, 'GET'), ['access-control-request-private-network', 'true']];
+    const asks: Fields = [...preflight(APP, 'GET'), ['access-control-request-private-network', 'true']];
     const allow = 'access-control-allow-private-network: true';
     const filter = await start({ privateNetwork: true });
-    expect(filter.request(asked).reply?.headers).toContain(allow);
-    expect(filter.request(preflight(APP, 'GET')).reply?.headers).not.toContain(allow);
-    expect((await start()).request(asked).reply?.headers).not.toContain(allow);
-  });
-
-  test('are not touched a second time as answers', async () => {
-    expect((await start()).request(preflight(APP, 'GET')).respond()).toEqual([]);
+    expect(linesOf((await asked(filter, asks)).answer)).toContain(allow);
+    expect(linesOf((await asked(filter, preflight(APP, 'GET'))).answer)).not.toContain(allow);
+    expect(linesOf((await asked(await start(), asks)).answer)).not.toContain(allow);
   });
 
   test('without the field that makes them preflights go upstream', async () => {
-    expect(
-      (await start()).request([
-        [':method', 'OPTIONS'],
-        ['origin', APP],
-      ]).action,
-    ).toBe(0);
+    expect((await asked(await start(), [['origin', APP]])).upstream).not.toBeNull();
   });
 });
 
 describe('answers', () => {
   test('are marked for an allowed origin, whatever the upstream says', async () => {
     const filter = await start({ credentials: true, exposeHeaders: ['X-Total', 'etag'] });
-    const fields = filter.request([['origin', APP]]).respond([
+    const fields = await answered(filter, APP, [
       ['vary', 'Accept'],
       ['access-control-allow-origin', '*'],
     ]);
-    expect([...fields].sort()).toEqual([
+    expect(fields.sort()).toEqual([
       'access-control-allow-credentials: true',
       `access-control-allow-origin: ${APP}`,
       'access-control-expose-headers: x-total, etag',
@@ -119,7 +118,7 @@ describe('answers', () => {
 
   test('have no mark for another origin, not even the upstream’s', async () => {
     const filter = await start();
-    const fields = filter.request([['origin', 'https://evil.example']]).respond([
+    const fields = await answered(filter, 'https://evil.example', [
       ['access-control-allow-origin', '*'],
       ['access-control-allow-credentials', 'true'],
       ['access-control-expose-headers', 'x'],
@@ -128,23 +127,19 @@ describe('answers', () => {
   });
 
   test('vary by origin also where the request has none', async () => {
-    expect((await start()).request().respond()).toEqual(['vary: Origin']);
-    expect((await start({ origins: ['*'] })).request().respond()).toEqual([]);
+    expect(await answered(await start(), null)).toEqual(['vary: Origin']);
+    expect(await answered(await start({ origins: ['*'] }), null)).toEqual([]);
   });
 
   test('have a star where any origin is allowed', async () => {
     const filter = await start({ origins: ['*'] });
-    expect(filter.request([['origin', 'https://any.example']]).respond()).toEqual([
-      'access-control-allow-origin: *',
-    ]);
+    expect(await answered(filter, 'https://any.example')).toEqual(['access-control-allow-origin: *']);
   });
 
   test('of streams that share an object one after the other do not mix', async () => {
     const filter = await start();
-    const first = filter.request([['origin', APP]]);
-    first.respond();
-    first.context.finish();
-    expect(filter.request().respond()).toEqual(['vary: Origin']);
+    expect(await answered(filter, APP)).toHaveLength(2);
+    expect(await answered(filter, null)).toEqual(['vary: Origin']);
   });
 
   test.each([
@@ -164,7 +159,7 @@ describe('answers', () => {
     ['https://a.example.com:443', false],
   ])('https://*.example.com allows %s: %s', async (origin, allowed) => {
     const filter = await start({ origins: ['https://*.Example.com'] });
-    const fields = filter.request([['origin', origin]]).respond();
+    const fields = await answered(filter, origin);
     expect(fields.includes(`access-control-allow-origin: ${origin}`)).toBe(allowed);
   });
 });
@@ -186,5 +181,5 @@ test.each([
   [{ maxAge: '25h' }, 'maxAge: expected from 0 to 86400000 ms'],
   [{ preflightStatus: 202 }, 'preflightStatus: expected 204 or 200'],
 ])('refuses %j', async (config, message) => {
-  expect((await FilterRun.refusal('cors', { origins: [APP], ...config })).join('\n')).toContain(message);
+  expect((await refusalOf('cors', { origins: [APP], ...config })).join('\n')).toContain(message);
 });

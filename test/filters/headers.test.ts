@@ -1,25 +1,37 @@
 import { describe, expect, test } from 'vitest';
 import { Wants } from '../../src/runtime/wasm/abi.ts';
-import { FilterRun } from '../support/filter.ts';
-import { ArrayStream } from '../support/wasm-stream.ts';
+import type { PropertyValue } from '../../filters-sdk/testing/testing.d.ts';
+import { linesOf, openBuiltIn, refusalOf, wantsOf } from '../support/filter.ts';
 
-const start = (config: unknown): Promise<FilterRun> => FilterRun.start('headers', config);
+type List = readonly (readonly [name: string, value: string])[];
+
+/** The fields of a request as the upstream gets them. */
+async function sent(
+  config: unknown,
+  headers: List = [],
+  properties: Readonly<Record<string, PropertyValue>> = {},
+  path = '/',
+): Promise<string[]> {
+  const filter = await openBuiltIn('headers', config);
+  const { upstream } = await filter.exchange({ request: { path, authority: 'h.test', headers }, properties });
+  return linesOf(upstream!);
+}
 
 describe('headers', () => {
   test('never sees a body, trailers or the end of a stream', async () => {
-    expect((await start({})).plugin.wants).toBe(Wants.RequestHeaders | Wants.ResponseHeaders);
+    expect(await wantsOf('headers')).toBe(Wants.RequestHeaders | Wants.ResponseHeaders);
   });
 
   test('renames, removes, sets and adds, in this order', async () => {
-    const filter = await start({
+    const config = {
       request: {
         add: { 'x-list': ['3', '4'], 'x-new': 'n' },
         set: { 'X-Team': 'payments', 'x-list': '2' },
         remove: ['X-Internal', 'x-absent'],
         rename: { 'x-old': 'x-renamed', 'x-none': 'x-kept' },
       },
-    });
-    const { action, fields } = filter.request([
+    };
+    const fields = await sent(config, [
       ['x-team', 'a'],
       ['x-team', 'b'],
       ['x-internal', '1'],
@@ -29,8 +41,7 @@ describe('headers', () => {
       ['x-renamed', 'forged'],
       ['x-kept', 'stays'],
     ]);
-    expect(action).toBe(0);
-    expect([...fields].sort()).toEqual([
+    expect(fields.sort()).toEqual([
       'x-kept: stays',
       'x-list: 2',
       'x-list: 3',
@@ -43,17 +54,18 @@ describe('headers', () => {
   });
 
   test('changes answers', async () => {
-    const filter = await start({ response: { remove: ['server'], set: { 'x-frame-options': 'DENY' } } });
-    expect(
-      filter.request().respond([
-        ['server', 'x'],
-        ['x-frame-options', 'ALLOW'],
-      ]),
-    ).toEqual(['x-frame-options: DENY']);
+    const filter = await openBuiltIn('headers', {
+      response: { remove: ['server'], set: { 'x-frame-options': 'DENY' } },
+    });
+    const { responseChanges, answer } = await filter.exchange({
+      response: { headers: { server: 'x', 'x-frame-options': 'ALLOW' } },
+    });
+    expect(linesOf(answer)).toEqual(['x-frame-options: DENY']);
+    expect(responseChanges).toEqual(['- server: x', '- x-frame-options: ALLOW', '+ x-frame-options: DENY']);
   });
 
   test('fills in variables; what is not there is empty', async () => {
-    const filter = await start({
+    const config = {
       request: {
         set: {
           'x-all': '${request.method} ${request.host}${request.path} (${request.url_path}|${request.query})',
@@ -62,25 +74,16 @@ describe('headers', () => {
           'x-price': '5$$ $ $x',
         },
       },
-    });
-    const stream = new ArrayStream();
-    stream.attributes.set('request\0headers\0x-user', { type: 'string', value: 'ann,bob' });
-    stream.attributes.set('source\0address', { type: 'string', value: '10.0.0.7:4711' });
-    stream.attributes.set('source\0port', { type: 'int', value: 4711n });
-    stream.attributes.set('connection\0id', { type: 'uint', value: 42n });
-    stream.attributes.set('connection\0mtls', { type: 'bool', value: false });
-    expect(
-      filter.request(
-        [
-          [':path', '/a/b?c=d'],
-          [':authority', 'h.test'],
-        ],
-        stream,
-      ).fields,
-    ).toEqual([
-      'x-all: GET h.test/a/b?c=d (/a/b|c=d)',
+    };
+    const users: List = [
+      ['x-user', 'ann'],
+      ['x-user', 'bob'],
+    ];
+    const properties = { 'source.address': '10.0.0.7:4711', 'source.port': { int: 4711 } };
+    expect(await sent(config, users, properties, '/a/b?c=d')).toEqual([
       'x-user: user=ann,bob;.',
-      'x-source: 10.0.0.7 4711 42 false',
+      'x-all: GET h.test/a/b?c=d (/a/b|c=d)',
+      'x-source: 10.0.0.7 4711 1 false',
       'x-price: 5$ $ $x',
     ]);
   });
@@ -91,26 +94,22 @@ describe('headers', () => {
     ['2001:db8::1', '2001:db8::1'],
     ['/run/a.sock', '/run/a.sock'],
   ])('the address of %s is %s', async (address, expected) => {
-    const filter = await start({ request: { set: { 'x-source': '${source.address}' } } });
-    const stream = new ArrayStream();
-    stream.attributes.set('source\0address', { type: 'string', value: address });
-    expect(filter.request([], stream).fields).toEqual([`x-source: ${expected}`]);
+    const config = { request: { set: { 'x-source': '${source.address}' } } };
+    expect(await sent(config, [], { 'source.address': address })).toEqual([`x-source: ${expected}`]);
   });
 
   test('leaves no forged field behind where the host refuses the value', async () => {
-    const filter = await start({ request: { set: { 'x-subject': '${consumer.subject}' } } });
-    const stream = new ArrayStream();
-    stream.attributes.set('consumer.subject', { type: 'string', value: 'CN=a\r\nx-admin: 1' });
-    expect(filter.request([['x-subject', 'forged']], stream).fields).toEqual([]);
+    const config = { request: { set: { 'x-subject': '${consumer.subject}' } } };
+    const properties = { 'consumer.subject': 'CN=a\r\nx-admin: 1' };
+    expect(await sent(config, [['x-subject', 'forged']], properties)).toEqual([]);
   });
 
   test('sets the path and the authority', async () => {
-    const filter = await start({
+    const filter = await openBuiltIn('headers', {
       request: { set: { ':path': '/v2${request.path}', ':authority': 'b.test' } },
     });
-    const { stream, path } = filter.request([[':path', '/a?b']]);
-    expect(path).toBe('/v2/a?b');
-    expect(stream.headerMap(0)!.get(':authority')).toBe('b.test');
+    const { upstream } = await filter.exchange({ request: { path: '/a?b' } });
+    expect(upstream).toMatchObject({ path: '/v2/a?b', authority: 'b.test' });
   });
 
   test.each([
@@ -140,11 +139,11 @@ describe('headers', () => {
     [{ request: { set: { a: '${request.path' } } }, '1:24: request.set.a: expected } after ${'],
     [{ request: { set: { a: 'b\nc' } } }, '1:24: request.set.a: not a field value'],
   ])('refuses %j', async (config, message) => {
-    expect(await FilterRun.refusal('headers', config)).toEqual([message]);
+    expect(await refusalOf('headers', config)).toEqual([message]);
   });
 
   test('tells all faults at once', async () => {
-    expect(await FilterRun.refusal('headers', { request: { x: 1, remove: 'a' }, response: 3 })).toEqual([
+    expect(await refusalOf('headers', { request: { x: 1, remove: 'a' }, response: 3 })).toEqual([
       '1:28: request.remove: expected an array',
       '1:44: response: expected an object',
       '1:17: request.x: unknown field',

@@ -5,7 +5,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { FilterSchema } from '../../src/control/filter-schema.ts';
-import { FilterRun } from '../support/filter.ts';
+import { openBuiltIn } from '../support/filter.ts';
 
 const folder = fileURLToPath(new URL('../../src/filters/', import.meta.url));
 const names = readdirSync(folder);
@@ -27,7 +27,7 @@ function validate(name: string, config: unknown): boolean {
 }
 
 async function starts(name: string, config: unknown): Promise<boolean> {
-  return FilterRun.start(name, config).then(
+  return openBuiltIn(name, config).then(
     () => true,
     () => false,
   );

@@ -4,7 +4,7 @@ import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { makeSigner, makeToken } from '../filters/jwt/tokens.ts';
 import { encodeDecision, option } from '../support/authorization-server.ts';
 import { LoadedFilter, type Load } from '../support/example-load.ts';
-import { FilterRun, filterBytes } from '../support/filter.ts';
+import { filterBytes, startBuiltIn } from '../support/filter.ts';
 import { pluginBytes } from '../support/plugin.ts';
 import { TestHost } from '../support/wasm-host.ts';
 import { ArrayStream, type Fields } from '../support/wasm-stream.ts';
@@ -75,7 +75,7 @@ export function memoryTests(requests: number): void {
     ['jwt', jwtFor('another')],
   ])(`%s needs no more memory after ${requests} requests`, async (name, config) => {
     const host = new TestHost({ ledger: new LocalLedger(() => 0) });
-    const { plugin } = await FilterRun.start(name, config, host);
+    const plugin = await startBuiltIn(name, config, host);
     const fields: Fields = [
       [':path', '/a?k=b&c=d'],
       ['x-api-key', 'b'],

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { FilterRun } from '../support/filter.ts';
+import { startBuiltIn } from '../support/filter.ts';
 import { ArrayStream } from '../support/wasm-stream.ts';
 import { memoryTests } from './memory-cases.ts';
 
 memoryTests(20_000);
 
 test('a head larger than the SDK’s own memory is given back', async () => {
-  const { plugin } = await FilterRun.start('headers', { request: { rename: { a: 'b' } } });
+  const plugin = await startBuiltIn('headers', { request: { rename: { a: 'b' } } });
   const stream = new ArrayStream();
   const many = Array.from({ length: 60 }, (_, i) => [`x-${i}`, 'v'.repeat(1000)] as const);
   let size = 0;

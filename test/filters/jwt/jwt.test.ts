@@ -1,6 +1,7 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { FilterRun } from '../../support/filter.ts';
+import type { Filter } from '../../../filters-sdk/testing/testing.d.ts';
+import { linesOf, openBuiltIn } from '../../support/filter.ts';
 import {
   ALGORITHMS,
   base64url,
@@ -16,8 +17,8 @@ const signers = new Map(ALGORITHMS.map((algorithm) => [algorithm, makeSigner(alg
 const es = signers.get('ES256')!;
 const rs = signers.get('RS256')!;
 
-const start = (provider: object = {}, config: object = {}): Promise<FilterRun> =>
-  FilterRun.start('jwt', {
+const start = (provider: object = {}, config: object = {}): Promise<Filter> =>
+  openBuiltIn('jwt', {
     providers: [
       {
         name: 'id',
@@ -30,14 +31,26 @@ const start = (provider: object = {}, config: object = {}): Promise<FilterRun> =
     ...config,
   });
 
-const bearer = (token: string): [string, string][] => [['authorization', `Bearer ${token}`]];
+type Fields = readonly (readonly [name: string, value: string])[];
+
+const bearer = (token: string): Fields => [['authorization', `Bearer ${token}`]];
+
+/** `admitted`, or the status and the details of what the filter answers. */
+async function asked(filter: Filter, headers: Fields): Promise<string> {
+  const { answer, upstream } = await filter.exchange({ request: { headers } });
+  return upstream === null ? `${answer.status} ${answer.details}` : 'admitted';
+}
+
+/** The fields of an admitted request. */
+const sent = async (filter: Filter, headers: Fields): Promise<string[]> =>
+  linesOf((await filter.exchange({ request: { headers } })).upstream!);
 
 describe('a right token', () => {
   test.each(ALGORITHMS)('of %s is admitted, the first time and from the cache', async (algorithm) => {
     const filter = await start();
     const token = makeToken(signers.get(algorithm)!);
-    expect(filter.request(bearer(token)).action).toBe(0);
-    expect(filter.request(bearer(token)).action).toBe(0);
+    expect(await asked(filter, bearer(token))).toBe('admitted');
+    expect(await asked(filter, bearer(token))).toBe('admitted');
   });
 
   test('tells claims to the upstream, and takes out what came under those names', async () => {
@@ -51,14 +64,15 @@ describe('a right token', () => {
       consumerClaim: 'sub',
     });
     const token = makeToken(es, { ...CLAIMS, realm: { roles: ['a', 'b'] }, level: 2.5 });
-    const { fields, stream } = filter.request([
-      ...bearer(token),
-      ['x-user', 'root'],
-      ['X_User', 'root'],
-      ['x-none', 'root'],
+    const headers = [...bearer(token), ['x-user', 'root'], ['X_User', 'root'], ['x-none', 'root']] as const;
+    const exchange = await filter.exchange({ request: { headers } });
+    expect(linesOf(exchange.upstream!)).toEqual([
+      `authorization: Bearer ${token}`,
+      'x-user: u1',
+      'x-roles: a,b',
+      'x-level: 2.5',
     ]);
-    expect(fields).toEqual([`authorization: Bearer ${token}`, 'x-user: u1', 'x-roles: a,b', 'x-level: 2.5']);
-    expect(stream.state('wasm.consumer.name')?.bytes).toEqual(new Uint8Array(Buffer.from('u1')));
+    expect(exchange.property('consumer.name')).toBe('u1');
   });
 });
 
@@ -75,12 +89,13 @@ describe('consumers', () => {
     const filter = await start({ consumerClaim: 'sub' }, config);
     const token = makeToken(es, { ...CLAIMS, ...claims });
     // The second time from the cache.
-    const answers = [0, 1].map(() => {
-      const { reply, stream } = filter.request(bearer(token));
-      const name = Buffer.from(stream.state('wasm.consumer.name')?.bytes ?? []).toString();
-      const plan = Buffer.from(stream.state('wasm.consumer.plan')?.bytes ?? []).toString();
-      return reply === null ? `${name} ${plan}`.trim() : `${reply.status} ${reply.details}`;
-    });
+    const answers: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      const exchange = await filter.exchange({ request: { headers: bearer(token) } });
+      const { status, details } = exchange.answer;
+      const told = ['name', 'plan'].map((each) => exchange.property(`consumer.${each}`) ?? '');
+      answers.push(exchange.upstream === null ? `${status} ${details}` : told.join(' ').trim());
+    }
     expect(answers[0]).toBe(answers[1]);
     return answers[0];
   };
@@ -113,19 +128,14 @@ describe('consumers', () => {
       { consumers: [{ name: 'a', issuer, claim: 'sub', equals: 'u1', notAfter }] },
     );
     const token = makeToken(es);
-    expect(filter.request(bearer(token)).action).toBe(0);
-    filter.host.now += 1001;
-    expect(filter.request(bearer(token)).reply?.details).toBe('jwt_no_consumer');
+    expect(await asked(filter, bearer(token))).toBe('admitted');
+    await filter.clock.advance(1001);
+    expect(await asked(filter, bearer(token))).toBe('403 jwt_no_consumer');
   });
 });
 
-/** The status and the details of what the filter answers. */
-async function verdict(token: string, provider: object = {}): Promise<string> {
-  const filter = await start(provider);
-  const { action, reply } = filter.request(bearer(token));
-  if (action === 0) return 'admitted';
-  return `${reply?.status} ${reply?.details}`;
-}
+const verdict = async (token: string, provider: object = {}): Promise<string> =>
+  asked(await start(provider), bearer(token));
 
 const INVALID = '401 jwt_invalid';
 
@@ -258,9 +268,9 @@ describe('a token is refused', () => {
   test('from the cache as well, once its time is over', async () => {
     const filter = await start({ clockSkew: '0s' });
     const soon = makeToken(es, claims({ exp: NOW + 5 }));
-    expect(filter.request(bearer(soon)).action).toBe(0);
-    filter.host.now += 5000;
-    expect(filter.request(bearer(soon)).reply?.details).toBe('jwt_expired');
+    expect(await asked(filter, bearer(soon))).toBe('admitted');
+    await filter.clock.advance(5000);
+    expect(await asked(filter, bearer(soon))).toBe('401 jwt_expired');
   });
 });
 
@@ -269,20 +279,18 @@ describe('what else comes with a request', () => {
 
   test('no token: 401 with a challenge without an error, or admitted where none is required', async () => {
     const filter = await start({}, { realm: 'shop' });
-    const { reply } = filter.request();
-    expect(reply?.status).toBe(401);
-    expect(reply?.headers).toContain('www-authenticate: Bearer realm="shop"');
-    expect(filter.request([['authorization', 'Basic dTpw']]).reply?.details).toBe('jwt_missing');
+    const { answer } = await filter.exchange();
+    expect(answer.status).toBe(401);
+    expect(linesOf(answer)).toContain('www-authenticate: Bearer realm="shop"');
+    expect(await asked(filter, [['authorization', 'Basic dTpw']])).toBe('401 jwt_missing');
     const open = await start({ claimsToHeaders: [{ claim: 'sub', header: 'x-user' }] }, { required: false });
-    const { action, fields } = open.request([['x-user', 'root']]);
-    expect([action, fields]).toEqual([0, []]);
+    expect(await sent(open, [['x-user', 'root']])).toEqual([]);
   });
 
   test('a bad token is refused where none is required, too', async () => {
     const open = await start({}, { required: false });
-    expect(open.request(bearer('x')).reply?.headers).toContain(
-      'www-authenticate: Bearer realm="api", error="invalid_token"',
-    );
+    const { answer } = await open.exchange({ request: { headers: bearer('x') } });
+    expect(linesOf(answer)).toContain('www-authenticate: Bearer realm="api", error="invalid_token"');
   });
 
   test('two tokens are refused, though each is right', async () => {
@@ -290,33 +298,28 @@ describe('what else comes with a request', () => {
       {},
       { from: [{ header: 'authorization', scheme: 'Bearer' }, { cookie: 'session' }] },
     );
-    expect(filter.request([...bearer(token), ...bearer(token)]).reply?.details).toBe('jwt_invalid');
-    expect(filter.request([...bearer(token), ['cookie', `session=${token}`]]).reply?.details).toBe(
-      'jwt_invalid',
-    );
+    expect(await asked(filter, [...bearer(token), ...bearer(token)])).toBe(INVALID);
+    expect(await asked(filter, [...bearer(token), ['cookie', `session=${token}`]])).toBe(INVALID);
     for (const cookies of [
       [`session=${token}; session=${token}`],
       [`session=${token}`, `a=b; session=${token}`],
       [`session=x; session=${token}`],
     ]) {
-      const fields = cookies.map((value): [string, string] => ['cookie', value]);
-      expect(filter.request(fields).reply?.details).toBe('jwt_invalid');
+      const fields = cookies.map((value) => ['cookie', value] as const);
+      expect(await asked(filter, fields)).toBe(INVALID);
     }
-    expect(filter.request([['cookie', `a=b; session="${token}"`]]).action).toBe(0);
+    expect(await asked(filter, [['cookie', `a=b; session="${token}"`]])).toBe('admitted');
   });
 
   test('a token is taken out where the configuration says so', async () => {
     const filter = await start({}, { stripCredential: true });
-    expect(filter.request([...bearer(token), ['accept', '*/*']]).fields).toEqual(['accept: */*']);
+    expect(await sent(filter, [...bearer(token), ['accept', '*/*']])).toEqual(['accept: */*']);
   });
 
   test('a claim that is not fit for a header is left out, and what came from outside with it', async () => {
     const filter = await start({ claimsToHeaders: [{ claim: 'sub', header: 'x-user' }] });
-    const { action, fields } = filter.request([
-      ...bearer(makeToken(es, claims({ sub: 'a\r\nx: y' }))),
-      ['x-user', 'root'],
-    ]);
-    expect(action).toBe(0);
+    const token = makeToken(es, claims({ sub: 'a\r\nx: y' }));
+    const fields = await sent(filter, [...bearer(token), ['x-user', 'root']]);
     expect(fields.filter((field) => field.startsWith('x-'))).toEqual([]);
   });
 });

@@ -50,7 +50,7 @@ export const base64url = (data: string | object | Uint8Array): string =>
     typeof data === 'string' || data instanceof Uint8Array ? (data as string) : JSON.stringify(data),
   ).toString('base64url');
 
-/** Seconds since 1970: what the clock of `TestHost` says at the start. */
+/** Seconds since 1970: what the clock of the test kit says at the start. */
 export const NOW = 1_700_000_000;
 
 export const CLAIMS = { iss: 'https://id.test', aud: 'shop', sub: 'u1', exp: NOW + 3600, iat: NOW - 10 };
