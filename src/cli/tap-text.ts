@@ -114,6 +114,7 @@ function line([name, value]: RecordedFields[number]): string {
 }
 
 function text(bytes: RecordedBytes): string {
+  if (typeof bytes === 'object' && 'size' in bytes) return `${text(bytes.begin)}… (${bytes.size} bytes)`;
   // Control characters of a request are not for a terminal.
   return bytesOf(bytes)
     .toString()

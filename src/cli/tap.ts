@@ -17,6 +17,7 @@ interface TapFlags {
   readonly for: string;
   readonly redact: readonly string[];
   readonly keepSecrets: boolean;
+  readonly bodies: string;
   readonly admin: string;
   readonly adminTokenFile?: string;
 }
@@ -24,7 +25,8 @@ interface TapFlags {
 const HELP = `
 Requests that are chosen go to an instance of the filter of their own, which is recorded from its start; all
 others stay where they are. Secrets are replaced by others of the same form (Authorization, cookies, API
-keys, what configurations keep under such names, and the fields of --redact); bodies are kept as they are.
+keys, what configurations keep in fields that a schema marks as secret or under such names, and the fields of
+--redact). Of bodies the size alone is written: what a filter does with them replays with --bodies all.
 
 Examples:
   weir tap --filter greeting                              watch what it does
@@ -52,6 +54,7 @@ export function registerTap(program: Command): void {
     .option('--for <duration>', 'end after this time', '30s')
     .option('--redact <field>', 'a further field whose values are secret; may be repeated', collect, [])
     .option('--keep-secrets', 'write secrets as they are', false)
+    .option('--bodies <none|all|size>', 'how much of each body is written, such as 4Ki', 'none')
     .option('--admin <address>', 'HOST:PORT or unix:PATH of the admin server', '127.0.0.1:9901')
     .option('--admin-token-file <file>', 'the token that it asks for')
     .addHelpText('after', HELP)
@@ -110,6 +113,7 @@ async function open(flags: TapFlags): Promise<IncomingMessage> {
   for (const field of flags.redact) query.append('redact', field);
   if (flags.path !== undefined) query.set('path', flags.path);
   if (flags.count !== undefined) query.set('count', flags.count);
+  query.set('bodies', flags.bodies);
   if (flags.keepSecrets) query.set('secrets', 'keep');
   query.set('for', flags.for);
   const address = parseAdminAddress(flags.admin.replace(/^http:\/\//, '').replace(/\/$/, ''))!;

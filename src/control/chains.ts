@@ -174,6 +174,7 @@ export class ChainTable {
       tenant: chain.namespace,
       ...this.#vms[module]!,
       configuration: configurationText(this.#consumers.expand(chain, index)),
+      ...this.#secretFields(chain, filter.use),
       onError: filter.onError === 'Deny' ? 'deny' : 'skip',
       capabilities: this.#capabilities(chain, filter.use),
       bodyBufferBytes: filter.body.buffer,
@@ -216,6 +217,11 @@ export class ChainTable {
     this.#moduleIndexes.set(name, this.modules.length);
     this.#vms.push(vmFieldsOf(object?.value?.spec ?? null));
     return this.modules.push(spec) - 1;
+  }
+
+  #secretFields(chain: Chain, use: string): { secretFields?: readonly string[] } {
+    const secretFields = this.#schemaOf(chain, use)?.secretNames ?? [];
+    return secretFields.length === 0 ? {} : { secretFields };
   }
 
   #phaseOf(chain: Chain, use: string): Phase | null {

@@ -4,6 +4,7 @@ import { formatPath, type Path } from './document.ts';
 import { listNames, suggest } from './nearest.ts';
 import { PHASES, type Phase } from './phase.ts';
 import { formatDuration, formatSize } from './schema/scalar.ts';
+import { secretNamesIn } from './secret-names.ts';
 import { describe, plain, valueAt } from './validate.ts';
 
 /** Something wrong in the configuration of a filter. */
@@ -53,7 +54,7 @@ export class FilterSchema {
     this.#validate = ajv.compile(schema);
     this.skipped = skipped;
     this.schema = schema;
-    this.secretNames = [...new Set(secretsIn(schema))].sort();
+    this.secretNames = secretNamesIn(schema);
     this.secret = this.secretNames.length > 0;
     const keywords = schema as {
       'x-weir-phase'?: unknown;
@@ -83,15 +84,6 @@ export class FilterSchema {
   check(config: unknown): SchemaFault[] {
     if (this.#validate(config)) return [];
     return relevant(this.#validate.errors ?? []).map((error) => explain(config, error, this.secret));
-  }
-}
-
-/** Names of the fields that are marked `writeOnly`. */
-function* secretsIn(value: unknown): Generator<string> {
-  if (typeof value !== 'object' || value === null) return;
-  for (const [name, part] of Object.entries(value)) {
-    if ((part as { writeOnly?: unknown } | null)?.writeOnly === true) yield name;
-    yield* secretsIn(part);
   }
 }
 

@@ -1,17 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Snapshot } from '../runtime/snapshot.ts';
-import { SECRET_NAME } from '../runtime/wasm/tap/configuration.ts';
+import { EVERYTHING, isSecretMember } from '../runtime/wasm/tap/configuration.ts';
 
 /**
  * A snapshot that may be shown: private keys, and what is a secret in filter configurations or looks like one,
  * is replaced.
- *
- * @param secrets names of fields that hold secrets in configurations of filters, by the digest of their module
  */
-export function redactSnapshot(
-  snapshot: Snapshot,
-  secrets: ReadonlyMap<string, readonly string[]> = new Map(),
-): unknown {
+export function redactSnapshot(snapshot: Snapshot): unknown {
   return {
     ...snapshot,
     ports: snapshot.ports.map((port) => ({
@@ -23,10 +18,7 @@ export function redactSnapshot(
     })),
     plugins: snapshot.plugins.map((plugin) => ({
       ...plugin,
-      configuration: redactText(
-        plugin.configuration,
-        secrets.get(snapshot.modules[plugin.module]?.digest ?? '') ?? [],
-      ),
+      configuration: redactText(plugin.configuration, plugin.secretFields ?? []),
       vmConfiguration: redactText(plugin.vmConfiguration, []),
       environment: plugin.environment.map(({ name, value }) => ({
         name,
@@ -45,7 +37,7 @@ function redactText(text: string, secrets: readonly string[]): unknown {
   } catch {
     return `[${Buffer.byteLength(text)} bytes, sha256 ${createHash('sha256').update(text).digest('hex').slice(0, 12)}]`;
   }
-  return redactValue(value, secrets, false);
+  return redactValue(value, secrets, secrets.includes(EVERYTHING));
 }
 
 function redactValue(value: unknown, secrets: readonly string[], secret: boolean): unknown {
@@ -55,7 +47,9 @@ function redactValue(value: unknown, secrets: readonly string[], secret: boolean
   return Object.fromEntries(
     Object.entries(value).map(([name, each]) => [
       name,
-      secrets.includes(name) ? '[redacted]' : redactValue(each, secrets, secret || SECRET_NAME.test(name)),
+      secrets.includes(name)
+        ? '[redacted]'
+        : redactValue(each, secrets, secret || isSecretMember(name, secrets)),
     ]),
   );
 }

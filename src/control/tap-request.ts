@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { TapSpec } from '../runtime/wasm/tap/tap.ts';
-import { parseDuration } from './schema/scalar.ts';
+import { parseDuration, parseSize } from './schema/scalar.ts';
 
 /** A tap as an admin asks for it. */
 export interface TapRequest {
@@ -18,13 +18,14 @@ export interface TapSink {
   readonly signal: AbortSignal;
 }
 
-const KNOWN = new Set(['filter', 'path', 'header', 'count', 'for', 'bytes', 'redact', 'secrets']);
+const KNOWN = new Set(['filter', 'path', 'header', 'count', 'for', 'bytes', 'redact', 'secrets', 'bodies']);
+export const ALL_BODIES = Number.MAX_SAFE_INTEGER;
 const DEFAULT_MS = 60_000;
 const MOST_MS = 3_600_000;
 const DEFAULT_BYTES = 1024 * 1024 * 1024;
 
 /**
- * Reads `/tap?filter=NAME&path=/api&header=name:value&count=10&for=30s&bytes=1000000&redact=x-session&secrets=keep`.
+ * Reads `/tap?filter=NAME&path=/api&header=name:value&count=10&for=30s&bytes=1000000&redact=x-session&secrets=keep&bodies=4Ki`.
  *
  * @returns a sentence where something is wrong
  */
@@ -44,6 +45,8 @@ export function readTapRequest(query: URLSearchParams): TapRequest | string {
   if (limitBytes === null) return 'bytes: expected a number, 1 or more';
   const secrets = query.get('secrets') ?? 'redact';
   if (secrets !== 'redact' && secrets !== 'keep') return 'secrets: expected redact or keep';
+  const bodyBytes = bodyLimit(query.get('bodies') ?? 'none');
+  if (bodyBytes === null) return 'bodies: expected none, all, or how much of each, such as 4Ki';
   const headers = query.getAll('header').map((text) => {
     const colon = text.indexOf(':');
     return colon < 0
@@ -57,12 +60,18 @@ export function readTapRequest(query: URLSearchParams): TapRequest | string {
       headers,
       count,
       keepSecrets: secrets === 'keep',
+      bodyBytes,
       redact: query.getAll('redact'),
       key: randomBytes(32).toString('base64'),
     },
     limitMs,
     limitBytes,
   };
+}
+
+function bodyLimit(text: string): number | null {
+  if (text === 'all') return ALL_BODIES;
+  return text === 'none' ? 0 : parseSize(text);
 }
 
 function positive(text: string | null, otherwise: number): number | null {

@@ -311,7 +311,10 @@ function textOf(bytes: RecordedBytes): string {
 const SHOWN = 80;
 
 function quoted(bytes: RecordedBytes): string {
-  if (typeof bytes !== 'string') return `${bytesOf(bytes).length} bytes`;
+  if (typeof bytes !== 'string') {
+    if ('base64' in bytes || bytes.begin === '') return `${bytesOf(bytes).length} bytes`;
+    return `${quoted(bytes.begin)}… (${bytes.size} bytes)`;
+  }
   const text = JSON.stringify(bytes);
   return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}… (${Buffer.byteLength(bytes)} bytes)`;
 }

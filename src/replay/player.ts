@@ -1,9 +1,10 @@
 import { Status } from '../runtime/wasm/abi.ts';
 import { writeU32 } from '../runtime/wasm/pairs.ts';
-import { inputsOf } from '../runtime/wasm/tap/call-codec.ts';
+import { argumentsOf, inputsOf, isGiven } from '../runtime/wasm/tap/call-codec.ts';
 import { shapeOf } from '../runtime/wasm/tap/call-shape.ts';
 import { bytesOf, recordedBytes, type RecordedBytes, type RecordedCall } from '../runtime/wasm/tap/record.ts';
 import type { Witness } from '../runtime/wasm/tap/witness.ts';
+import type { Writer } from '../runtime/wasm/tap/writer.ts';
 import type { Callbacks, GuestFunction, Vm } from '../runtime/wasm/vm.ts';
 import type { Found } from './answers.ts';
 
@@ -59,10 +60,12 @@ const NEW_METRICS = 1_000_000;
 export class Player implements Witness {
   readonly #vm: Vm;
   readonly #score: Score;
+  readonly #writer: Writer;
   readonly #metrics = new Map<string, number>();
 
-  constructor(vm: Vm, score: Score) {
+  constructor(vm: Vm, score: Score, writer: Writer) {
     this.#vm = vm;
+    this.#writer = writer;
     this.#score = score;
   }
 
@@ -113,7 +116,7 @@ export class Player implements Witness {
   }
 
   #inputs(name: string, args: readonly Value[]): ReturnType<typeof inputsOf> {
-    return inputsOf(this.#vm, name, args, recordedBytes);
+    return inputsOf(this.#vm, name, args, this.#writer);
   }
 
   #answer(name: string, call: HostCall, args: Value[]): number | bigint | undefined {
@@ -181,43 +184,27 @@ export class Player implements Witness {
     let next = 0;
     for (const kind of shapeOf(name)) {
       const place = Number(args[at] ?? 0) >>> 0;
-      switch (kind) {
-        case 'w':
-          if (!fits(place, 4)) return false;
-          writeU32(vm.view(), place, out[next++] as number);
-          at += 1;
-          break;
-        case 'W': {
-          if (!fits(place, 8)) return false;
-          const value = BigInt(out[next++] as string);
-          writeU32(vm.view(), place, Number(value & 0xffff_ffffn));
-          writeU32(vm.view(), place + 4, Number(value >> 32n));
-          at += 1;
-          break;
-        }
-        case 'D': {
-          const bytes = bytesOf(out[next++] as RecordedBytes);
-          const outSize = Number(args[at + 1]) >>> 0;
-          at += 2;
-          if (place === 0 || outSize === 0) break;
+      if (kind === 'w') {
+        if (!fits(place, 4)) return false;
+        writeU32(vm.view(), place, out[next++] as number);
+      } else if (kind === 'W') {
+        if (!fits(place, 8)) return false;
+        const value = BigInt(out[next++] as string);
+        writeU32(vm.view(), place, Number(value & 0xffff_ffffn));
+        writeU32(vm.view(), place + 4, Number(value >> 32n));
+      } else if (isGiven(kind)) {
+        const bytes = bytesOf(out[next++] as RecordedBytes);
+        const outSize = Number(args[at + 1]) >>> 0;
+        if (place !== 0 && outSize !== 0) {
           if (!fits(place, 4) || !fits(outSize, 4)) return false;
           if (vm.give(bytes, 0, bytes.length, place, outSize) !== Status.Ok) return false;
-          break;
         }
-        case 'r': {
-          const bytes = bytesOf(out[next++] as RecordedBytes);
-          if (!fits(place, bytes.length)) return false;
-          vm.view().set(bytes, place);
-          at += 2;
-          break;
-        }
-        case 'b':
-        case 'l':
-          at += 2;
-          break;
-        default:
-          at += 1;
+      } else if (kind === 'r') {
+        const bytes = bytesOf(out[next++] as RecordedBytes);
+        if (!fits(place, bytes.length)) return false;
+        vm.view().set(bytes, place);
       }
+      at += argumentsOf(kind);
     }
     return true;
   }

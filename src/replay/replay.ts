@@ -8,6 +8,7 @@ import { WasmHost, type Plugin } from '../runtime/wasm/plugin.ts';
 import type { RootContext } from '../runtime/wasm/root.ts';
 import { LocalSharedState } from '../runtime/wasm/shared.ts';
 import { Recorder } from '../runtime/wasm/tap/recorder.ts';
+import { Writer } from '../runtime/wasm/tap/writer.ts';
 import { bytesOf, type CallbackRecord, type RecordedCall } from '../runtime/wasm/tap/record.ts';
 import type { Callbacks, Vm } from '../runtime/wasm/vm.ts';
 import { Answers, learn, type Found } from './answers.ts';
@@ -72,6 +73,7 @@ interface Played {
 /** Replays one instance against a build. */
 export class Replay implements Score {
   readonly #instance: RecordedInstance;
+  readonly #bodyBytes: number;
   readonly #compiled: CompiledModule;
   readonly #calls = new ReplayCalls();
   readonly #plugins: Plugin[] = [];
@@ -93,7 +95,9 @@ export class Replay implements Score {
   #now = 0;
   #random = 1;
 
-  constructor(compiled: CompiledModule, instance: RecordedInstance) {
+  /** @param bodyBytes of each body that were recorded, at most */
+  constructor(compiled: CompiledModule, instance: RecordedInstance, bodyBytes: number) {
+    this.#bodyBytes = bodyBytes;
     this.#compiled = compiled;
     this.#instance = instance;
     for (const record of instance.callbacks) {
@@ -162,11 +166,12 @@ export class Replay implements Score {
       .map(({ context }) => context)
       .filter((id, i, ids) => ids.indexOf(id) === i);
     this.#vm = this.#plugins[0]!.group.watch((vm) => {
-      const player = new Player(vm, this);
+      const writer = new Writer(null, this.#bodyBytes);
+      const player = new Player(vm, this, writer);
       this.#begin(this.#next('start 0'), null);
       const recorder = new Recorder(vm, {
         instance: this.#instance.record.instance,
-        redaction: null,
+        writer,
         now: () => this.#now,
         write: (replayed) => this.#ended(replayed),
       });

@@ -32,7 +32,7 @@ export interface ReplayReport {
   readonly equal: number;
   /** Another outcome. */
   readonly different: number;
-  /** Another outcome, where the filter was given pseudonyms in the place of secrets: it may come of that. */
+  /** Another outcome, where the filter was given pseudonyms for secrets, or parts of bodies: it may come of that. */
   readonly undecided: number;
   readonly groups: readonly DifferenceGroup[];
   readonly undecidedGroups: readonly DifferenceGroup[];
@@ -95,7 +95,7 @@ export async function compare(
     const compiled = await compileForReplay(bytes, instance.record.memoryBytes);
     const names = new MetricNames();
     const byContext = new Map<number, RequestResult>();
-    for (const step of await new Replay(compiled, instance).run()) {
+    for (const step of await new Replay(compiled, instance, recording.header.bodies ?? Infinity).run()) {
       callbacks++;
       hostCalls += step.recorded?.calls.length ?? 0;
       names.learn(step);

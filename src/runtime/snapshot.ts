@@ -309,6 +309,8 @@ export interface PluginSpec {
   readonly instances: InstancesSpec;
   /** JSON text as the guest receives it; empty where none was written. */
   readonly configuration: string;
+  /** Names of members of the configuration that are not shown (`writeOnly` in the filter's schema). Left out: none. */
+  readonly secretFields?: readonly string[];
   /** What happens to a request whose filter trapped, or has no healthy instance. */
   readonly onError: 'deny' | 'skip';
   /** Of its module, as `expandCapabilities` leaves them (`src/runtime/wasm/capabilities.ts`). */

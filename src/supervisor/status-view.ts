@@ -96,13 +96,12 @@ export class StatusView implements AdminSource {
     const { number, since, snapshot, code } = current;
     const schemas = schemasOf(snapshot, code);
     const states = moduleStates(snapshot, this.deps.rollout.failures, Date.now());
-    const secrets = new Map([...schemas].map(([digest, { secretNames }]) => [digest, secretNames]));
     return {
       number,
       version: snapshot.version,
       since: new Date(since).toISOString(),
       modules: states.map((state) => ({ ...state, schema: schemas.get(state.digest)?.schema ?? null })),
-      snapshot: redactSnapshot(snapshot, secrets),
+      snapshot: redactSnapshot(snapshot),
     };
   }
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { TapRequest, TapSink } from '../control/tap-request.ts';
+import { ALL_BODIES, type TapRequest, type TapSink } from '../control/tap-request.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { RECORDING_VERSION } from '../runtime/wasm/tap/record.ts';
 import type { FromWorker, ToWorker } from '../worker/protocol.ts';
@@ -129,6 +129,7 @@ export class Taps {
       filters: spec.filters,
       began: new Date().toISOString(),
       secrets: spec.keepSecrets ? 'kept' : 'redacted',
+      bodies: spec.bodyBytes === ALL_BODIES ? null : spec.bodyBytes,
     };
   }
 

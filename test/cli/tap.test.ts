@@ -80,7 +80,7 @@ test('without a file the tap is told as text', async () => {
   const { code, stdout } = await tap();
   expect(code).toBe(0);
   expect(stdout).toMatch(
-    /GET localhost\/greet\?token=\w+ label [0-9a-f-]{36}\n {2}response_headers {3}continue .*µs\n {6}\+ response: x-module: m1\n/,
+    /GET localhost\/greet\?token=\w+ label [0-9a-f-]{36}\n {2}response_headers {3}continue .*µs, \d+ fuel\n {6}\+ response: x-module: m1\n/,
   );
   expect(stdout).not.toContain('s3cret');
 });

@@ -72,10 +72,15 @@ test('nothing secret is left, everything else is', () => {
 test('what the schema of a module marks as secret is hidden whatever its name and type', () => {
   const marked = {
     ...snapshot,
-    modules: [{ name: 'm', digest: 'd', source: 'a.yaml:1:1', memoryBytes: 0 }],
-    plugins: [{ ...plugin, configuration: JSON.stringify({ pin: 1234, a: { pin: ['s3cret'], open: 1 } }) }],
+    plugins: [
+      {
+        ...plugin,
+        secretFields: ['pin'],
+        configuration: JSON.stringify({ pin: 1234, a: { pin: ['s3cret'], open: 1 } }),
+      },
+    ],
   };
-  const { plugins } = redactSnapshot(marked, new Map([['d', ['pin']]])) as {
+  const { plugins } = redactSnapshot(marked) as {
     plugins: { configuration: unknown }[];
   };
   expect(plugins[0]!.configuration).toEqual({ pin: '[redacted]', a: { pin: '[redacted]', open: 1 } });

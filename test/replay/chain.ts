@@ -43,7 +43,7 @@ export async function recordChain(
       'guard.wasm': await guard(),
     },
   });
-  const tap = await OpenTap.start(weir, `filter=*&for=10m${query}`);
+  const tap = await OpenTap.start(weir, `filter=*&for=10m&bodies=all${query}`);
   const reading = tap.rest().catch(() => undefined);
   const load = new Load({
     port,

@@ -84,7 +84,8 @@ registerRoot(new Root());
 `);
 }
 
-async function compile(source: string): Promise<Uint8Array> {
+/** A filter, compiled. */
+export async function compile(source: string): Promise<Uint8Array> {
   const baseDir = mkdtempSync(join(tmpdir(), 'weir-guard-'));
   writeFileSync(join(baseDir, 'index.ts'), source);
   const { binary, messages } = await compileFilter({ entry: join(baseDir, 'index.ts'), baseDir });

@@ -198,7 +198,8 @@ function differences(before: RecordedFields, now: RecordedFields, what: string):
 }
 
 function text(value: number | RecordedBytes): string {
-  return typeof value === 'object' ? `base64 ${value.base64}` : String(value);
+  if (typeof value !== 'object') return String(value);
+  return 'base64' in value ? `base64 ${value.base64}` : `${text(value.begin)}… (${value.size} bytes)`;
 }
 
 /** Safe to print: no control characters. */

@@ -5,6 +5,8 @@ import type { TapRecord } from '../../runtime/wasm/tap/record.ts';
 
 /** Requests that are recorded at a stretch: under load a sample of them is enough. */
 const COUNT = 50;
+/** Of each body: more than is shown. */
+const BODY_BYTES = 512;
 const PAUSE_MS = 500;
 
 /** Follows what filters do with requests, for as long as the proxy runs. */
@@ -15,7 +17,7 @@ export class TapReader {
 
   /** @param admin HOST:PORT */
   constructor(admin: string, onRecord: (record: TapRecord) => void) {
-    this.#url = `http://${admin}/tap?filter=*&count=${COUNT}&for=1h`;
+    this.#url = `http://${admin}/tap?filter=*&count=${COUNT}&for=1h&bodies=${BODY_BYTES}`;
     this.#onRecord = onRecord;
   }
 

@@ -94,7 +94,7 @@ function textOf(report: ReplayReport, { bold, dim, green, red, yellow }: Colors)
   );
   for (const group of report.groups) lines.push(groupText(group, requests, red));
   if (report.undecidedGroups.length > 0) {
-    lines.push(yellow('These may come of redacted secrets; a recording made with --keep-secrets tells:'));
+    lines.push(yellow(UNDECIDED));
     for (const group of report.undecidedGroups) lines.push(groupText(group, requests, yellow));
   }
   lines.push(
@@ -124,6 +124,9 @@ function groupText(
   const where = examples.length === 0 ? '' : `\n      such as ${examples[0]!}`;
   return `  ${paint(whose)}: ${subject}: ${was} → ${is}${more}${where}`;
 }
+
+const UNDECIDED =
+  'These may come of secrets that were replaced or bodies that were cut; a recording made with --keep-secrets --bodies all tells:';
 
 /** `1 204` */
 function count(number: number): string {

@@ -1,7 +1,12 @@
 import { createHash, createHmac } from 'node:crypto';
 
-/** Runs of a secret that are shorter are replaced in its own field alone: they may be any word. */
-const SHORT = 8;
+/**
+ * Parts of a secret that are shorter, or of letters or digits alone and no longer than any word, are replaced in its
+ * own field alone.
+ */
+const SHORT = 5;
+const WORD = 8;
+const MIXED = /[A-Za-z]\d|\d[A-Za-z]/;
 /** Whole secrets that are looked for inside other text, newest last. */
 const RECENT = 64;
 const MOST = 50_000;
@@ -41,7 +46,7 @@ export class Pseudonyms {
     }
     const pseudonym = secret.replace(RUN, (run) => {
       const other = this.#runs.get(run) ?? this.#scramble(run);
-      if (run.length >= SHORT) this.#runs.set(run, other);
+      if (isTelling(run)) this.#runs.set(run, other);
       return other;
     });
     this.#learn(secret, pseudonym);
@@ -88,7 +93,7 @@ export class Pseudonyms {
   #learn(secret: string, pseudonym: string): void {
     if (this.#exact.has(secret) || secret === pseudonym) return;
     this.#exact.set(secret, pseudonym);
-    if (secret.length >= SHORT) {
+    if (isTelling(secret)) {
       this.#recent.push([secret, pseudonym]);
       if (this.#recent.length > RECENT) this.#recent = this.#recent.slice(-RECENT / 2);
     }
@@ -109,6 +114,11 @@ export class Pseudonyms {
       return String.fromCharCode(base + (n % 26));
     });
   }
+}
+
+/** Whether it can only be what it is, wherever it stands. */
+function isTelling(text: string): boolean {
+  return text.length >= WORD || (text.length >= SHORT && MIXED.test(text));
 }
 
 export function sha256Hex(latin1: string): string {

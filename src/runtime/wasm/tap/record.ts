@@ -4,8 +4,9 @@
  */
 export const RECORDING_VERSION = 1;
 
-/** Bytes as text where they are UTF-8, else in base64. */
-export type RecordedBytes = string | { readonly base64: string };
+/** Bytes as text where they are UTF-8, else in base64; of a body that was cut, its size and its beginning. */
+export type RecordedBytes =
+  string | { readonly base64: string } | { readonly size: number; readonly begin: RecordedBytes };
 
 export type RecordedFields = readonly (readonly [name: RecordedBytes, value: RecordedBytes])[];
 
@@ -128,6 +129,8 @@ export interface HeaderRecord {
   readonly filters: readonly string[];
   readonly began: string;
   readonly secrets: 'redacted' | 'kept';
+  /** Bytes of each body that were written, at most; null: all. */
+  readonly bodies: number | null;
 }
 
 /** Last line. Without one, the tap was cut. */
@@ -141,6 +144,8 @@ export interface SummaryRecord {
 export type TapRecord =
   HeaderRecord | InstanceRecord | CallbackRecord | AliasRecord | EndRecord | SummaryRecord;
 
+const FILLER = 'x';
+
 export function recordedBytes(bytes: Uint8Array): RecordedBytes {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = buffer.toString('utf8');
@@ -148,6 +153,11 @@ export function recordedBytes(bytes: Uint8Array): RecordedBytes {
   return buffer.equals(Buffer.from(text)) ? text : { base64: buffer.toString('base64') };
 }
 
+/** Bytes to be played back: what was cut off a body is made up. */
 export function bytesOf(recorded: RecordedBytes): Buffer {
-  return typeof recorded === 'string' ? Buffer.from(recorded) : Buffer.from(recorded.base64, 'base64');
+  if (typeof recorded === 'string') return Buffer.from(recorded);
+  if ('base64' in recorded) return Buffer.from(recorded.base64, 'base64');
+  const bytes = Buffer.alloc(recorded.size, FILLER);
+  bytesOf(recorded.begin).copy(bytes);
+  return bytes;
 }

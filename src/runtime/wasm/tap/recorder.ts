@@ -1,36 +1,20 @@
 import type { HeaderBlock } from '../../http/headers.ts';
 import { Status } from '../abi.ts';
 import { StreamContext } from '../context.ts';
-import { isSecretName } from '../secret-fields.ts';
 import type { Callbacks, GuestFunction, Vm } from '../vm.ts';
 import { encodeAttribute } from '../properties.ts';
 import { inputsOf, outputsOf } from './call-codec.ts';
-import { SECRET_NAME } from './configuration.ts';
-import type { Pseudonyms } from './pseudonyms.ts';
-import {
-  recordedBytes,
-  type CallbackRecord,
-  type RecordedAnswer,
-  type RecordedBytes,
-  type RecordedCall,
-  type RecordedFields,
-} from './record.ts';
-import { StreamView, type Writer } from './stream-view.ts';
+import { type CallbackRecord, type RecordedAnswer, type RecordedBytes, type RecordedCall } from './record.ts';
+import { StreamView } from './stream-view.ts';
 import type { Witness } from './witness.ts';
+import type { Writer } from './writer.ts';
 
 type HostCall = (...args: (number | bigint)[]) => number | bigint | undefined;
 type Open = { -readonly [K in keyof CallbackRecord]: CallbackRecord[K] } & { calls: RecordedCall[] };
 
-export interface Redaction {
-  readonly pseudonyms: Pseudonyms;
-  /** Names of further fields, in lower case. */
-  readonly fields: ReadonlySet<string>;
-}
-
 export interface RecorderOptions {
   readonly instance: string;
-  /** Null: everything is written as it is. */
-  readonly redaction: Redaction | null;
+  readonly writer: Writer;
   readonly now: () => number;
   readonly write: (record: CallbackRecord) => void;
 }
@@ -50,10 +34,9 @@ const PROPERTIES = [
 ].map((path) => path.replaceAll('.', '\0'));
 /** Streams that are looked through for those that are over. */
 const MANY = 1000;
-const CREDENTIALS = /^(x-)?api-?key$|^x-(auth|access|csrf|xsrf)-token$|^x-amz-security-token$/;
 
 /** Writes down each callback of an instance with all that the guest asked the host meanwhile. */
-export class Recorder implements Witness, Writer {
+export class Recorder implements Witness {
   readonly #vm: Vm;
   readonly #options: RecorderOptions;
   readonly #views = new Map<number, StreamView>();
@@ -62,10 +45,6 @@ export class Recorder implements Witness, Writer {
   #started = 0;
   /** Spent before the callback: the start's budget is one for several. */
   #fuel = 0;
-  /** What is written is what the guest is given. */
-  #giving = false;
-  /** The guest was given a secret, and the recording is not. */
-  #touched = false;
 
   constructor(vm: Vm, options: RecorderOptions) {
     this.#vm = vm;
@@ -94,41 +73,6 @@ export class Recorder implements Witness, Writer {
     ) as unknown as Callbacks;
   }
 
-  bytes = (bytes: Uint8Array): RecordedBytes => {
-    if (this.#options.redaction === null) return recordedBytes(bytes);
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-    return recordedBytes(Buffer.from(this.#clean(text), 'latin1'));
-  };
-
-  fields(block: HeaderBlock): RecordedFields {
-    return block.entries().map(([name, value]) => [name, this.#value(name, value)] as const);
-  }
-
-  #value(name: string, value: string): RecordedBytes {
-    const { redaction } = this.#options;
-    if (redaction === null) return recordedBytes(Buffer.from(value, 'latin1'));
-    const bytes = Buffer.from(name, 'latin1');
-    const secret =
-      isSecretName(bytes, 0, bytes.length) || CREDENTIALS.test(name) || redaction.fields.has(name);
-    if (!secret) return this.bytes(Buffer.from(name === ':path' ? this.#path(value) : value, 'latin1'));
-    return recordedBytes(Buffer.from(redaction.pseudonyms.ofField(name, value), 'latin1'));
-  }
-
-  /** Credentials stand in queries, too. */
-  #path(path: string): string {
-    const { pseudonyms, fields } = this.#options.redaction!;
-    return path.replace(/([?&])([^=&#]+)=([^&#]+)/g, (all, before: string, name: string, value: string) => {
-      if (!SECRET_NAME.test(name) && !fields.has(name.toLowerCase())) return all;
-      return `${before}${name}=${pseudonyms.of(value)}`;
-    });
-  }
-
-  #clean(text: string): string {
-    const clean = this.#options.redaction!.pseudonyms.in(text);
-    if (this.#giving && clean !== text) this.#touched = true;
-    return clean;
-  }
-
   #watch(name: string, callback: GuestFunction): GuestFunction {
     const count = callback.length - 1;
     const watched: GuestFunction = (id, b, c, d, e) => {
@@ -139,7 +83,7 @@ export class Recorder implements Witness, Writer {
         return result;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        entry.trap = this.#options.redaction === null ? message : this.#clean(message);
+        entry.trap = this.#options.writer.text(message);
         this.#close(null);
         throw error;
       }
@@ -169,7 +113,7 @@ export class Recorder implements Witness, Writer {
 
   #begin(name: string, id: number, args: readonly number[]): Open {
     const entry = this.#entry(name, id, args);
-    this.#touched = false;
+    this.#options.writer.touched = false;
     this.#open = entry;
     const context = this.#vm.contexts.get(id);
     if (context instanceof StreamContext) this.#beginStream(entry, context);
@@ -178,7 +122,8 @@ export class Recorder implements Witness, Writer {
       entry.answer = this.#answer(callouts.headers, callouts.body, callouts.trailers);
     else if (name.startsWith('proxy_on_grpc_'))
       entry.answer = this.#answer(grpc.initialMetadata, grpc.message, grpc.trailingMetadata);
-    else if (name === 'proxy_on_foreign_function' && callData !== null) entry.data = this.bytes(callData);
+    else if (name === 'proxy_on_foreign_function' && callData !== null)
+      entry.data = this.#options.writer.bytes(callData);
     this.#started = performance.now();
     return entry;
   }
@@ -188,7 +133,7 @@ export class Recorder implements Witness, Writer {
     let view = this.#views.get(context.id);
     if (view === undefined) {
       if (this.#views.size >= MANY) this.#forget();
-      this.#views.set(context.id, (view = new StreamView(context, this)));
+      this.#views.set(context.id, (view = new StreamView(context, this.#options.writer)));
       if (stream !== null) entry.properties = this.#properties(stream);
     }
     const id = stream?.attribute('request\0id');
@@ -207,7 +152,7 @@ export class Recorder implements Witness, Writer {
     for (const path of PROPERTIES) {
       const value = stream.attribute(path);
       const bytes = value === undefined ? null : encodeAttribute(value, this.#vm.plugin.spec.properties);
-      if (bytes !== null) found[path.replaceAll('\0', '.')] = this.bytes(bytes);
+      if (bytes !== null) found[path.replaceAll('\0', '.')] = this.#options.writer.bytes(bytes);
     }
     return found;
   }
@@ -218,12 +163,13 @@ export class Recorder implements Witness, Writer {
     trailers: HeaderBlock | null,
   ): RecordedAnswer {
     const { statusCode, statusMessage } = this.#vm.root.callouts;
+    const { writer } = this.#options;
     return {
-      headers: headers === null ? [] : this.fields(headers),
-      body: body === null ? '' : this.bytes(body),
-      trailers: trailers === null ? [] : this.fields(trailers),
+      headers: headers === null ? [] : writer.fields(headers),
+      body: body === null ? '' : writer.body(body),
+      trailers: trailers === null ? [] : writer.fields(trailers),
       status: statusCode,
-      message: statusMessage,
+      message: writer.text(statusMessage),
     };
   }
 
@@ -241,7 +187,7 @@ export class Recorder implements Witness, Writer {
       if (changes !== undefined && Object.keys(changes).length > 0) after[id] = changes;
     }
     if (Object.keys(after).length > 0) entry.after = after;
-    if (this.#touched) entry.redacted = true;
+    if (this.#options.writer.touched) entry.redacted = true;
     if (entry.callback === 'proxy_on_delete') this.#views.delete(entry.context);
     this.#options.write(entry);
   }
@@ -255,21 +201,22 @@ export class Recorder implements Witness, Writer {
   }
 
   #wrap(name: string, call: HostCall): HostCall {
+    const { writer } = this.#options;
     return (...args) => {
       const entry = this.#open;
       // The allocator, called from outside a callback.
       if (entry === null) return call(...args);
       const record: RecordedCall & { status: number | null } = {
         call: name,
-        in: inputsOf(this.#vm, name, args, this.bytes),
+        in: inputsOf(this.#vm, name, args, writer),
         status: null,
       };
       entry.calls.push(record);
       const result = call(...args);
       record.status = result === undefined ? 0 : Number(result);
-      this.#giving = true;
-      const out = record.status === Status.Ok ? outputsOf(this.#vm, name, args, this.bytes) : [];
-      this.#giving = false;
+      writer.giving = true;
+      const out = record.status === Status.Ok ? outputsOf(this.#vm, name, args, writer) : [];
+      writer.giving = false;
       if (out.length > 0) Object.assign(record, { out });
       if (name === 'proxy_set_effective_context') this.#turned(record);
       return result;
@@ -279,7 +226,7 @@ export class Recorder implements Witness, Writer {
   #turned(record: RecordedCall): void {
     const { effective } = this.#vm;
     if (!(effective instanceof StreamContext)) return;
-    const view = this.#views.get(effective.id) ?? new StreamView(effective, this);
+    const view = this.#views.get(effective.id) ?? new StreamView(effective, this.#options.writer);
     this.#views.set(effective.id, view);
     Object.assign(record, { state: view.state(this.#vm.readOnly) });
   }

@@ -1,7 +1,7 @@
-import type { HeaderBlock } from '../../http/headers.ts';
 import { BufferType, MapType } from '../abi.ts';
 import type { StreamContext } from '../context.ts';
 import type { RecordedBytes, RecordedFields, RecordedState } from './record.ts';
+import type { Writer } from './writer.ts';
 
 const MAPS = [
   MapType.RequestHeaders,
@@ -11,12 +11,6 @@ const MAPS = [
 ] as const;
 const HTTP_BODIES = [BufferType.RequestBody, BufferType.ResponseBody] as const;
 const TCP_DATA = [BufferType.DownstreamData, BufferType.UpstreamData] as const;
-
-/** How bytes and fields get into a recording: as they are, or without their secrets. */
-export interface Writer {
-  bytes(bytes: Uint8Array): RecordedBytes;
-  fields(block: HeaderBlock): RecordedFields;
-}
 
 type Changes = Omit<RecordedState, 'has' | 'writable'>;
 
@@ -77,7 +71,7 @@ export class StreamView {
     let changed: Record<string, RecordedBytes | null> | null = null;
     for (const type of stream.protocol === 'http' ? HTTP_BODIES : TCP_DATA) {
       const body = stream.body(type, this.context);
-      const bytes = body === null ? null : this.#writer.bytes(body.view());
+      const bytes = body === null ? null : this.#writer.body(body.view());
       const text = JSON.stringify(bytes);
       if ((this.#bodies.get(type) ?? 'null') === text) continue;
       this.#bodies.set(type, text);

@@ -5,7 +5,8 @@ import type { Vm } from '../vm.ts';
 import { Pseudonyms, sha256Hex } from './pseudonyms.ts';
 import { redactConfiguration } from './configuration.ts';
 import type { InstanceRecord, PluginRecord, TapRecord } from './record.ts';
-import { Recorder, type Redaction } from './recorder.ts';
+import { Recorder } from './recorder.ts';
+import { Writer, type Redaction } from './writer.ts';
 
 /** What is asked of the tap of each worker. Plain data. */
 export interface TapSpec {
@@ -18,6 +19,8 @@ export interface TapSpec {
   /** Streams of each filter, at most. */
   readonly count: number;
   readonly keepSecrets: boolean;
+  /** Of each body, at most; 0: their sizes alone. */
+  readonly bodyBytes: number;
   /** Further fields whose values are secret. */
   readonly redact: readonly string[];
   /** Key of the pseudonyms, base64: the workers of one recording have the same one. */
@@ -111,7 +114,7 @@ export class Tap {
     this.#watched.set(vm, watched);
     return new Recorder(vm, {
       instance,
-      redaction: this.#redaction,
+      writer: new Writer(this.#redaction, this.spec.bodyBytes),
       now: plugin.host.now,
       write: (record) => {
         if (watched.closed) return;
@@ -200,17 +203,17 @@ export class Tap {
     return {
       name: spec.name,
       rootId: spec.rootId,
-      configuration: this.#configuration(spec.configuration),
+      configuration: this.#configuration(spec.configuration, spec.secretFields),
       capabilities: spec.capabilities,
       properties: spec.properties,
       upstreams: spec.callouts.map(([name]) => name),
     };
   }
 
-  #configuration(text: string): string {
+  #configuration(text: string, secrets: readonly string[] = []): string {
     if (this.#redaction === null) return text;
     this.#configurations += text;
-    return redactConfiguration(text, this.#redaction.pseudonyms);
+    return redactConfiguration(text, this.#redaction.pseudonyms, secrets);
   }
 
   /** A configuration may hold the digest of a secret in the place of the secret. */
