@@ -253,29 +253,3 @@ export function grpcCancel(token: u32): bool {
   if (at != 0) forget(at);
   return proxy_grpc_cancel(token) == Status.Ok;
 }
-
-/** The bytes of a value that came under a name in `-bin`, padded or not; null where it is not base64. */
-export function fromBase64(value: Bytes): Bytes | null {
-  let length = value.length;
-  while (length > 0 && value.at(length - 1) == 61) length--;
-  if (length % 4 == 1) return null;
-  const bytes = allocate(length);
-  let to = bytes;
-  let word: u32 = 0;
-  for (let i = 0; i < length; i++) {
-    const digit = digitOf(value.at(i));
-    if (digit < 0) return null;
-    word = (word << 6) | digit;
-    // Each digit after the first of four ends a byte.
-    const bits = 6 * ((i & 3) + 1);
-    if ((i & 3) != 0) store<u8>(to++, word >> (bits & 7));
-  }
-  return Bytes.of(bytes, <i32>(to - bytes));
-}
-
-function digitOf(byte: i32): i32 {
-  if (<u32>(byte - 65) < 26) return byte - 65;
-  if (<u32>(byte - 97) < 26) return byte - 71;
-  if (<u32>(byte - 48) < 10) return byte + 4;
-  return byte == 43 ? 62 : byte == 47 ? 63 : -1;
-}

@@ -88,6 +88,28 @@ export function decodeQuery(text: Bytes, into: ByteWriter): Bytes {
   return into.view();
 }
 
+/**
+ * Writes a text as part of a path or query: all bytes but letters, digits and `-._~` (RFC 3986, section 2.3) become `%41`.
+ * What a client says cannot change the path of a call so.
+ */
+export function encodePart(text: Bytes, into: ByteWriter): void {
+  for (let i = 0; i < text.length; i++) {
+    const byte = text.at(i);
+    const letter = byte | 32;
+    const stays = <u32>(letter - 97) < 26 || <u32>(byte - 48) < 10;
+    if (stays || byte == 45 || byte == 46 || byte == 95 || byte == 126) into.addByte(byte);
+    else
+      into
+        .addByte(37)
+        .addByte(hexDigit(byte >> 4))
+        .addByte(hexDigit(byte & 15));
+  }
+}
+
+function hexDigit(value: i32): i32 {
+  return value < 10 ? value + 48 : value + 55;
+}
+
 function hexValue(byte: i32): i32 {
   if (<u32>(byte - 48) < 10) return byte - 48;
   return <u32>((byte | 32) - 97) < 6 ? (byte | 32) - 87 : -1;

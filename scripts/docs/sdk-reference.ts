@@ -20,6 +20,7 @@ const OWN = [
   'parts',
   'consumer',
   'sha256',
+  'base64',
   'foreign',
   'signatures',
   'state',

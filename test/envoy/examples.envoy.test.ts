@@ -1,4 +1,6 @@
 // The examples of filters with the same requests in weir and in Envoy.
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { inflateSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { talkOnce, startParrot } from '../languages/tcp.ts';
 import type { Exchange, Place, Seen } from '../languages/subject.ts';
@@ -22,6 +24,13 @@ async function place(example: string, config?: object, ...more: object[]): Promi
 const json: [string, string] = ['content-type', 'application/json'];
 const html: [string, string] = ['content-type', 'text/html'];
 
+const PARTNER = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const SPKI = { type: 'spki', format: 'der' } as const;
+const RULES = [
+  { name: 'no_writes', when: 'request.method != "GET" && request.path.startsWith("/fixed")', status: 405 },
+  { name: 'no_robots', when: 'request.useragent.contains("robot")' },
+];
+
 describe('an example does the same in Envoy', () => {
   let both: Both;
   beforeAll(async () => {
@@ -30,6 +39,11 @@ describe('an example does the same in Envoy', () => {
       place('canary', { permille: 500 }),
       place('maintenance', { open: ['/health'], pass: 'team' }),
       place('redact-json', { members: ['password'] }),
+      place('redirects', { redirects: [{ from: '/old', to: '/new', status: 302 }] }),
+      place('compress', { least: 100 }),
+      place('signed-webhook', { publicKey: PARTNER.publicKey.export(SPKI).toString('base64') }),
+      place('enrich', { users: 'authz', plans: 'authz' }),
+      place('cel-rules', { rules: RULES }),
       place('replace-text', { find: 'abab', replacement: '[x]' }),
       place('llm-usage'),
       place('trailer-checksum'),
@@ -79,6 +93,76 @@ describe('an example does the same in Envoy', () => {
   test('replace-text', async () => {
     const upstream = chunkedReply(['one aba', 'b two'], [], [html]);
     expect((await both.compare({ ...get('replace-text'), upstream })).answer.text).toBe('one [x] two');
+  });
+
+  test('redirects', async () => {
+    const moved = await both.compare(get('redirects', '/old?a=1'));
+    expect([moved.answer.status, moved.answer.header('location')]).toEqual([302, '/new']);
+    expect((await both.compare(get('redirects', '/older'))).answer.status).toBe(200);
+  });
+
+  test('compress', async () => {
+    const text = 'all of it again. '.repeat(20);
+    const upstream = reply(200, [html, ['etag', '"a"']], text);
+    const plain = await both.compare({ ...get('compress', '/', 'Accept-Encoding: gzip'), upstream });
+    expect(plain.answer.text).toBe(text);
+    expect(plain.answer.header('vary')).toBe('Accept-Encoding');
+    // Each host's own zlib may find another way to say the same.
+    const compressed = await both.each({ ...get('compress', '/', 'Accept-Encoding: deflate'), upstream });
+    for (const { answer } of compressed) {
+      expect(answer.header('content-encoding')).toBe('deflate');
+      expect(answer.header('etag')).toBe('W/"a"');
+      expect(answer.body.length).toBeLessThan(60);
+      expect(inflateSync(answer.body).toString()).toBe(text);
+    }
+  });
+
+  test('signed-webhook', async () => {
+    const post = (body: string, ...signatures: string[]): Exchange => ({
+      role: 'signed-webhook',
+      send: postRequest('/', body, 'plugin.test', ...signatures.map((one) => `X-Signature: ${one}`)),
+    });
+    const signed = sign('sha256', Buffer.from('{"a":1}'), PARTNER.privateKey).toString('base64');
+    const good = await both.compare(post('{"a":1}', signed));
+    expect([good.answer.status, good.upstream[0]!.body]).toEqual([200, '{"a":1}']);
+    for (const bad of [post('{"a":1}'), post('{"a":1}', signed, signed)])
+      expect(await both.compare(bad)).toMatchObject({ answer: { status: 401 }, upstream: [] });
+    // Envoy has sent the head upstream by then; none of the body.
+    const forged = await both.each(post('{"a":2}', signed));
+    expect(forged.map(({ answer }) => answer.status)).toEqual([401, 401]);
+    expect(forged.flatMap(({ upstream }) => upstream.map(({ body }) => body)).join('')).toBe('');
+  });
+
+  test('enrich', async () => {
+    const known = reply(
+      200,
+      [
+        ['x-name', 'Ann'],
+        ['x-plan', 'paid'],
+      ],
+      '',
+    );
+    const seen = await both.compare({ ...get('enrich', '/', 'X-User: a/n'), authz: known });
+    expect([fieldOf(seen, 'x-user-name'), fieldOf(seen, 'x-plan')]).toEqual(['Ann', 'paid']);
+    expect(seen.authz.map(({ target }) => target)).toEqual(['/a%2Fn', '/a%2Fn']);
+    const failed = await both.compare({ ...get('enrich', '/', 'X-User: ann'), authz: reply(404, [], '') });
+    expect(failed.answer.status).toBe(502);
+    expect((await both.compare(get('enrich', '/', 'X-Plan: root'))).upstream[0]!.fields).not.toContainEqual([
+      expect.stringMatching(/^x-plan$/i),
+      'root',
+    ]);
+  });
+
+  test('cel-rules', async () => {
+    const status = async (send: Buffer | string): Promise<number> =>
+      (await both.compare({ role: 'cel-rules', send })).answer.status;
+    const agent = (name: string): string => `User-Agent: ${name}`;
+    expect(await status(postRequest('/fixed/a', '', 'plugin.test'))).toBe(405);
+    expect(await status(getRequest('/fixed/a', 'plugin.test', agent('a person')))).toBe(200);
+    expect(await status(getRequest('/', 'plugin.test', agent('a robot')))).toBe(403);
+    // Weir says in its log what had no value.
+    const nameless = await both.each(get('cel-rules'));
+    expect(nameless.map(({ answer }) => answer.status)).toEqual([200, 200]);
   });
 
   test('llm-usage', async () => {

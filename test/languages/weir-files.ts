@@ -59,7 +59,10 @@ function chainOf({ name, filters }: Place, modules: ReadonlyMap<string, string>)
       use: use(filter),
       ...(filter.builtIn === undefined
         ? {
-            config: filter.configuration,
+            // An object where it is one, since a module's schema wants it so.
+            config: filter.configuration.startsWith('{')
+              ? (JSON.parse(filter.configuration) as object)
+              : filter.configuration,
             rootId: filter.rootId,
             callouts: [{ name: 'authz' }, { name: 'grpc' }],
           }

@@ -14,11 +14,11 @@ import {
   resumeRequest,
   setTickPeriod,
 } from '@weir/filters-sdk/assembly';
+import { fromBase64 } from '@weir/filters-sdk/assembly/base64';
 import {
   GrpcEnd,
   GrpcMessage,
   GrpcStatus,
-  fromBase64,
   grpcCall,
   grpcCancel,
   grpcClose,

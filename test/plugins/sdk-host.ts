@@ -29,7 +29,7 @@ import {
   uncompress,
 } from '@weir/filters-sdk/assembly/foreign';
 import { Fields, addField, addNumberField } from '@weir/filters-sdk/assembly/protobuf';
-import { fromBase64 } from '@weir/filters-sdk/assembly/grpc';
+import { fromBase64 } from '@weir/filters-sdk/assembly/base64';
 import { sign, verifySignature } from '@weir/filters-sdk/assembly/signatures';
 import {
   Expression,

@@ -42,11 +42,12 @@ import {
   setTickPeriod,
   sharedVersion,
   utf8,
+  view,
 } from '@weir/filters-sdk/assembly';
 import { Algorithm, Limit, LimitState, Scope } from '@weir/filters-sdk/assembly/limits';
 import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
 import { Counter, Gauge, Histogram, MetricName } from '@weir/filters-sdk/assembly/metrics';
-import { Parts, decodeQuery } from '@weir/filters-sdk/assembly/parts';
+import { Parts, decodeQuery, encodePart } from '@weir/filters-sdk/assembly/parts';
 
 class KitRoot extends RootContext {
   configuration: string = '';
@@ -300,6 +301,9 @@ function takeApart(path: Bytes): void {
     while (parts.next())
       seen += parts.whole.toString() + ' ' + parts.name.toString() + ':' + parts.value.toString() + '|';
   }
+  const encoded = new ByteWriter();
+  encodePart(view(String.UTF8.encode(seen)), encoded);
+  requestHeaders.set('x-encoded', encoded.view());
   requestHeaders.set('x-parts', seen);
 }
 

@@ -1,6 +1,9 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
 import type { Load } from '../support/example-load.ts';
 
 const json: Load['answer'] = [['content-type', 'application/json']];
+
+const PARTNER = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
 /** What each example of a filter is put through when its memory is looked at: its whole work, and a little of everything. */
 export const EXAMPLE_LOADS: Readonly<Record<string, Load>> = {
@@ -16,6 +19,20 @@ export const EXAMPLE_LOADS: Readonly<Record<string, Load>> = {
     config: { find: 'abab', replacement: '[x]' },
     answer: [['content-type', 'text/html']],
     answerBody: ['one aba', 'b two ', 'three'],
+  },
+  redirects: {
+    config: { redirects: [{ from: '/old', to: '/new' }] },
+    request: (turn) => [[':path', turn % 2 ? '/old?a=1' : '/']],
+  },
+  compress: {
+    config: { least: 1 },
+    request: [['accept-encoding', 'gzip, deflate']],
+    answer: [
+      ['content-type', 'text/html'],
+      ['content-length', '20'],
+      ['etag', '"a"'],
+    ],
+    answerBody: ['0123456789', '0123456789'],
   },
   'llm-usage': {
     request: [['x-consumer', 'ann']],
@@ -36,6 +53,30 @@ export const EXAMPLE_LOADS: Readonly<Record<string, Load>> = {
     config: { upstream: 'auth', domain: 'app' },
     request: [['x-user', 'ann']],
     grpc: Uint8Array.of(8, 1),
+  },
+  'signed-webhook': {
+    config: { publicKey: PARTNER.publicKey.export({ type: 'spki', format: 'der' }).toString('base64') },
+    request: [['x-signature', sign('sha256', Buffer.from('{"a":1}'), PARTNER.privateKey).toString('base64')]],
+    body: ['{"a"', ':1}'],
+    oneOf: 10,
+  },
+  enrich: {
+    config: { users: 'auth', plans: 'auth' },
+    request: (turn) => [['x-user', `user ${turn % 5000}`]],
+    calledFields: [
+      ['x-name', 'ann'],
+      ['x-plan', 'paid'],
+    ],
+    called: '',
+  },
+  'cel-rules': {
+    config: {
+      rules: [
+        { name: 'no_writes', when: 'request.method != "GET" && request.path.startsWith("/fixed")' },
+        { name: 'no_robots', when: 'request.useragent.contains("robot")' },
+      ],
+    },
+    properties: { 'request.method': 'POST', 'request.path': '/fixed', 'request.useragent': 'a person' },
   },
   'deny-list': {
     config: { upstream: 'auth', every: '100ms' },

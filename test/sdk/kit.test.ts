@@ -64,6 +64,9 @@ describe('the SDK in the real host', () => {
     expect(parts('/parts')).toBe('');
     expect(parts('/parts?')).toBe(':|');
     expect(parts('/parts?a=1&a=%32&c&=d&e=f=g')).toBe('a=1 a:1|a=%32 a:2|c c:|=d :d|e=f=g e:f=g|');
+    expect(request('/parts?%c3%a9~-._aZ9', []).head.get('x-encoded')).toBe(
+      '%25c3%25a9~-._aZ9%20%C3%A9~-._aZ9%3A%7C',
+    );
     expect(parts('/parts?%61+b=x%2gy%&')).toBe('%61+b=x%2gy% a b:x%2gy%| :|');
     expect(
       parts('/parts', [

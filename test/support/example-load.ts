@@ -19,10 +19,16 @@ export interface Load {
   readonly answerBody?: readonly string[];
   /** What its HTTP calls are answered. */
   readonly called?: string;
+  /** Fields of those answers. */
+  readonly calledFields?: Fields;
   /** What its gRPC calls are answered. */
   readonly grpc?: Uint8Array;
+  /** Texts that properties have, by their paths: `request.method`. */
+  readonly properties?: Readonly<Record<string, string>>;
   /** Data of a TCP connection in place of all that. */
   readonly tcp?: readonly string[];
+  /** One of so many requests is sent, where each keeps the processor busy for long. Default: 1. */
+  readonly oneOf?: number;
   /** Another plugin of the same module beside it. */
   readonly beside?: object;
 }
@@ -43,6 +49,7 @@ class Upstreams implements CalloutTransport, GrpcTransport {
     this.#message = load.grpc ?? new Uint8Array(0);
     this.#head.reset(MessageKind.Response);
     this.#head.setValueText(this.#head.indexOf(Buffer.from(':status')), '200');
+    for (const [name, value] of load.calledFields ?? []) this.#head.appendText(name, value);
     this.#none.reset(MessageKind.Trailers);
   }
 
@@ -83,9 +90,7 @@ export class LoadedFilter {
   readonly #plugins: readonly Plugin[];
   readonly #upstreams: Upstreams;
   readonly #stream = new ArrayStream();
-  /** Laid down once, and put back after each exchange. */
-  readonly #request: HeaderBlock;
-  readonly #answer: HeaderBlock;
+  readonly #answer: Fields;
   #turn = 0;
 
   private constructor(load: Load, plugins: readonly Plugin[], upstreams: Upstreams) {
@@ -94,8 +99,12 @@ export class LoadedFilter {
     this.#upstreams = upstreams;
     if (load.tcp !== undefined) this.#stream.protocol = 'tcp';
     this.#stream.takesTrailers = true;
-    this.#request = this.#stream.request(typeof load.request === 'function' ? [] : load.request);
-    this.#answer = this.#stream.response([[':status', '200'], ...(load.answer ?? [])]);
+    for (const [path, value] of Object.entries(load.properties ?? {})) {
+      const [group] = path.split('.');
+      this.#stream.attributes.set(group!, { type: 'group' });
+      this.#stream.attributes.set(path.replaceAll('.', '\0'), { type: 'string', value });
+    }
+    this.#answer = [[':status', '200'], ...(load.answer ?? [])];
     // What was asked for is not looked at, and must not be kept a million times.
     for (const list of [this.#stream.replies, this.#stream.resumed, this.#stream.closed]) list.push = () => 0;
   }
@@ -147,21 +156,21 @@ export class LoadedFilter {
   #exchange(): void {
     const { request, body, trailers, answerBody } = this.#load;
     const stream = this.#stream;
-    const head = typeof request === 'function' ? stream.request(request(this.#turn++)) : this.#request;
-    head.checkpoint();
-    this.#answer.checkpoint();
+    // Laid down anew each time: what a filter removes must be there again for the next request.
+    const head = stream.request(typeof request === 'function' ? request(this.#turn++) : request);
+    const answer = stream.response(this.#answer);
+    // Another request has the whole budget.
+    stream.guestMs = 0;
     const context = this.#plugins[0]!.createContext(stream);
     if (context === null) throw new Error('the filter has no instance');
     context.onRequestHeaders(head.count, body === undefined);
     this.#upstreams.deliver();
     this.#body(0, body, trailers === undefined, (size, end) => context.onRequestBody(size, end));
     if (trailers !== undefined) context.onRequestTrailers(stream.requestTrailers(trailers).count);
-    context.onResponseHeaders(this.#answer.count, answerBody === undefined);
+    context.onResponseHeaders(answer.count, answerBody === undefined);
     this.#body(1, answerBody, true, (size, end) => context.onResponseBody(size, end));
     this.#upstreams.deliver();
     context.finish();
-    head.rollback();
-    this.#answer.rollback();
   }
 
   /** Parts one after the other; what a filter keeps is shown again with the next one. */
