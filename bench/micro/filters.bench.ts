@@ -65,8 +65,8 @@ class BenchStream {
   state(key: string): StateValue | undefined {
     return key === 'wasm.consumer.name' ? this.consumer : undefined;
   }
-  setState(_key: string, value: StateValue): boolean {
-    this.consumer = value;
+  setState(key: string, value: StateValue): boolean {
+    if (key === 'wasm.consumer.name') this.consumer = value;
     return true;
   }
   localReply(): void {
@@ -87,6 +87,8 @@ function pass(chain: readonly Plugin[], head = request): void {
   for (const context of contexts) context.finish();
 }
 
+const keyOf = (i: number): string => `acme_${createHash('md5').update(String(i)).digest('hex')}`;
+
 const ledger = new LocalLedger();
 const start = (name: string, config: object): Promise<Plugin> =>
   startBuiltIn(name, config, new TestHost({ ledger }));
@@ -101,6 +103,22 @@ const apiKey = await start('api-key', {
   ],
   consumerHeader: 'x-consumer',
 });
+const manyKeys = await start('api-key', {
+  from: [{ header: 'x-api-key' }],
+  keys: Array.from({ length: 10_000 }, (_, i) => ({
+    name: `consumer-${i}`,
+    plan: 'gold',
+    labels: { app: 'checkout' },
+    sha256: createHash('sha256').update(keyOf(i)).digest('hex'),
+  })),
+  consumerHeader: 'x-consumer',
+});
+/** More than the filter remembers, so that most of them are hashed. */
+const requestsOfMany = Array.from({ length: 1000 }, (_, i) =>
+  new ArrayStream().request(
+    REQUEST.map(([name, value]) => [name, name === 'x-api-key' ? keyOf(10 * i) : value]),
+  ),
+);
 const rateLimit = await start('rate-limit', {
   key: ['consumer.name'],
   limit: { requests: 1_000_000, per: '1ms' },
@@ -141,6 +159,8 @@ const cors = await start('cors', { origins: ['https://app.example.com'], credent
 
 pass([jwt], withToken);
 strictEqual(stream.blocks[0]!.get('x-user'), 'u1');
+pass([manyKeys], requestsOfMany[7]!);
+strictEqual(stream.blocks[0]!.get('x-consumer'), 'consumer-70');
 pass([apiKey, rateLimit, headers]);
 strictEqual(stream.blocks[0]!.get('x-consumer'), 'acme');
 strictEqual(stream.blocks[0]!.get('x-team'), 'payments');
@@ -151,6 +171,11 @@ stream.usual = stream.consumer;
 
 bench('laying down both heads', () => stream.reset());
 bench('api-key', () => pass([apiKey]));
+let turn = 0;
+bench('api-key, 10 000 consumers with plan and label, one asks', () => pass([manyKeys], requestsOfMany[0]));
+bench('api-key, 10 000 consumers with plan and label, 1000 ask in turn', () =>
+  pass([manyKeys], requestsOfMany[turn++ % 1000]),
+);
 bench('jwt, seen before', () => pass([jwt], withToken));
 bench('rate-limit by consumer, with headers', () => pass([rateLimit]));
 bench('rate-limit by address, without headers', () => pass([byAddress]));

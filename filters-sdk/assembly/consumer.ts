@@ -19,7 +19,7 @@ const path = new ByteWriter(64);
 /** Somebody who sends requests. */
 export class Consumer {
   /** Empty: it has none. */
-  plan: ArrayBuffer = NONE;
+  private plan: ArrayBuffer = NONE;
   /** Properties and their values, in turn. */
   private labels: ArrayBuffer[] = [];
 

@@ -25,7 +25,7 @@ export class JsonValue {
   /** Offset after its last byte. */
   end: i32 = 0;
   /** Members of an object, items of an array. */
-  items: JsonValue[] = [];
+  items: JsonValue[] = NO_ITEMS;
 
   constructor(
     public kind: JsonKind,
@@ -53,6 +53,8 @@ export class JsonValue {
 }
 
 const EMPTY = new ArrayBuffer(0);
+/** Of all values that are no lists: a configuration may have ten thousands. */
+const NO_ITEMS: JsonValue[] = [];
 const DEPTH = 32;
 
 let start: usize = 0;
@@ -173,6 +175,7 @@ function parseValue(parent: JsonValue | null, depth: i32): JsonValue {
 
 /** Members of an object, or items of an array. */
 function parseList(list: JsonValue, close: i32, depth: i32): void {
+  list.items = [];
   at++;
   skipBlanks();
   if (peek() == close) {

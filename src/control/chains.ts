@@ -26,7 +26,8 @@ interface Link {
   readonly plugin: number;
 }
 
-const BUILTIN_MEMORY_BYTES = 16 * 1024 * 1024;
+/** As much as 10 000 Consumers with labels take to be read, and room. */
+export const BUILTIN_MEMORY_BYTES = 64 * 1024 * 1024;
 const OFF = -1;
 const MISSING = -2;
 

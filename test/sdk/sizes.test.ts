@@ -52,11 +52,11 @@ import { call, wait } from '@weir/filters-sdk/assembly/wait';`;
 }, 60_000);
 
 test.each([
-  ['api-key', 43],
+  ['api-key', 50],
   ['cors', 42],
   ['ext-authz', 88],
   ['headers', 40],
-  ['jwt', 62],
+  ['jwt', 76],
   ['rate-limit', 48],
 ])(
   '%s is at most %i KiB',

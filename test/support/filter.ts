@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { openFilter } from '../../filters-sdk/testing/kit.ts';
 import type { Filter, FilterOptions } from '../../filters-sdk/testing/testing.d.ts';
+import { BUILTIN_MEMORY_BYTES } from '../../src/control/chains.ts';
 import { expandCapabilities } from '../../src/runtime/wasm/capabilities.ts';
 import { compileModule, type CompiledModule } from '../../src/runtime/wasm/module.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
@@ -52,7 +53,10 @@ export function linesOf({ fields }: { readonly fields: readonly (readonly [strin
 
 function moduleOf(name: string): Promise<CompiledModule> {
   let module = modules.get(name);
-  if (module === undefined) modules.set(name, (module = compileModule(filterBytes(name))));
+  if (module === undefined) {
+    module = compileModule(filterBytes(name), { memoryBytes: BUILTIN_MEMORY_BYTES });
+    modules.set(name, module);
+  }
   return module;
 }
 
