@@ -33,7 +33,13 @@ function capabilitiesOf(name: string): string[] {
 
 /** A built-in filter in the test kit. */
 export function openBuiltIn(name: string, config: unknown, options: FilterOptions = {}): Promise<Filter> {
-  return openFilter(filterBytes(name), { name, config, capabilities: capabilitiesOf(name), ...options });
+  return openFilter(filterBytes(name), {
+    name,
+    config,
+    capabilities: capabilitiesOf(name),
+    limits: { memoryBytes: BUILTIN_MEMORY_BYTES },
+    ...options,
+  });
 }
 
 /** What a built-in filter says of a configuration that it refuses, line by line. */
