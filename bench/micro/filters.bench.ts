@@ -128,6 +128,13 @@ const byAddress = await start('rate-limit', {
   limit: { requests: 1_000_000, per: '1ms' },
   headers: false,
 });
+const severalLimits = await start('rate-limit', {
+  limits: [
+    { name: 'second', key: ['consumer.name'], limit: { requests: 1_000_000, per: '1ms' } },
+    { name: 'day', limit: { requests: 1_000_000_000, per: '1h', algorithm: 'fixed-window' } },
+    { name: 'busy', limit: { requests: 100, algorithm: 'concurrency' } },
+  ],
+});
 const headers = await start('headers', {
   request: { set: { 'x-team': 'payments' }, remove: ['x-internal'] },
   response: { remove: ['server'] },
@@ -179,6 +186,7 @@ bench('api-key, 10 000 consumers with plan and label, 1000 ask in turn', () =>
 bench('jwt, seen before', () => pass([jwt], withToken));
 bench('rate-limit by consumer, with headers', () => pass([rateLimit]));
 bench('rate-limit by address, without headers', () => pass([byAddress]));
+bench('rate-limit, three limits', () => pass([severalLimits]));
 bench('headers, set and two removes', () => pass([headers]));
 bench('headers, three variables', () => pass([variables]));
 bench('cors, an answer for an allowed origin', () => pass([cors]));

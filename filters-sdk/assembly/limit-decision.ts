@@ -1,43 +1,70 @@
 import { allocate } from './arena';
 import { Bytes } from './bytes';
 
-export const ANSWER_SIZE = 20;
+const HEAD_SIZE = 4;
+const RECORD_SIZE = 16;
+
+/** Bytes of the host's answer to a call that names so many limits. */
+export function answerSize(limits: i32): i32 {
+  return HEAD_SIZE + limits * RECORD_SIZE;
+}
 
 /** What a limit answers. `Pending`: the stream must pause; `onLimitDecision` comes with the answer. */
 export enum LimitState {
   Denied = 0,
   Allowed = 1,
   Pending = 2,
-  /** The host cannot say: it has no room, or the arguments are not valid. */
+  /** The host cannot say: it has no room, nobody could be asked, or the arguments are not valid. */
   Unavailable = 3,
 }
 
 /** The answer of a limit, as the host lays it out. Valid until the callback returns. */
 @unmanaged
 export class LimitDecision {
-  private state: u32;
+  /** The number of the `take` that this answers where it came later; else 0. */
+  ticket: u32;
+  private word: u32;
   /** Requests that would be allowed right now. */
   remaining: u32;
   /** The most that `remaining` can be. */
   limit: u32;
-  /** Milliseconds until `remaining` is `limit` again, if nothing more comes. */
+  /** Milliseconds until `remaining` is `limit` again, if nothing more comes; 0 where nobody knows. */
   resetMs: u32;
   /** Milliseconds until a request that was denied would be allowed; 0 where it was allowed. */
   retryAfterMs: u32;
-  /** The number of the `take` that this answers where it came later; else 0. */
-  ticket: u32;
+
+  get state(): LimitState {
+    return <LimitState>(this.word & 0xff);
+  }
 
   get allowed(): bool {
-    return this.state == <u32>LimitState.Allowed;
+    return this.state == LimitState.Allowed;
   }
+
+  /** The SDK's. */
+  settle(state: LimitState): LimitState {
+    this.word = state;
+    return state;
+  }
+
+  /** The same for one limit of a `LimitSet`. Where one refused, the others have a `limit` of 0. */
+  of(index: i32): LimitDecision {
+    return changetype<LimitDecision>(changetype<usize>(this) + index * RECORD_SIZE);
+  }
+}
+
+/** An answer of that many limits, all zero. */
+export function emptyDecision(limits: i32): LimitDecision {
+  const at = allocate(4 + answerSize(limits));
+  memory.fill(at, 0, 4 + answerSize(limits));
+  return changetype<LimitDecision>(at);
 }
 
 /** Reads the host's answer. One that is cut short counts as a refusal. */
 export function decodeDecision(bytes: Bytes, ticket: u32): LimitDecision {
-  const at = allocate(ANSWER_SIZE + 4);
-  memory.fill(at, 0, ANSWER_SIZE);
-  if (bytes.length >= ANSWER_SIZE) memory.copy(at, bytes.start, ANSWER_SIZE);
-  const decision = changetype<LimitDecision>(at);
+  const whole = bytes.length >= answerSize(1);
+  const decision = emptyDecision(whole ? (bytes.length - HEAD_SIZE) / RECORD_SIZE : 1);
+  if (whole) memory.copy(changetype<usize>(decision) + 4, bytes.start, bytes.length);
   decision.ticket = ticket;
   return decision;
 }

@@ -171,16 +171,20 @@ export interface LimitTake {
   readonly key: string;
   readonly cost: number;
   readonly limit: {
-    readonly algorithm: 'token-bucket' | 'gcra';
+    readonly algorithm: 'token-bucket' | 'gcra' | 'fixed-window' | 'sliding-window' | 'concurrency';
     readonly requests: number;
     readonly periodMs: number;
     /** 0: the algorithm's own. */
     readonly burst: number;
   };
+  /** Taken if it is there, asked for without taking, or charged whether it is there or not. */
+  readonly how: 'take' | 'peek' | 'charge';
 }
 
 export interface LimitDecision {
   readonly allowed: boolean;
+  /** Nobody could be asked. */
+  readonly failed?: boolean;
   /** What would be allowed right now. */
   readonly remaining: number;
   /** The most that `remaining` can be. */

@@ -1,17 +1,35 @@
-import { debtAt, type Decision, emptyDecision, type Limit, take } from './limit.ts';
+import {
+  charge,
+  convert,
+  decide,
+  type Decision,
+  emptyDecision,
+  giveBack,
+  type Limit,
+  openUse,
+  owed,
+  sameLimit,
+  settle,
+  USE_WIDTH,
+} from './limit.ts';
 
 export type { Decision, Limit } from './limit.ts';
 
-/** Keeps what keys have used of their limits. */
+/** Keeps what keys have used of their limits. A key names the limit too: one key is used with one limit. */
 export interface Ledger {
   /**
    * Takes `cost` from what `key` has left.
    *
-   * @param key names the limit too: one key is used with one limit
    * @param waiter told later, with the ticket, where the answer is not known at once
    * @returns the decision, which the next call overwrites; null where the waiter will be told
    */
   take(key: string, cost: number, limit: Limit, waiter: LedgerWaiter, ticket: number): Decision | null;
+  /** Decides like `take`, and takes nothing. */
+  peek(key: string, cost: number, limit: Limit, waiter: LedgerWaiter, ticket: number): Decision | null;
+  /** Takes `cost` whether it is there or not, for what is known only afterwards. */
+  charge(key: string, cost: number, limit: Limit): void;
+  /** Undoes a `take`. @param takenAt `at` of its decision */
+  giveBack(key: string, cost: number, limit: Limit, takenAt: number): void;
 }
 
 /** Whom a ledger tells of a decision that took time. */
@@ -21,14 +39,6 @@ export interface LedgerWaiter {
 }
 
 const DEFAULT_MAX_KEYS = 100_000;
-
-// By entry in the table of numbers.
-const DEBT = 0;
-const THEN = 1;
-const PERIOD = 2;
-const RATE = 3;
-const WIDTH = 4;
-
 const NONE = -1;
 
 /**
@@ -47,7 +57,8 @@ export class LocalLedger implements Ledger {
   readonly #entries = new Map<string, number>();
   readonly #decision = emptyDecision();
   #keys: string[] = [];
-  #numbers = new Float64Array(64 * WIDTH);
+  #limits: Limit[] = [];
+  #uses = new Float64Array(64 * USE_WIDTH);
   /** Neighbours in the order of use, by entry. */
   #newer = new Int32Array(64);
   #older = new Int32Array(64);
@@ -56,8 +67,8 @@ export class LocalLedger implements Ledger {
   /** Entries to use again. */
   readonly #free: number[] = [];
 
-  /** @param clock monotonic milliseconds */
-  constructor(clock: () => number = () => performance.now(), maxKeys: number = DEFAULT_MAX_KEYS) {
+  /** @param clock milliseconds since 1970 that never go back */
+  constructor(clock: () => number = unixClock, maxKeys: number = DEFAULT_MAX_KEYS) {
     this.#clock = clock;
     this.#maxKeys = maxKeys;
   }
@@ -67,6 +78,30 @@ export class LocalLedger implements Ledger {
   }
 
   take(key: string, cost: number, limit: Limit): Decision {
+    const entry = this.#settled(key, limit);
+    decide(limit, this.#uses, entry * USE_WIDTH, cost, true, this.#decision);
+    return this.#decision;
+  }
+
+  peek(key: string, cost: number, limit: Limit): Decision {
+    const entry = this.#settled(key, limit);
+    decide(limit, this.#uses, entry * USE_WIDTH, cost, false, this.#decision);
+    return this.#decision;
+  }
+
+  charge(key: string, cost: number, limit: Limit): void {
+    const entry = this.#settled(key, limit);
+    charge(limit, this.#uses, entry * USE_WIDTH, cost);
+  }
+
+  giveBack(key: string, cost: number, limit: Limit, takenAt: number): void {
+    if (!this.#entries.has(key)) return;
+    const entry = this.#settled(key, limit);
+    giveBack(limit, this.#uses, entry * USE_WIDTH, cost, takenAt);
+  }
+
+  /** The entry of a key, right for this moment and this limit. */
+  #settled(key: string, limit: Limit): number {
     const now = Math.floor(this.#clock());
     let entry = this.#entries.get(key);
     if (entry === undefined) entry = this.#add(key, limit, now);
@@ -74,50 +109,37 @@ export class LocalLedger implements Ledger {
       this.#unlink(entry);
       this.#linkNewest(entry);
     }
-    const numbers = this.#numbers;
-    const at = entry * WIDTH;
-    if (numbers[at + PERIOD] !== limit.periodMs || numbers[at + RATE] !== limit.requests)
-      this.#convert(at, limit, now);
-    const debt = debtAt(limit, numbers[at + DEBT]!, numbers[at + THEN]!, now);
-    numbers[at + DEBT] = take(limit, debt, cost, this.#decision);
-    numbers[at + THEN] = now;
-    return this.#decision;
+    const known = this.#limits[entry]!;
+    if (known !== limit) {
+      if (!sameLimit(known, limit)) convert(known, limit, this.#uses, entry * USE_WIDTH, now);
+      this.#limits[entry] = limit;
+    }
+    settle(limit, this.#uses, entry * USE_WIDTH, now);
+    return entry;
   }
 
   #add(key: string, limit: Limit, now: number): number {
     // Two at most each time, so that the table shrinks again after a flood without ever stopping for it.
-    for (let i = 0; i < 2 && this.#oldest !== NONE && this.#owes(this.#oldest, now) === 0; i++)
+    for (let i = 0; i < 2 && this.#oldest !== NONE && !this.#owes(this.#oldest, now); i++)
       this.#forget(this.#oldest);
     if (this.#entries.size >= this.#maxKeys) {
       this.evicted++;
       this.#forget(this.#oldest);
     }
     const entry = this.#free.pop() ?? this.#keys.length;
-    if (entry * WIDTH >= this.#numbers.length) this.#grow();
+    if ((entry + 1) * USE_WIDTH > this.#uses.length) this.#grow();
     this.#keys[entry] = key;
+    this.#limits[entry] = limit;
     this.#entries.set(key, entry);
     this.#linkNewest(entry);
-    const at = entry * WIDTH;
-    this.#numbers[at + DEBT] = 0;
-    this.#numbers[at + THEN] = now;
-    this.#numbers[at + PERIOD] = limit.periodMs;
-    this.#numbers[at + RATE] = limit.requests;
+    openUse(this.#uses, entry * USE_WIDTH, now);
     return entry;
   }
 
-  #owes(entry: number, now: number): number {
-    const at = entry * WIDTH;
-    const gone = Math.max(0, now - this.#numbers[at + THEN]!);
-    return Math.max(0, this.#numbers[at + DEBT]! - gone * this.#numbers[at + RATE]!);
-  }
-
-  /** The key's limit was changed: as many requests stay owed. */
-  #convert(at: number, limit: Limit, now: number): void {
-    const owed = this.#owes(at / WIDTH, now) / this.#numbers[at + PERIOD]!;
-    this.#numbers[at + DEBT] = Math.ceil(owed * limit.periodMs);
-    this.#numbers[at + THEN] = now;
-    this.#numbers[at + PERIOD] = limit.periodMs;
-    this.#numbers[at + RATE] = limit.requests;
+  #owes(entry: number, now: number): boolean {
+    const limit = this.#limits[entry]!;
+    settle(limit, this.#uses, entry * USE_WIDTH, now);
+    return owed(limit, this.#uses, entry * USE_WIDTH) > 0;
   }
 
   #forget(entry: number): void {
@@ -145,12 +167,17 @@ export class LocalLedger implements Ledger {
   }
 
   #grow(): void {
-    const numbers = new Float64Array(2 * this.#numbers.length);
-    numbers.set(this.#numbers);
-    this.#numbers = numbers;
+    const uses = new Float64Array(2 * this.#uses.length);
+    uses.set(this.#uses);
+    this.#uses = uses;
     this.#newer = larger(this.#newer);
     this.#older = larger(this.#older);
   }
+}
+
+/** The wall's time at the start of the process, and on from there without the steps that a wall's clock may take. */
+function unixClock(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 function larger(from: Int32Array): Int32Array<ArrayBuffer> {

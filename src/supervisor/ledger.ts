@@ -1,5 +1,5 @@
-import { sameLimit, type LedgerAsk, type LedgerReply } from '../worker/protocol.ts';
-import { capacityOf, type Limit } from '../runtime/limit.ts';
+import type { LedgerAsk, LedgerReply } from '../worker/protocol.ts';
+import { sameLimit, type Limit } from '../runtime/limit.ts';
 import * as leases from './lease.ts';
 
 /** A worker that has not given its tokens back by then is decided without. */
@@ -14,6 +14,10 @@ interface Entry {
   limit: Limit;
   /** Tokens that each worker holds. */
   readonly holders: Map<number, number>;
+  /** Of a limit of concurrency: what runs in each worker; else null. */
+  running: Map<number, number> | null;
+  /** Workers that were told of a refusal which holds for a while. */
+  readonly refused: Set<number>;
   /** Requests that wait for a recall to end, in the order they came. */
   readonly waiting: Waiting[];
   recall: Recall | null;
@@ -23,6 +27,7 @@ interface Waiting {
   readonly worker: number;
   readonly ticket: number;
   readonly cost: number;
+  readonly taking: boolean;
 }
 
 interface Recall {
@@ -53,9 +58,12 @@ export class SharedLedger {
   private flushScheduled = false;
   private lastRecall = 0;
   private readonly sweeper: NodeJS.Timeout;
+  /** Of the machine's clock, so that windows begin by the wall's. */
+  private readonly unixOffset: number;
 
   constructor(deps: SharedLedgerDeps) {
     this.deps = deps;
+    this.unixOffset = Date.now() - deps.now();
     this.sweeper = setInterval(() => this.sweep(), SWEEP_MS).unref();
   }
 
@@ -68,15 +76,20 @@ export class SharedLedger {
     for (const ask of asks) {
       if (ask.kind === 'take') this.ask(worker, ask, now);
       else if (ask.kind === 'used') this.reportUsed(worker, ask.key, ask.count, ask.at, now);
-      else if (ask.kind === 'refund') this.refund(ask.key, ask.count, now);
+      else if (ask.kind === 'charge')
+        leases.charge(this.entryFor(ask.key, ask.limit, now).account, ask.count, now);
+      else if (ask.kind === 'refund') this.refund(worker, ask.key, ask.count, ask.at, now);
       else this.takeBack(worker, ask.key, ask.count, ask.recall, now);
     }
   }
 
-  /** The tokens of a worker that is gone count as used. */
+  /** The tokens of a worker that is gone count as used; what ran in it has ended. */
   workerGone(worker: number): void {
     const now = this.deps.now();
     for (const entry of this.entries.values()) {
+      const running = entry.running?.get(worker);
+      if (running !== undefined) this.refund(worker, entry.key, running, now, now);
+      entry.refused.delete(worker);
       const held = entry.holders.get(worker);
       if (held !== undefined) {
         entry.holders.delete(worker);
@@ -98,13 +111,21 @@ export class SharedLedger {
 
   private ask(worker: number, ask: Extract<LedgerAsk, { kind: 'take' }>, now: number): void {
     const entry = this.entryFor(ask.key, ask.limit, now);
-    const waiting = { worker, ticket: ask.ticket, cost: ask.cost };
+    const { ticket, cost, taking } = ask;
+    const waiting = { worker, ticket, cost, taking };
     if (entry.recall) entry.waiting.push(waiting);
-    else if (leases.take(entry.account, ask.cost, now)) this.admit(entry, waiting, now);
+    else if (this.takes(entry, waiting, now)) this.admit(entry, waiting, now);
     else if (entry.holders.size > 0 && ask.cost <= entry.account.capacity) {
       entry.waiting.push(waiting);
       this.recall(entry);
     } else this.deny(entry, waiting, now);
+  }
+
+  private takes({ account, running }: Entry, { worker, cost, taking }: Waiting, now: number): boolean {
+    if (!taking) return leases.covers(account, cost, now);
+    if (!leases.take(account, cost, now)) return false;
+    running?.set(worker, (running.get(worker) ?? 0) + cost);
+    return true;
   }
 
   private entryFor(key: string, limit: Limit, now: number): Entry {
@@ -114,20 +135,33 @@ export class SharedLedger {
       this.entries.delete(key);
       this.entries.set(key, entry);
       if (!sameLimit(entry.limit, limit)) {
-        leases.resize(entry.account, capacityOf(limit), ratePerMs(limit), now);
+        leases.resize(entry.account, limit, now, this.unixOffset);
         entry.limit = limit;
+        entry.running =
+          limit.algorithm === 'concurrency' ? (entry.running ?? new Map<number, number>()) : null;
       }
       return entry;
     }
     if (this.entries.size >= MAX_KEYS) this.evict();
-    const account = leases.openAccount(capacityOf(limit), ratePerMs(limit), now);
-    entry = { key, account, limit, holders: new Map(), waiting: [], recall: null };
+    const account = leases.openAccount(limit, now, this.unixOffset);
+    const running = limit.algorithm === 'concurrency' ? new Map<number, number>() : null;
+    entry = {
+      key,
+      account,
+      limit,
+      holders: new Map(),
+      running,
+      refused: new Set(),
+      waiting: [],
+      recall: null,
+    };
     this.entries.set(key, entry);
     return entry;
   }
 
   private admit(entry: Entry, { worker, ticket }: Waiting, now: number): void {
     const { account, holders } = entry;
+    entry.refused.delete(worker);
     // With somebody waiting, tokens are scarce.
     const leased = entry.waiting.length > 0 ? 0 : leases.lease(account, this.deps.workers(), now);
     if (leased > 0) holders.set(worker, (holders.get(worker) ?? 0) + leased);
@@ -141,6 +175,8 @@ export class SharedLedger {
       resetMs: Math.ceil(leases.untilFull(account)),
       retryAfterMs: 0,
       deniedUntil: 0,
+      at: now,
+      turnsAt: turnsAtOf(account),
     });
   }
 
@@ -150,6 +186,9 @@ export class SharedLedger {
     const wait = Math.min(leases.waitFor(account, cost), Math.max(1, leases.untilFull(account)));
     this.counts.decided++;
     this.counts.denied++;
+    // With tokens out, one may come back before the bucket refills; a slot may at any time.
+    const holds = entry.holders.size === 0 && entry.recall === null && entry.running === null;
+    if (holds) entry.refused.add(worker);
     this.reply(worker, {
       kind: 'decided',
       ticket,
@@ -158,8 +197,9 @@ export class SharedLedger {
       remaining: remainingOf(account),
       resetMs: Math.ceil(leases.untilFull(account)),
       retryAfterMs: Math.max(1, Math.ceil(wait)),
-      // With tokens out, one may come back before the bucket refills.
-      deniedUntil: entry.holders.size === 0 && entry.recall === null ? now + wait : 0,
+      deniedUntil: holds ? now + wait : 0,
+      at: now,
+      turnsAt: turnsAtOf(account),
     });
   }
 
@@ -179,7 +219,7 @@ export class SharedLedger {
     if (entry.recall) clearTimeout(entry.recall.deadline);
     entry.recall = null;
     for (let next = entry.waiting.shift(); next; next = entry.waiting.shift()) {
-      if (leases.take(entry.account, next.cost, now)) this.admit(entry, next, now);
+      if (this.takes(entry, next, now)) this.admit(entry, next, now);
       else this.deny(entry, next, now);
     }
   }
@@ -191,9 +231,20 @@ export class SharedLedger {
     leases.reportUsed(entry.account, count, Math.min(at, now), now);
   }
 
-  private refund(key: string, count: number, now: number): void {
+  private refund(worker: number, key: string, count: number, takenAt: number, now: number): void {
     const entry = this.entries.get(key);
-    if (entry) leases.refund(entry.account, count, now);
+    if (!entry) return;
+    const left = (entry.running?.get(worker) ?? 0) - count;
+    if (left > 0) entry.running?.set(worker, left);
+    else entry.running?.delete(worker);
+    leases.refund(entry.account, count, takenAt, now);
+    this.reopen(entry);
+  }
+
+  /** Something came back before its time: what was refused until then is to be asked again. */
+  private reopen(entry: Entry): void {
+    for (const worker of entry.refused) this.reply(worker, { kind: 'reopened', key: entry.key });
+    entry.refused.clear();
   }
 
   private takeBack(worker: number, key: string, count: number, recall: number, now: number): void {
@@ -201,6 +252,7 @@ export class SharedLedger {
     if (!entry) return;
     this.unhold(entry, worker, count);
     leases.giveBack(entry.account, count, now);
+    if (count > 0) this.reopen(entry);
     if (entry.recall?.id !== recall) return;
     entry.recall.unanswered.delete(worker);
     if (entry.recall.unanswered.size === 0) this.endRecall(entry, now);
@@ -248,8 +300,8 @@ export class SharedLedger {
   }
 }
 
-function ratePerMs(limit: Limit): number {
-  return limit.requests / limit.periodMs;
+function turnsAtOf({ turnsAt }: leases.Account): number {
+  return turnsAt === Infinity ? 0 : turnsAt;
 }
 
 function remainingOf(account: leases.Account): number {

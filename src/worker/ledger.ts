@@ -1,6 +1,6 @@
 import type { Ledger, LedgerWaiter } from '../runtime/ledger.ts';
-import { capacityOf, type Decision, emptyDecision, type Limit } from '../runtime/limit.ts';
-import { sameLimit, type LedgerAsk, type LedgerReply } from './protocol.ts';
+import { capacityOf, type Decision, emptyDecision, type Limit, sameLimit } from '../runtime/limit.ts';
+import type { LedgerAsk, LedgerReply } from './protocol.ts';
 
 /**
  * A request whose question the supervisor has not answered by then is refused: a limit is there to
@@ -25,12 +25,15 @@ interface Lease {
   /** As the supervisor last told. */
   remaining: number;
   resetMs: number;
+  /** When the window ends; 0 where there are none. */
+  turnsAt: number;
 }
 
 interface Question {
   readonly key: string;
   readonly limit: Limit;
   readonly cost: number;
+  readonly taking: boolean;
   readonly askedAt: number;
   readonly waiter: LedgerWaiter;
   /** The waiter's, not the question's own. */
@@ -79,38 +82,81 @@ export class LeasedLedger implements Ledger {
   }
 
   take(key: string, cost: number, limit: Limit, waiter: LedgerWaiter, waiterTicket: number): Decision | null {
+    return this.decide(key, cost, limit, true, waiter, waiterTicket);
+  }
+
+  peek(key: string, cost: number, limit: Limit, waiter: LedgerWaiter, waiterTicket: number): Decision | null {
+    return this.decide(key, cost, limit, false, waiter, waiterTicket);
+  }
+
+  charge(key: string, cost: number, limit: Limit): void {
+    const lease = this.leaseFor(key, limit, this.deps.now());
+    const held = lease === null ? 0 : Math.min(lease.tokens, cost);
+    if (held > 0) this.use(lease!, held, this.deps.now());
+    if (cost > held) this.say({ kind: 'charge', key, limit, count: cost - held });
+  }
+
+  giveBack(key: string, cost: number, _limit: Limit, takenAt: number): void {
+    this.say({ kind: 'refund', key, count: cost, at: takenAt });
+  }
+
+  private decide(
+    key: string,
+    cost: number,
+    limit: Limit,
+    taking: boolean,
+    waiter: LedgerWaiter,
+    waiterTicket: number,
+  ): Decision | null {
     const now = this.deps.now();
-    const lease = this.held.get(key);
-    if (lease && lease.tokens >= cost && sameLimit(lease.limit, limit)) {
-      lease.tokens -= cost;
-      lease.used += cost;
-      lease.usedAt = now;
-      lease.remaining = Math.max(0, lease.remaining - cost);
-      this.dirty.add(lease);
-      this.arm(REPORT_MS);
+    const lease = this.leaseFor(key, limit, now);
+    if (lease !== null && lease.tokens >= cost) {
+      if (taking) this.use(lease, cost, now);
       this.counts.local++;
-      return this.fill(true, lease.remaining, limit, lease.resetMs, 0);
+      const resetMs = lease.turnsAt > 0 ? lease.turnsAt - now : lease.resetMs;
+      return this.fill(true, lease.remaining, limit, resetMs, 0, now);
     }
     const denial = this.denials.get(key);
     if (denial) {
       if (now < denial.until && cost >= denial.cost && sameLimit(denial.limit, limit)) {
         this.counts.local++;
-        return this.fill(false, 0, limit, denial.resetAt - now, denial.until - now);
+        return this.fill(false, 0, limit, denial.resetAt - now, denial.until - now, now);
       }
       this.denials.delete(key);
     }
     const ticket = ++this.lastTicket;
     this.counts.asked++;
-    this.questions.set(ticket, { key, limit, cost, askedAt: now, waiter, waiterTicket });
+    this.questions.set(ticket, { key, limit, cost, taking, askedAt: now, waiter, waiterTicket });
     if (lease) this.report(lease);
-    this.say({ kind: 'take', key, limit, cost, ticket });
+    this.say({ kind: 'take', key, limit, cost, taking, ticket });
     this.arm(REPORT_MS);
     return null;
+  }
+
+  /** What is held of this limit; what was used of a window that has ended is reported as that. */
+  private leaseFor(key: string, limit: Limit, now: number): Lease | null {
+    const lease = this.held.get(key);
+    if (lease === undefined || !sameLimit(lease.limit, limit)) return null;
+    if (lease.turnsAt > 0 && now >= lease.turnsAt) {
+      this.report(lease);
+      lease.turnsAt += limit.periodMs * (1 + Math.floor((now - lease.turnsAt) / limit.periodMs));
+    }
+    return lease;
+  }
+
+  private use(lease: Lease, cost: number, now: number): void {
+    lease.tokens -= cost;
+    lease.used += cost;
+    lease.usedAt = now;
+    lease.remaining = Math.max(0, lease.remaining - cost);
+    this.dirty.add(lease);
+    this.arm(REPORT_MS);
   }
 
   receive(replies: readonly LedgerReply[]): void {
     for (const reply of replies) {
       if (reply.kind === 'recall') this.recalled(reply.key, reply.recall);
+      else if (reply.kind === 'reopened') this.denials.delete(reply.key);
       else this.decided(reply);
     }
   }
@@ -128,28 +174,30 @@ export class LeasedLedger implements Ledger {
     this.questions.delete(reply.ticket);
     const { key, limit, cost } = question;
     const { allowed, remaining, resetMs, retryAfterMs } = reply;
-    if (reply.leased > 0) this.hold(key, limit, reply.leased, remaining, resetMs);
+    if (reply.leased > 0) this.hold(key, limit, reply);
     if (reply.deniedUntil > 0) this.remember(key, limit, cost, reply);
     if (late) {
       // The request was refused meanwhile, so the token it got was not used.
-      if (allowed) this.say({ kind: 'refund', key, count: cost });
+      if (allowed && late.taking) this.giveBack(key, cost, limit, reply.at);
       return;
     }
     question.waiter.decided(
       question.waiterTicket,
-      this.fill(allowed, remaining, limit, resetMs, retryAfterMs),
+      this.fill(allowed, remaining, limit, resetMs, retryAfterMs, reply.at),
     );
   }
 
-  private hold(key: string, limit: Limit, tokens: number, remaining: number, resetMs: number): void {
+  private hold(key: string, limit: Limit, reply: Extract<LedgerReply, { kind: 'decided' }>): void {
+    const { leased, remaining, resetMs, turnsAt } = reply;
     const lease = this.held.get(key);
     if (!lease) {
       const usedAt = this.deps.now();
-      this.held.set(key, { key, limit, tokens, used: 0, usedAt, remaining, resetMs });
+      this.held.set(key, { key, limit, tokens: leased, used: 0, usedAt, remaining, resetMs, turnsAt });
       return;
     }
     lease.limit = limit;
-    lease.tokens += tokens;
+    lease.turnsAt = turnsAt;
+    lease.tokens += leased;
     lease.remaining = remaining;
     lease.resetMs = resetMs;
   }
@@ -187,12 +235,14 @@ export class LeasedLedger implements Ledger {
     limit: Limit,
     resetMs: number,
     retryAfterMs: number,
+    at: number,
   ): Decision {
     const decision = this.decision;
     decision.allowed = allowed;
     decision.remaining = remaining;
     decision.limit = capacityOf(limit);
     decision.resetMs = Math.max(0, Math.ceil(resetMs));
+    decision.at = at;
     decision.retryAfterMs = allowed ? 0 : Math.max(1, Math.ceil(retryAfterMs));
     return decision;
   }
@@ -217,7 +267,7 @@ export class LeasedLedger implements Ledger {
       this.counts.timedOut++;
       question.waiter.decided(
         question.waiterTicket,
-        this.fill(false, 0, question.limit, ASK_DEADLINE_MS, ASK_DEADLINE_MS),
+        this.fill(false, 0, question.limit, ASK_DEADLINE_MS, ASK_DEADLINE_MS, now),
       );
     }
     if (now >= this.nextSweep) {

@@ -63,11 +63,15 @@ export type LedgerAsk =
       readonly key: string;
       readonly limit: Limit;
       readonly cost: number;
+      /** False: it is decided as if, and nothing is taken. */
+      readonly taking: boolean;
       readonly ticket: number;
     }
   | { readonly kind: 'used'; readonly key: string; readonly count: number; readonly at: number }
   /** Of tokens that were taken one by one, not leased. */
-  | { readonly kind: 'refund'; readonly key: string; readonly count: number }
+  | { readonly kind: 'refund'; readonly key: string; readonly count: number; readonly at: number }
+  /** Taken whether they are there or not. */
+  | { readonly kind: 'charge'; readonly key: string; readonly limit: Limit; readonly count: number }
   | {
       readonly kind: 'returned';
       readonly key: string;
@@ -89,7 +93,13 @@ export type LedgerReply =
       readonly retryAfterMs: number;
       /** Nothing with this cost can be admitted before this time; 0 where that is not known. */
       readonly deniedUntil: number;
+      /** When it was decided. */
+      readonly at: number;
+      /** When the window ends; 0 where there are none. */
+      readonly turnsAt: number;
     }
+  /** A refusal does not hold any more: something was given back. */
+  | { readonly kind: 'reopened'; readonly key: string }
   | { readonly kind: 'recall'; readonly key: string; readonly recall: number };
 
 /** A worker's side of the quotas. */
@@ -103,15 +113,4 @@ export type QuotaMessage =
 export interface QuotaReply {
   readonly ticket: number;
   readonly answer: QuotaAnswer;
-}
-
-/** A key goes with one limit; a changed configuration may change it under the same key. */
-export function sameLimit(a: Limit, b: Limit): boolean {
-  if (a === b) return true;
-  return (
-    a.requests === b.requests &&
-    a.periodMs === b.periodMs &&
-    a.burst === b.burst &&
-    a.algorithm === b.algorithm
-  );
 }

@@ -53,6 +53,24 @@ const PLACES: Place[] = [
   ),
   place('quota', 'quota', { key: ['request.headers.x-user'], quotas: [{ name: 'calls', limit: 2 }] }),
   place('open-quota', 'quota', { quotas: [{ name: 'all', limit: 0 }], failOpen: true }),
+  // Without fields: a second may end between the two hosts.
+  place('windows', 'rate-limit', {
+    headers: false,
+    limits: [
+      {
+        name: 'user',
+        key: ['request.headers.x-user'],
+        limit: { requests: 2, per: '1d', algorithm: 'fixed-window' },
+      },
+      { name: 'all', limit: { requests: 3, per: '31d', algorithm: 'sliding-window' } },
+    ],
+  }),
+  place('busy', 'rate-limit', { limit: { requests: 1, algorithm: 'concurrency' } }),
+  place('later', 'rate-limit', {
+    limit: { requests: 10, per: '1d', algorithm: 'fixed-window' },
+    cost: { response: 'response.size' },
+    headers: false,
+  }),
   {
     name: 'together',
     filters: [
@@ -140,6 +158,25 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     expect([weir.answer.status, envoy.answer.status]).toEqual([200, 503]);
     const [refused, passed] = await both.each({ role: 'open-quota', send: getRequest('/', 'plugin.test') });
     expect([refused.answer.status, passed.answer.status]).toEqual([429, 200]);
+  test('rate-limit: several at once, of which one that refuses costs the others nothing', async () => {
+    const statuses = [];
+    for (const user of ['one', 'one', 'one', 'two', 'two'])
+      statuses.push((await send('windows', '/', `X-User: ${user}`)).answer.status);
+    expect(statuses).toEqual([200, 200, 429, 200, 429]);
+  });
+
+  test('rate-limit: what is under way is free again when it is over', async () => {
+    for (const status of [200, 200, 200]) expect((await send('busy', '/')).answer.status).toBe(status);
+  });
+
+  test('rate-limit: an answer is charged for when it is over', async () => {
+    const first = await both.compare({
+      role: 'later',
+      send: getRequest('/', 'plugin.test'),
+      upstream: reply(200, [], 'more than ten bytes'),
+    });
+    expect(first.answer.status).toBe(200);
+    expect((await send('later', '/')).answer.status).toBe(429);
   });
 
   test('in a chain: one finds what another found out', async () => {

@@ -39,8 +39,8 @@ const ask = (filter: Filter, request: RequestSpec = {}): Promise<Exchange> => fi
 const answered = async (filter: Filter): Promise<string[]> => linesOf((await ask(filter)).answer);
 
 describe('rate-limit', () => {
-  test('sees heads alone', async () => {
-    expect(await wantsOf('rate-limit')).toBe(Wants.RequestHeaders | Wants.ResponseHeaders);
+  test('sees heads and the end, no bodies', async () => {
+    expect(await wantsOf('rate-limit')).toBe(Wants.RequestHeaders | Wants.ResponseHeaders | Wants.End);
   });
 
   test('lets the limit through, tells what is left, and answers 429 from then on', async () => {
@@ -170,24 +170,153 @@ describe('rate-limit', () => {
     expect((await answered(filter))[0]).toBe('ratelimit-policy: "default";q=1');
   });
 
+  test('several limits: all of them must admit, and one that refuses costs the others nothing', async () => {
+    const { filter } = await start({
+      limits: [
+        { name: 'user', key: ['request.headers.x-user'], limit: { requests: 2, per: '1m' } },
+        { name: 'all', limit: { requests: 3, per: '1h' } },
+      ],
+    });
+    const send = async (user: string): Promise<string[]> =>
+      linesOf((await ask(filter, { headers: { 'x-user': user } })).answer);
+    expect(await send('a')).toEqual([
+      'ratelimit-policy: "user";q=2;w=60, "all";q=3;w=3600',
+      'ratelimit: "user";r=1;t=30, "all";r=2;t=1200',
+    ]);
+    await send('a');
+    // Refused for this user: nothing is taken of what all have together.
+    expect(await send('a')).toContain('ratelimit: "user";r=0;t=60');
+    expect(await send('b')).toContain('ratelimit: "user";r=1;t=30, "all";r=0;t=3600');
+    expect(await send('b')).toEqual([
+      'content-type: application/problem+json',
+      'retry-after: 1200',
+      'ratelimit-policy: "user";q=2;w=60, "all";q=3;w=3600',
+      'ratelimit: "all";r=0;t=3600',
+      'content-length: 95',
+    ]);
+    await filter.clock.advance(1_200_000);
+    expect(await send('b')).toContain('ratelimit: "user";r=1;t=30, "all";r=0;t=3600');
+  });
+
+  test('a fixed window is all there again when the next one begins', async () => {
+    const limit = { requests: 1, per: '1h', algorithm: 'fixed-window' };
+    const { filter } = await start({ limit, headers: false });
+    expect((await ask(filter)).answer.status).toBe(200);
+    const { answer } = await ask(filter);
+    expect(answer.status).toBe(429);
+    await filter.clock.advance(1000 * Number(answer.headers['retry-after']));
+    expect((await ask(filter)).answer.status).toBe(200);
+  });
+
+  test('concurrency: a place is free again when its stream is over', async () => {
+    const { filter } = await start({ limit: { requests: 1, algorithm: 'concurrency' }, name: 'busy' });
+    const first = filter.stream();
+    first.requestHeaders();
+    first.responseHeaders();
+    expect(linesOf(first.answer)).toEqual([
+      'ratelimit-policy: "busy";q=1;qu="concurrent-requests"',
+      'ratelimit: "busy";r=0',
+    ]);
+    expect(linesOf((await ask(filter)).answer)).toContain('retry-after: 1');
+    first.disconnect();
+    expect((await ask(filter)).answer.status).toBe(200);
+  });
+
+  test('a cost by an attribute of the request; what is no number costs 1', async () => {
+    const { filter, takes } = await start({ limit: LIMIT, cost: 'request.headers.x-cost' }, () => ALLOWED);
+    for (const cost of ['7', 'many', '', '99999999999999999999'])
+      await ask(filter, { headers: { 'x-cost': cost } });
+    await ask(filter);
+    expect(takes.map(({ cost }) => cost)).toEqual([7, 1, 1, 1, 1]);
+  });
+
+  test('a cost of the answer is charged when the stream is over, by the key that its request had', async () => {
+    const { filter, takes } = await start({
+      key: ['request.headers.x-user'],
+      limit: LIMIT,
+      cost: { response: 'response.size', per: 1024 },
+    });
+    await filter.exchange({
+      request: { headers: { 'x-user': 'ann' } },
+      properties: { 'response.size': 2049n },
+    });
+    expect(takes.map(({ how, cost }) => [how, cost])).toEqual([
+      ['peek', 1],
+      ['charge', 3],
+    ]);
+    expect(takes[1]!.key).toBe(takes[0]!.key);
+    expect((await ask(filter, { headers: { 'x-user': 'ann' } })).answer.status).toBe(429);
+    expect((await ask(filter, { headers: { 'x-user': 'bea' } })).answer.status).toBe(200);
+  });
+
+  test('a request that was refused is not charged for its answer', async () => {
+    const { filter, takes } = await start(
+      { limit: LIMIT, cost: { request: 2, response: 'response.code' } },
+      () => DENIED,
+    );
+    await ask(filter);
+    expect(takes.map(({ how, cost }) => [how, cost])).toEqual([['take', 2]]);
+  });
+
+  test('a key by an expression', async () => {
+    const { filter, takes } = await start({
+      limit: LIMIT,
+      key: [{ cel: 'request.path.startsWith("/cart") ? "cart" : "other"' }, { cel: 'request.nothing' }],
+    });
+    await ask(filter, { path: '/cart/7' });
+    await ask(filter, { path: '/' });
+    expect(takes.map(({ key }) => key.split('\0').slice(2))).toEqual([
+      ['cart', ''],
+      ['other', ''],
+    ]);
+  });
+
+  test.each([
+    ['Deny', 503],
+    ['Allow', 200],
+  ])('nobody can be asked: %s', async (onStoreFailure, status) => {
+    const failed = { ...DENIED, failed: true };
+    const { filter } = await start({ limit: LIMIT, onStoreFailure }, () => failed);
+    expect((await ask(filter)).answer.status).toBe(status);
+    filter.onLimit(() => Promise.resolve(failed));
+    expect((await ask(filter)).answer.status).toBe(status);
+  });
+
   test.each([
     [{}, '"limit" is required'],
-    [{ limit: { requests: 0, per: '1s' } }, 'limit.requests: expected a whole number from 1 to 1000000'],
-    [{ limit: { requests: 1.5, per: '1s' } }, 'limit.requests: expected a whole number from 1 to 1000000'],
+    [{ limits: [] }, 'limits: expected 1 to 8 limits'],
+    [{ limits: [{ limit: LIMIT }, { limit: LIMIT }] }, 'limits[1]: another limit of this list has its name'],
+    [{ limits: [{ limit: LIMIT }], key: [] }, 'limits: name, key and limit belong into its items'],
+    [{ limits: [{ limit: { requests: 1 } }] }, 'limits[0].limit: "per" is required'],
+    [{ limit: { requests: 1, per: '1s', algorithm: 'concurrency' } }, 'limit.per: concurrency has no period'],
+    [
+      { limit: { ...LIMIT, algorithm: 'fixed-window', burst: 2 } },
+      'limit.burst: only token-bucket and gcra have one',
+    ],
+    [{ limit: { requests: 1e9, per: '1d' } }, 'limit.requests: too many for so long a period'],
+    [{ limit: LIMIT, cost: 'response.size' }, 'cost: not known yet when the request comes'],
+    [{ limit: LIMIT, cost: { response: 'request.size' } }, 'cost.response: not of the answer'],
+    [{ limit: LIMIT, cost: 'everything' }, 'cost: unknown attribute'],
+    [{ limit: LIMIT, key: [{ cel: '1 +' }] }, 'key[0].cel: the host has no such expression'],
+    [{ limit: { requests: 0, per: '1s' } }, 'limit.requests: expected a whole number from 1 to 1000000000'],
+    [{ limit: { requests: 1.5, per: '1s' } }, 'limit.requests: expected a whole number from 1 to 1000000000'],
     [{ limit: { requests: 1 } }, 'limit: "per" is required'],
     [
       { limit: { requests: 1, per: '1x' } },
       'limit.per: expected a duration such as "500ms", "10s" or "1h30m"',
     ],
     [{ limit: { requests: 1, per: '0s' } }, 'limit.per: expected from 1 to 2678400000 ms'],
-    [{ limit: { ...LIMIT, algorithm: 'leaky' } }, 'limit.algorithm: expected one of: token-bucket, gcra'],
+    [
+      { limit: { ...LIMIT, algorithm: 'leaky' } },
+      'limit.algorithm: expected one of: token-bucket, gcra, fixed-window, sliding-window, concurrency',
+    ],
     [{ limit: LIMIT, scope: 'cluster' }, 'scope: expected one of: node, local'],
     [
       { limit: LIMIT, key: ['everyone'] },
       'key[0]: unknown attribute; a fixed text is written {"constant": …}',
     ],
     [{ limit: LIMIT, name: '"' }, 'name: 1 to 64 printable characters without " and \\'],
-    [{ limit: LIMIT, cost: 0 }, 'cost: expected a whole number from 1 to 1000000'],
+    [{ limit: LIMIT, cost: 0 }, 'cost: expected a whole number from 1 to 1000000000'],
   ])('refuses %j', async (config, message) => {
     expect((await refusalOf('rate-limit', config)).join('\n')).toContain(message);
   });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LocalLedger } from '../../src/runtime/ledger.ts';
-import { debtAt, emptyDecision, type Limit, take } from '../../src/runtime/limit.ts';
+import { decide, emptyDecision, type Limit, openUse, settle, USE_WIDTH } from '../../src/runtime/limit.ts';
 
 const LIMIT: Limit = { algorithm: 'token-bucket', requests: 2, periodMs: 1000, burst: 0 };
 
@@ -28,15 +28,18 @@ describe('LocalLedger', () => {
     fc.assert(
       fc.property(fc.array(call, { maxLength: 60 }), (calls) => {
         const { clock, ledger } = ledgerAt();
-        const accounts = new Map<string, { debt: number; then: number }>();
+        const accounts = new Map<string, Float64Array>();
         for (const { key, gap, cost } of calls) {
           clock.now += gap;
           const now = Math.floor(clock.now);
-          const account = accounts.get(key) ?? { debt: 0, then: now };
+          let use = accounts.get(key);
+          if (use === undefined) {
+            accounts.set(key, (use = new Float64Array(USE_WIDTH)));
+            openUse(use, 0, now);
+          }
           const expected = emptyDecision();
-          account.debt = take(LIMIT, debtAt(LIMIT, account.debt, account.then, now), cost, expected);
-          account.then = now;
-          accounts.set(key, account);
+          settle(LIMIT, use, 0, now);
+          decide(LIMIT, use, 0, cost, true, expected);
           expect(ledger.take(key, cost, LIMIT)).toEqual(expected);
         }
       }),
@@ -78,6 +81,26 @@ describe('LocalLedger', () => {
     const wider: Limit = { algorithm: 'token-bucket', requests: 10, periodMs: 60_000, burst: 0 };
     expect(ledger.take('a', 0, wider).remaining).toBe(8);
     expect(ledger.take('a', 0, LIMIT).remaining).toBe(0);
+  });
+
+  test('peeks, charges and gives back by key', () => {
+    const { ledger } = ledgerAt();
+    expect(ledger.peek('a', 2, LIMIT).allowed).toBe(true);
+    const { at } = ledger.take('a', 2, LIMIT);
+    expect(ledger.peek('a', 1, LIMIT).allowed).toBe(false);
+    ledger.giveBack('a', 2, LIMIT, at);
+    ledger.charge('a', 1, LIMIT);
+    expect(ledger.peek('a', 0, LIMIT).remaining).toBe(1);
+    expect(ledger.peek('b', 0, LIMIT).remaining).toBe(2);
+  });
+
+  test('what is under way is kept where its limit is changed, and what was used is not under way', () => {
+    const { ledger } = ledgerAt();
+    const running: Limit = { algorithm: 'concurrency', requests: 5, periodMs: 1, burst: 0 };
+    ledger.take('a', 3, running);
+    expect(ledger.peek('a', 0, { ...running, requests: 4 }).remaining).toBe(1);
+    ledger.take('b', 2, LIMIT);
+    expect(ledger.peek('b', 0, running).remaining).toBe(5);
   });
 
   test('hands out one decision object', () => {

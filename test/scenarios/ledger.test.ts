@@ -3,7 +3,7 @@ import { FakeUpstream } from '../support/fake-upstream.ts';
 import { Load, type LoadAnswer } from '../support/load.ts';
 import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
-import { getRequest } from '../support/raw-client.ts';
+import { exchange, getRequest } from '../support/raw-client.ts';
 import { detailOf, metricOf, policies } from '../support/scenario.ts';
 
 let upstream: FakeUpstream;
@@ -13,15 +13,19 @@ beforeAll(async () => {
 
 interface RateLimit {
   readonly requests: number;
-  readonly per: string;
+  readonly per?: string;
   readonly burst?: number;
   readonly algorithm?: string;
 }
 
-async function start(limit: RateLimit, workers: number): Promise<{ weir: Weir; port: number }> {
+async function start(
+  limit: RateLimit,
+  workers: number,
+  upstreamPort = upstream.port,
+): Promise<{ weir: Weir; port: number }> {
   const port = await freePort();
   const config = { name: 'all', key: ['request.headers.x-user'], limit, scope: 'node' };
-  const yaml = `${policies({ port, upstreamPort: upstream.port, module: null })}---
+  const yaml = `${policies({ port, upstreamPort, module: null })}---
 apiVersion: policy.weir/v1alpha1
 kind: FilterChain
 metadata: {name: chain, namespace: shop}
@@ -99,6 +103,51 @@ describe('a limit of the node', () => {
     const { weir, port } = await start({ requests: 50, per: '1h', algorithm: 'gcra', burst: 50 }, 1);
     const users = await flood(port, 120, 8, () => 'one');
     expect(users.get('one')).toEqual({ allowed: 50, refused: 70, other: 0 });
+    await weir.stop();
+  });
+
+  test('concurrency: so many at a time over all workers, and what ran in one that died is free', async () => {
+    let open: (() => void)[] = [];
+    let most = 0;
+    const slow = await FakeUpstream.start({
+      behaviour: async (_request, answer) => {
+        await new Promise<void>((resolve) => {
+          open.push(resolve);
+          most = Math.max(most, open.length);
+        });
+        await answer.send(200, [], 'done');
+      },
+    });
+    const { weir, port } = await start({ requests: 5, algorithm: 'concurrency' }, 3, slow.port);
+    const answers: number[] = [];
+    const send = async (): Promise<void> => {
+      // A worker that is killed answers nothing.
+      const status = await exchange({ port }, asUser('one')).then(
+        (answer) => answer.status ?? 0,
+        () => 0,
+      );
+      answers.push(status);
+    };
+    const first = Array.from({ length: 20 }, send);
+    await expect.poll(() => answers.length).toBe(15);
+    expect(answers.every((status) => status === 429)).toBe(true);
+    expect(open.length).toBe(5);
+
+    for (const { pid } of (await detailOf(weir)).workers) process.kill(pid!, 'SIGKILL');
+    await Promise.all(first);
+    open = [];
+    answers.length = 0;
+    // Those that are refused while workers come back are sent again.
+    const more = Array.from({ length: 5 }, async () => {
+      while (open.length < 5) await send();
+    });
+    await expect.poll(() => open.length).toBe(5);
+    await send();
+    expect(answers.at(-1)).toBe(429);
+    for (const end of open) end();
+    await Promise.all(more);
+    expect(answers.filter((status) => status === 200)).toHaveLength(5);
+    expect(most).toBe(5);
     await weir.stop();
   });
 });

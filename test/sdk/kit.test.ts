@@ -239,8 +239,8 @@ describe('limits', () => {
   test('are counted in shared data where the host does not know them', async () => {
     // Another name, so that this host has no such function.
     const bytes = Buffer.from(pluginBytes('sdk-kit'));
-    const name = Buffer.from('weir.limit_take', 'utf16le');
-    const other = Buffer.from('none.limit_take', 'utf16le');
+    const name = Buffer.from('weir.limits_take', 'utf16le');
+    const other = Buffer.from('none.limits_take', 'utf16le');
     const at = bytes.indexOf(name);
     expect(at).toBeGreaterThan(0);
     other.copy(bytes, at);

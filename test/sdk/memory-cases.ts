@@ -62,6 +62,20 @@ export function memoryTests(requests: number): void {
     ],
     ['rate-limit', { key: ['request.path'], limit: { requests: 1000, per: '1m' } }],
     [
+      'rate-limit',
+      {
+        limits: [
+          { name: 'a', key: [{ cel: 'request.path' }], limit: { requests: 10, algorithm: 'concurrency' } },
+          {
+            name: 'b',
+            key: ['source.address'],
+            limit: { requests: 1e6, per: '1h', algorithm: 'sliding-window' },
+            cost: { request: 'request.headers.x-cost', response: 'response.code' },
+          },
+        ],
+      },
+    ],
+    [
       'headers',
       {
         request: { set: { 'x-a': '${request.path}' }, rename: { cookie: 'x-cookie' } },

@@ -57,7 +57,7 @@ test.each([
   ['ext-authz', 88],
   ['headers', 40],
   ['jwt', 76],
-  ['rate-limit', 48],
+  ['rate-limit', 61],
 ])(
   '%s is at most %i KiB',
   (name, most) => {

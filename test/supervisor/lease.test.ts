@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Limit } from '../../src/runtime/limit.ts';
 import * as leases from '../../src/supervisor/lease.ts';
 
 /** One event of a simulated machine: what a worker does, and how much later. */
@@ -31,13 +32,17 @@ interface Holder {
   usedAt: number;
 }
 
+function bucket(burst: number, ratePerMs: number): Limit {
+  return { algorithm: 'token-bucket', requests: ratePerMs, periodMs: 1, burst };
+}
+
 /** Plays events against an account and returns when requests were admitted and refused. */
 function play(
   events: readonly Event[],
   capacity: number,
   ratePerMs: number,
 ): { admitted: number[]; refused: number[] } {
-  const account = leases.openAccount(capacity, ratePerMs, 0);
+  const account = leases.openAccount(bucket(capacity, ratePerMs), 0);
   const holders: Holder[] = Array.from({ length: WORKERS }, () => ({ tokens: 0, used: 0, usedAt: 0 }));
   const admitted: number[] = [];
   const refused: number[] = [];
@@ -167,7 +172,7 @@ describe('leases', () => {
   });
 
   test('a report gives back the refill that unreported use had kept out', () => {
-    const account = leases.openAccount(10, 0.01, 0);
+    const account = leases.openAccount(bucket(10, 0.01), 0);
     expect(leases.lease(account, 1, 0)).toBe(5);
     // Five tokens are used at 100 ms and reported at 600 ms: one process would have refilled 5.
     leases.refill(account, 600);
@@ -177,7 +182,7 @@ describe('leases', () => {
   });
 
   test('a report gives nothing back of what ran over before its tokens were used', () => {
-    const account = leases.openAccount(20, 0.01, 0);
+    const account = leases.openAccount(bucket(20, 0.01), 0);
     leases.lease(account, 5, 0); // 2 tokens
     leases.refill(account, 1000); // the bucket is full all the time: it runs over for good
     leases.take(account, 10, 1000);
@@ -187,7 +192,7 @@ describe('leases', () => {
   });
 
   test('tokens of a dead worker count as used', () => {
-    const account = leases.openAccount(8, 0.001, 0);
+    const account = leases.openAccount(bucket(8, 0.001), 0);
     const held = leases.lease(account, 2, 0);
     expect(held).toBe(2);
     leases.writeOff(account, held, 0);
@@ -196,16 +201,16 @@ describe('leases', () => {
   });
 
   test('a smaller limit keeps what was spent', () => {
-    const account = leases.openAccount(10, 0.01, 0);
+    const account = leases.openAccount(bucket(10, 0.01), 0);
     leases.take(account, 4, 0);
-    leases.resize(account, 5, 0.01, 0);
+    leases.resize(account, bucket(5, 0.01), 0);
     expect(account.level).toBe(1);
-    leases.resize(account, 20, 0.01, 0);
+    leases.resize(account, bucket(20, 0.01), 0);
     expect(account.level).toBe(16);
   });
 
   test('tells how long to wait', () => {
-    const account = leases.openAccount(2, 0.01, 0);
+    const account = leases.openAccount(bucket(2, 0.01), 0);
     leases.take(account, 2, 0);
     expect(leases.waitFor(account, 1)).toBeCloseTo(100, 6);
     expect(leases.waitFor(account, 3)).toBe(Infinity);

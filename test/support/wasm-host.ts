@@ -151,15 +151,38 @@ export class RecordedMetrics implements PluginMetrics {
   }
 }
 
+/** What a test says of a decision. */
+type Said = Omit<Decision, 'failed' | 'at'> & Partial<Decision>;
+
 /** Answers what the test says, at once or when the test lets it. */
 export class ManualLedger implements Ledger {
-  readonly taken: { key: string; cost: number; limit: Limit; done: (decision: Decision) => void }[] = [];
-  decision: Decision | null = { allowed: true, remaining: 9, limit: 10, resetMs: 500, retryAfterMs: 0 };
+  readonly taken: { key: string; cost: number; limit: Limit; done: (decision: Said) => void }[] = [];
+  readonly peeked: string[] = [];
+  readonly charged: { key: string; cost: number }[] = [];
+  readonly givenBack: { key: string; cost: number; takenAt: number }[] = [];
+  decision: Said | null = { allowed: true, remaining: 9, limit: 10, resetMs: 500, retryAfterMs: 0 };
 
   take(key: string, cost: number, limit: Limit, waiter: LedgerWaiter, ticket: number): Decision | null {
-    this.taken.push({ key, cost, limit, done: (decision) => waiter.decided(ticket, decision) });
-    return this.decision;
+    this.taken.push({ key, cost, limit, done: (decision) => waiter.decided(ticket, whole(decision)) });
+    return this.decision === null ? null : whole(this.decision);
   }
+
+  peek(key: string, cost: number, limit: Limit, waiter: LedgerWaiter, ticket: number): Decision | null {
+    this.peeked.push(key);
+    return this.take(key, cost, limit, waiter, ticket);
+  }
+
+  charge(key: string, cost: number): void {
+    this.charged.push({ key, cost });
+  }
+
+  giveBack(key: string, cost: number, _limit: Limit, takenAt: number): void {
+    this.givenBack.push({ key, cost, takenAt });
+  }
+}
+
+function whole(said: Said): Decision {
+  return { failed: false, at: 0, ...said };
 }
 
 /** A host whose surroundings are the test's: log lines, clock, callouts, metrics, ledger. */

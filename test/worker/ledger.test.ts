@@ -81,6 +81,7 @@ beforeEach(() => {
       'setImmediate',
       'clearImmediate',
       'performance',
+      'Date',
     ],
   });
 });
@@ -88,6 +89,17 @@ afterEach(() => {
   machine.close();
   vi.useRealTimers();
 });
+
+/** Like `take`, and gives it back later. */
+function hold(worker: number, key: string, limit: Limit): Promise<{ allowed: boolean; release(): void }> {
+  const ledger = machine.workers[worker]!;
+  return new Promise((resolve) => {
+    const done = ({ allowed, at }: { allowed: boolean; at: number }): void =>
+      resolve({ allowed, release: () => ledger.giveBack(key, 1, limit, at) });
+    const decision = ledger.take(key, 1, limit, { decided: (_ticket, late) => done(late) }, 1);
+    if (decision) done(decision);
+  });
+}
 
 /** Sends `requests` to workers as `spread` says, `gapMs` apart, and counts the admitted ones. */
 async function flood(
@@ -265,6 +277,8 @@ describe('a limit over four workers', () => {
         resetMs: 0,
         retryAfterMs: 0,
         deniedUntil: 0,
+        at: performance.now(),
+        turnsAt: 0,
       },
     ]);
     await vi.advanceTimersByTimeAsync(5);
@@ -290,5 +304,108 @@ describe('a limit over four workers', () => {
     expect(machine.supervisor.keys).toBe(50);
     await vi.advanceTimersByTimeAsync(25_000);
     expect(machine.supervisor.keys).toBe(0);
+  });
+});
+
+describe('windows over four workers', () => {
+  test.each(['fixed-window', 'sliding-window'] as const)(
+    '%s: exactly the limit in each window, while more is asked for',
+    async (algorithm) => {
+      machine = new Machine(4);
+      // Windows begin by the wall's clock.
+      const start = performance.now() - (Date.now() % 1000);
+      const limit: Limit = { algorithm, requests: 50, periodMs: 1000, burst: 0 };
+      const outcomes: Promise<Outcome>[] = [];
+      for (let i = 0; i < 2000; i++) {
+        outcomes.push(take(i % 4, 'k', limit));
+        await vi.advanceTimersByTimeAsync(2);
+      }
+      await vi.advanceTimersByTimeAsync(1000);
+      const perWindow = [0, 0, 0, 0, 0, 0];
+      // An answer of the supervisor may take two milliseconds to the next window.
+      for (const { allowed, at } of await Promise.all(outcomes))
+        if (allowed) perWindow[Math.floor((at - start - 2) / 1000)]!++;
+      // The first may have been under way already, as the last was when the requests ended.
+      for (const count of perWindow.slice(1, 4)) {
+        expect(count).toBeLessThanOrEqual(50);
+        // What fades of a sliding window is as much as comes in.
+        expect(count).toBeGreaterThanOrEqual(49);
+      }
+    },
+  );
+
+  test('a fixed window that was used up is all there when the next one begins', async () => {
+    machine = new Machine(4);
+    const limit: Limit = { algorithm: 'fixed-window', requests: 100, periodMs: 60_000, burst: 0 };
+    expect(admitted(await flood(130, limit, (i) => i % 4, 0))).toBe(100);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(admitted(await flood(130, limit, (i) => i % 4, 0))).toBe(100);
+  });
+});
+
+describe('concurrency over two workers', () => {
+  const limit: Limit = { algorithm: 'concurrency', requests: 3, periodMs: 1, burst: 0 };
+  const all = async (workers: number[]) => {
+    const asked = workers.map((worker) => hold(worker, 'k', limit));
+    await vi.advanceTimersByTimeAsync(10);
+    return Promise.all(asked);
+  };
+  const count = (held: { allowed: boolean }[]): number => held.filter(({ allowed }) => allowed).length;
+
+  test('as many at a time as it says, and one more for each that ends', async () => {
+    machine = new Machine(2);
+    const held = await all([0, 1, 0, 1, 0]);
+    expect(count(held)).toBe(3);
+    held.find(({ allowed }) => allowed)!.release();
+    await vi.advanceTimersByTimeAsync(10);
+    expect(count(await all([1, 1]))).toBe(1);
+    // Time gives nothing.
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect(count(await all([0]))).toBe(0);
+  });
+
+  test('what ran in a worker that died is free', async () => {
+    machine = new Machine(2);
+    expect(count(await all([0, 0, 1, 1]))).toBe(3);
+    machine.supervisor.workerGone(0);
+    expect(count(await all([1, 1, 1]))).toBe(2);
+  });
+});
+
+describe('what is undone or charged', () => {
+  test('what is given back is there for a worker that was told of a refusal for a while', async () => {
+    machine = new Machine(2);
+    const limit: Limit = { algorithm: 'fixed-window', requests: 1, periodMs: 3_600_000, burst: 0 };
+    const first = hold(0, 'k', limit);
+    await vi.advanceTimersByTimeAsync(5);
+    const refused = hold(1, 'k', limit);
+    await vi.advanceTimersByTimeAsync(5);
+    expect((await refused).allowed).toBe(false);
+    (await first).release();
+    await vi.advanceTimersByTimeAsync(5);
+    const again = hold(1, 'k', limit);
+    await vi.advanceTimersByTimeAsync(5);
+    expect((await again).allowed).toBe(true);
+  });
+
+  test('asking takes nothing, wherever it is asked', async () => {
+    machine = new Machine(2);
+    for (let i = 0; i < 50; i++) {
+      machine.workers[i % 2]!.peek('k', 1, hundred, { decided: () => undefined }, 1);
+      await vi.advanceTimersByTimeAsync(3);
+    }
+    expect(admitted(await flood(150, hundred, (i) => i % 2, 0))).toBe(100);
+  });
+
+  test('what is charged beyond the limit is paid back before anything is let in', async () => {
+    machine = new Machine(2);
+    const limit: Limit = { algorithm: 'token-bucket', requests: 10, periodMs: 1000, burst: 10 };
+    await vi.advanceTimersByTimeAsync(5);
+    const one = take(0, 'k', limit);
+    await vi.advanceTimersByTimeAsync(5);
+    expect((await one).allowed).toBe(true);
+    machine.workers[0]!.charge('k', 29, limit);
+    await vi.advanceTimersByTimeAsync(1900);
+    expect(admitted(await flood(1, limit, () => 1, 0))).toBe(0);
   });
 });

@@ -1,104 +1,69 @@
-import { Attribute, parseAttribute } from '@weir/filters-sdk/assembly/attributes';
-import { ByteWriter, encode, view } from '@weir/filters-sdk/assembly';
-import { Config, JsonKind, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
-import { Algorithm, Limit, Scope } from '@weir/filters-sdk/assembly/limits';
+import { JsonKind, JsonValue, Config, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
+import { ByteWriter, Bytes } from '@weir/filters-sdk/assembly';
+import { OnFailure, Scope } from '@weir/filters-sdk/assembly/limits';
+import { LimitRule } from './rule';
 
-/** 31 days. */
-const LONGEST_MS: i64 = 2678400000;
-/** With the longest period, all arithmetic stays below 2^53. */
-const MOST_REQUESTS: i64 = 1000000;
-
-const key = new ByteWriter(256);
+/** As many as the host takes in one call. */
+const MOST_RULES = 8;
 
 export class RateLimitConfig {
-  limit: Limit = new Limit(1, 1000, 0, Algorithm.TokenBucket, Scope.Node);
-  cost: u32 = 1;
+  rules: LimitRule[] = [];
   headers: bool = true;
   failOpen: bool = false;
-  /** `"name";q=100;w=60` */
+  /** Something is charged when the stream is over. */
+  chargesLater: bool = false;
+  /** Of all rules: `"name";q=100;w=60, …` */
   policy: ArrayBuffer = new ArrayBuffer(0);
-  /** `"name"` */
-  quotedName: ArrayBuffer = new ArrayBuffer(0);
-  /** What every key begins with: the limit's name, and constants before the first attribute. */
-  private prefix: ArrayBuffer = new ArrayBuffer(0);
-  private attributes: Attribute[] = [];
 
   read(configuration: ArrayBuffer): bool {
     const config = readConfig(configuration);
-    const limit = config.object('limit', true);
-    const requests = limit.integer('requests', 1, MOST_REQUESTS, 0);
-    const periodMs = limit.duration('per', 1, LONGEST_MS, 0);
-    const burst = limit.integer('burst', 0, MOST_REQUESTS, 0);
-    const algorithm = limit.choice('algorithm', ['token-bucket', 'gcra']);
     const scope = config.choice('scope', ['node', 'local']) == 0 ? Scope.Node : Scope.Local;
-    this.limit = new Limit(<u32>requests, <u32>periodMs, <u32>burst, algorithm, scope);
-    this.cost = <u32>config.integer('cost', 1, MOST_REQUESTS, 1);
+    const onFailure = config.choice('onStoreFailure', ['Deny', 'Allow', 'Local']);
+    this.failOpen = onFailure == OnFailure.Allow;
     this.headers = config.boolean('headers', true);
-    this.failOpen = config.boolean('failOpen', false);
-    this.readName(config, requests, periodMs);
+    const cost = config.member('cost');
+
+    const list = config.member('limits');
+    if (list === null) this.rules.push(new LimitRule(config, cost));
+    else this.readList(config, list, cost);
+    const policy = new ByteWriter(64);
+    for (let i = 0; i < this.rules.length; i++) {
+      const rule = this.rules[i];
+      rule.place(scope, onFailure);
+      if (rule.responseCost !== null) this.chargesLater = true;
+      if (i > 0) policy.add(', ');
+      policy.add(rule.policy);
+    }
+    this.policy = policy.copy();
     return config.end();
   }
 
-  private readName(config: Config, requests: i64, periodMs: i64): void {
-    const text = new ByteWriter(32);
-    if (config.has('name')) text.add(config.text('name'));
-    else text.add('default');
-    if (!isName(text)) faultAt(config.value.get('name')!, '1 to 64 printable characters without " and \\');
-
-    const quoted = new ByteWriter(64).add('"').add(text.view()).add('"');
-    this.quotedName = quoted.copy();
-    quoted.add(';q=').addNumber(requests);
-    // A window is told in whole seconds.
-    if (periodMs % 1000 == 0) quoted.add(';w=').addNumber(periodMs / 1000);
-    this.policy = quoted.copy();
-
-    const items = config.items('key');
-    for (let i = 0; i < items.length; i++) this.readKey(items[i], text);
-    this.prefix = text.copy();
-  }
-
-  private readKey(value: JsonValue, prefix: ByteWriter): void {
-    if (value.kind == JsonKind.Object) {
-      const config = Config.of(value);
-      prefix.addByte(0).add(config.text('constant'));
-      config.end();
-      return;
+  private readList(config: Config, list: JsonValue, cost: JsonValue | null): void {
+    if (config.has('limit') || config.has('key') || config.has('name')) {
+      faultAt(list, 'name, key and limit belong into its items');
+      config.member('limit');
+      config.member('key');
+      config.member('name');
     }
-    if (value.kind != JsonKind.String) {
-      faultAt(value, 'expected the name of an attribute, or an object with "constant"');
-      return;
+    const items = config.items('limits');
+    if (list.kind == JsonKind.Array && (items.length == 0 || items.length > MOST_RULES)) {
+      faultAt(list, 'expected 1 to 8 limits');
     }
-    const name = view(value.text);
-    if (name.startsWith('response.') || name.startsWith('upstream.')) {
-      faultAt(value, 'not known yet when the request comes');
-      return;
+    for (let i = 0; i < items.length; i++) {
+      const item = Config.of(items[i]);
+      const own = item.member('cost');
+      const rule = new LimitRule(item, own === null ? cost : own);
+      for (let j = 0; j < i; j++) {
+        if (sameBytes(rule.quotedName, this.rules[j].quotedName)) {
+          faultAt(items[i], 'another limit of this list has its name');
+        }
+      }
+      item.end();
+      this.rules.push(rule);
     }
-    // Else a client would get a new limit for each query that it thinks of.
-    const attribute = value.is('request.path')
-      ? parseAttribute(encode('request.url_path'))
-      : parseAttribute(name);
-    if (attribute === null) faultAt(value, 'unknown attribute; a fixed text is written {"constant": …}');
-    else this.attributes.push(attribute);
-  }
-
-  /** The key of the running request: name, constants, attributes, each behind a NUL. Missing ones are empty. */
-  writeKey(): ByteWriter {
-    key.clear().add(this.prefix);
-    const attributes = this.attributes;
-    for (let i = 0; i < attributes.length; i++) {
-      key.addByte(0);
-      unchecked(attributes[i]).write(key);
-    }
-    return key;
   }
 }
 
-/** What may stand in a structured field's string. */
-function isName(text: ByteWriter): bool {
-  const bytes = text.view();
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes.at(i);
-    if (byte < 32 || byte > 126 || byte == 34 || byte == 92) return false;
-  }
-  return bytes.length > 0 && bytes.length <= 64;
+function sameBytes(a: ArrayBuffer, b: ArrayBuffer): bool {
+  return Bytes.of(changetype<usize>(a), a.byteLength).equals(b);
 }

@@ -1,4 +1,4 @@
-// Limits how many requests a key may make in a time. See README.md.
+// Limits how many requests a key may make in a time, or have under way. See README.md.
 export * from '@weir/filters-sdk/assembly/exports';
 import {
   Action,
@@ -11,8 +11,9 @@ import {
   responseHeaders,
   resumeRequest,
   utf8,
+  Bytes,
 } from '@weir/filters-sdk/assembly';
-import { LimitState } from '@weir/filters-sdk/assembly/limits';
+import { LimitSet, LimitState, Take } from '@weir/filters-sdk/assembly/limits';
 import { RateLimitConfig } from './config';
 
 const RATELIMIT = utf8('ratelimit');
@@ -20,8 +21,10 @@ const RATELIMIT_POLICY = utf8('ratelimit-policy');
 const RETRY_AFTER = utf8('retry-after');
 const REMAINING = utf8(';r=');
 const RESET = utf8(';t=');
+const SEPARATOR = utf8(', ');
 
 const value = new ByteWriter(96);
+const limits = new LimitSet();
 
 class RateLimitRoot extends RootContext {
   config: RateLimitConfig = new RateLimitConfig();
@@ -45,11 +48,11 @@ class RateLimitRoot extends RootContext {
     const config = this.config;
     const headers = this.tooMany.headers;
     headers.clear().add('content-type', 'application/problem+json');
-    value.clear().addNumber(seconds(decision.retryAfterMs));
+    value.clear().addNumber(seconds(longestWait(decision, config.rules.length)));
     headers.add(RETRY_AFTER, value.view());
     if (config.headers) {
       headers.add(RATELIMIT_POLICY, config.policy);
-      writeState(config, decision.remaining, decision.resetMs);
+      writeState(config, decision, value.clear());
       headers.add(RATELIMIT, value.view());
     }
     return this.tooMany.send();
@@ -57,10 +60,14 @@ class RateLimitRoot extends RootContext {
 }
 
 class RateLimit extends StreamContext {
-  /** The request was counted and allowed, so its answer tells what is left. */
+  /** The request was counted and allowed, so its answer tells what is left, and is charged for. */
   private counted: bool = false;
-  private remaining: u32 = 0;
-  private resetMs: u32 = 0;
+  /** What the answer tells. */
+  private state: ByteWriter | null = null;
+  /** Keys of what is charged when the stream is over, each behind its size. */
+  private keys: ByteWriter | null = null;
+  /** For a host that does not know when the stream is over. */
+  private held: ArrayBuffer | null = null;
 
   constructor(private root: RateLimitRoot) {
     super();
@@ -68,35 +75,58 @@ class RateLimit extends StreamContext {
 
   onRequestHeaders(_count: i32, _endOfStream: bool): Action {
     const root = this.root;
-    const config = root.config;
-    const limit = config.limit;
-    switch (limit.take(config.writeKey().view(), config.cost)) {
+    this.ask();
+    switch (limits.take()) {
       case LimitState.Allowed:
-        this.allow(limit.decision);
+        this.allow(limits.decision);
         return Action.Continue;
       case LimitState.Denied:
-        return root.refuse(limit.decision);
+        return root.refuse(limits.decision);
       case LimitState.Pending:
         return Action.Pause;
       default:
-        return config.failOpen ? Action.Continue : root.unavailable.send();
+        return root.config.failOpen ? Action.Continue : root.unavailable.send();
     }
   }
 
-  /** All workers were asked, and this is what they say. */
-  onLimitDecision(decision: LimitDecision): void {
-    if (!decision.allowed) {
-      this.root.refuse(decision);
-      return;
+  private ask(): void {
+    const config = this.root.config;
+    const rules = config.rules;
+    limits.clear();
+    let keys: ByteWriter | null = null;
+    if (config.chargesLater) {
+      keys = this.keys;
+      if (keys === null) this.keys = keys = new ByteWriter(64);
+      keys.clear();
     }
-    this.allow(decision);
-    resumeRequest();
+    for (let i = 0; i < rules.length; i++) {
+      const rule = unchecked(rules[i]);
+      const key = rule.writeKey().view();
+      limits.add<Bytes>(rule.limit, key, rule.costOfRequest(), rule.asksOnly ? Take.Nothing : Take.Cost);
+      if (keys === null || rule.responseCost === null) continue;
+      store<u32>(keys.reserve(4), key.length);
+      keys.add<Bytes>(key);
+    }
+  }
+
+  /** Others were asked, and this is what they say. */
+  onLimitDecision(decision: LimitDecision): void {
+    const root = this.root;
+    if (decision.allowed) {
+      this.allow(decision);
+      resumeRequest();
+    } else if (decision.state == LimitState.Unavailable) root.unavailable.send();
+    else root.refuse(decision);
   }
 
   private allow(decision: LimitDecision): void {
     this.counted = true;
-    this.remaining = decision.remaining;
-    this.resetMs = decision.resetMs;
+    this.held = limits.held();
+    const config = this.root.config;
+    if (!config.headers) return;
+    let state = this.state;
+    if (state === null) this.state = state = new ByteWriter(64);
+    writeState(config, decision, state.clear());
   }
 
   onResponseHeaders(_count: i32, _endOfStream: bool): Action {
@@ -104,21 +134,56 @@ class RateLimit extends StreamContext {
     if (!this.counted || !config.headers) return Action.Continue;
     // Added, not set: each limit of a chain has its own member in the list.
     responseHeaders.add(RATELIMIT_POLICY, config.policy);
-    writeState(config, this.remaining, this.resetMs);
-    responseHeaders.add(RATELIMIT, value.view());
+    responseHeaders.add(RATELIMIT, this.state!.view());
     return Action.Continue;
+  }
+
+  onLog(): void {
+    const held = this.held;
+    if (held !== null) LimitSet.release(held);
+    if (this.counted && this.root.config.chargesLater) this.charge();
+  }
+
+  private charge(): void {
+    const rules = this.root.config.rules;
+    let at = this.keys!.view().start;
+    limits.clear();
+    for (let i = 0; i < rules.length; i++) {
+      const rule = unchecked(rules[i]);
+      if (rule.responseCost === null) continue;
+      const key = Bytes.of(at + 4, load<u32>(at));
+      at += 4 + key.length;
+      const cost = rule.costOfResponse();
+      if (cost > 0) limits.add<Bytes>(rule.limit, key, cost, Take.Anyway);
+    }
+    if (limits.length > 0) limits.take();
   }
 
   recycle(): bool {
     this.counted = false;
+    this.held = null;
     return true;
   }
 }
 
-/** `"name";r=50;t=30`, to `value`. */
-function writeState(config: RateLimitConfig, remaining: u32, resetMs: u32): void {
-  value.clear().add(config.quotedName).add(REMAINING).addNumber(remaining);
-  value.add(RESET).addNumber((<i64>resetMs + 999) / 1000);
+/** `"name";r=50;t=30, …`: of all limits, or of the one that refused. */
+function writeState(config: RateLimitConfig, decision: LimitDecision, into: ByteWriter): void {
+  const rules = config.rules;
+  for (let i = 0; i < rules.length; i++) {
+    const record = decision.of(i);
+    if (record.limit == 0) continue;
+    if (into.length > 0) into.add(SEPARATOR);
+    const rule = unchecked(rules[i]);
+    into.add(rule.quotedName).add(REMAINING).addNumber(record.remaining);
+    // Nobody knows when what is under way ends.
+    if (!rule.isConcurrency) into.add(RESET).addNumber((<i64>record.resetMs + 999) / 1000);
+  }
+}
+
+function longestWait(decision: LimitDecision, count: i32): u32 {
+  let longest: u32 = 0;
+  for (let i = 0; i < count; i++) longest = max(longest, decision.of(i).retryAfterMs);
+  return longest;
 }
 
 /** Rounded up, at least 1: a client that comes back then is let in. */

@@ -7,6 +7,7 @@ import {
   TrailersAction,
   type CloseType,
 } from './abi.ts';
+import type { LimitHold } from './limit-claim.ts';
 import { MiB, REQUEST_MS_PER_MIB } from './limits.ts';
 import { REPLIED, TRAPPED } from './outcome.ts';
 import type { Plugin } from './plugin.ts';
@@ -36,6 +37,8 @@ export class StreamContext {
   failed = false;
   /** Callouts that it has under way. */
   outstanding = 0;
+  /** What it has of limits on what is under way at a time; null: nothing. */
+  #holds: LimitHold[] | null = null;
 
   constructor(plugin: Plugin) {
     this.plugin = plugin;
@@ -133,8 +136,17 @@ export class StreamContext {
     if (!vm.dead && (this.id !== 0 || (logsOnly && this.#create()))) this.#end(vm);
     // Held until here, so that a trap at the end does not tell this stream of a failure.
     this.stream = null;
+    if (this.#holds !== null) {
+      for (const hold of this.#holds) hold.release();
+      this.#holds = null;
+    }
     if (this.id !== 0) vm.contexts.remove(this.id);
     this.plugin.release(this);
+  }
+
+  /** Until the stream is over. */
+  hold(holds: LimitHold[]): void {
+    this.#holds = this.#holds === null ? holds : [...this.#holds, ...holds];
   }
 
   #end(vm: Vm): void {

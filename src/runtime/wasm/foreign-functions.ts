@@ -3,7 +3,7 @@ import { compress, uncompress } from './compression-functions.ts';
 import { createExpression, deleteExpression, evaluateExpression } from './expression-functions.ts';
 import type { ForeignResult } from './foreign-result.ts';
 import { verifyJws } from './jws-function.ts';
-import { takeLimit } from './limit-take.ts';
+import { takeLimit, takeLimits } from './limit-take.ts';
 import { declareProperty, setEnvoyFilterState, setMetadata } from './property-functions.ts';
 import { commitQuota, releaseQuota, reserveQuota } from './quota-functions.ts';
 import { addToCounter, deleteShared, listShared, setShared } from './shared-functions.ts';
@@ -168,11 +168,11 @@ const ROWS: readonly ForeignFunction[] = [
   },
   {
     name: 'weir.limit_take',
-    does: 'Takes from a limit that the host counts, exactly over all workers where its scope says so.',
+    does: 'Takes from a limit that the host counts, exactly over all workers where its scope says so. What is taken of concurrency is given back when the stream is over, also where its filter trapped or its worker died.',
     takes:
-      'u8 algorithm (0 token bucket, 1 GCRA), u8 scope (0 this worker, 1 the machine), u16 zero, u32 requests, u32 periodMs, u32 burst, u32 cost, then the key',
+      'u8 algorithm (0 token bucket, 1 GCRA, 2 fixed window, 3 sliding window, 4 concurrency: then periodMs is 1), u8 scope (0 this worker, 1 the machine), u8 call (0 take, 1 decide without taking, 2 charge whether there is room or not), u8 where nobody can be asked (0 unavailable, 1 allowed, 2 as the machine counts), u32 requests, u32 periodMs, u32 burst, u32 cost, then the key',
     gives:
-      'u8 state (0 denied, 1 allowed, 2 pending), 3 × u8 zero, u32 remaining, u32 limit, u32 resetMs, u32 retryAfterMs; pending: u32 ticket in place of remaining, and the result by `proxy_on_foreign_function(context, ticket, 20)`',
+      'u8 state (0 denied, 1 allowed, 2 pending, 3 unavailable), 3 × u8 zero, u32 remaining, u32 limit, u32 resetMs, u32 retryAfterMs; pending: u32 ticket in place of remaining, and the result by `proxy_on_foreign_function(context, ticket, 20)`',
     statuses: 'BadArgument InternalFailure',
     like: '',
     timed: false,
@@ -213,6 +213,18 @@ const ROWS: readonly ForeignFunction[] = [
     timed: false,
     file: 'quota-functions.ts',
     call: releaseQuota,
+  },
+  {
+    name: 'weir.limits_take',
+    does: 'Takes from all of up to 8 limits, or from none: one that refuses costs the others nothing.',
+    takes: 'for each limit: u32 size, then what `weir.limit_take` takes',
+    gives:
+      'as `weir.limit_take`, the four numbers once for each limit; where one refused, the others have zeros',
+    statuses: 'BadArgument InternalFailure',
+    like: '',
+    timed: false,
+    file: 'limit-take.ts',
+    call: takeLimits,
   },
   {
     name: 'weir.counter_add',

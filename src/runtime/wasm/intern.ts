@@ -1,7 +1,6 @@
 import { equalsWords } from '../http/words.ts';
 
 const SLOTS = 512;
-/** Longer bytes are not kept: they would be many different ones. */
 const LONGEST = 128;
 
 interface Entry<T> {
@@ -15,16 +14,21 @@ interface Entry<T> {
  */
 export class Interner<T> {
   readonly #make: (bytes: Buffer) => T;
+  readonly #longest: number;
   readonly #entries: (Entry<T> | undefined)[] = new Array<Entry<T> | undefined>(SLOTS).fill(undefined);
 
-  /** @param make the value of bytes, which are a copy of its own */
-  constructor(make: (bytes: Buffer) => T) {
+  /**
+   * @param make the value of bytes, which are a copy of its own
+   * @param longest longer bytes are not kept: they would be many different ones
+   */
+  constructor(make: (bytes: Buffer) => T, longest = LONGEST) {
     this.#make = make;
+    this.#longest = longest;
   }
 
   /** @param memory the guest's, in which `size` bytes from `start` have been checked */
   at(memory: DataView, start: number, size: number): T {
-    if (size > LONGEST) return this.#make(copy(memory, start, size));
+    if (size > this.#longest) return this.#make(copy(memory, start, size));
     const slot = hash(memory, start, size) & (SLOTS - 1);
     const entry = this.#entries[slot];
     if (

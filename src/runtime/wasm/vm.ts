@@ -4,7 +4,7 @@ import { Status } from './abi.ts';
 import { ContextTable, type Context } from './context-table.ts';
 import { Effects } from './effects.ts';
 import { linkImports } from './host-calls.ts';
-import { PendingLimits } from './limit-take.ts';
+import { PendingLimits } from './limit-claim.ts';
 import { Meter } from './meter/meter.ts';
 import { REPLIED, TRAPPED } from './outcome.ts';
 import type { InstanceGroup } from './instance-group.ts';

@@ -3,6 +3,7 @@ import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { protobufBytes } from '../../../src/runtime/wasm/protobuf.ts';
+import { LocalLedger } from '../../../src/runtime/ledger.ts';
 import type { Script } from '../../support/wasm-guest.ts';
 import { TestHost } from '../../support/wasm-host.ts';
 import { runScript } from '../../support/wasm-run.ts';
@@ -115,7 +116,10 @@ describe('weir.limit_take', () => {
   test.each([
     ['too few bytes', take(0, 1, [1, 1, 1, 1], '').subarray(0, 19)],
     ['no key', take(0, 1, [1, 1, 1, 1], '')],
-    ['another algorithm', take(2, 1, [1, 1, 1, 1])],
+    ['another algorithm', take(5, 1, [1, 1, 1, 1])],
+    ['a burst of a window', take(2, 1, [1, 1, 1, 1])],
+    ['a period of concurrency', take(4, 1, [1, 2, 0, 1])],
+    ['numbers that are not exact any more', take(0, 1, [0xffff_ffff, 0xffff_ffff, 0, 1])],
     ['another scope', take(0, 2, [1, 1, 1, 1])],
     ['no request', take(0, 1, [0, 1, 1, 1])],
     ['no period', take(0, 1, [1, 0, 1, 1])],
@@ -157,6 +161,156 @@ describe('weir.limit_take', () => {
       run.context.finish();
       run.host.ledger.taken[0]!.done(decision);
       expect(run.host.messages).toEqual([]);
+    });
+  });
+});
+
+describe('weir.limits_take', () => {
+  const several = (...limits: Uint8Array[]): Uint8Array =>
+    Buffer.concat(
+      limits.flatMap((limit) => {
+        const size = Buffer.alloc(4);
+        size.writeUInt32LE(limit.length);
+        return [size, limit];
+      }),
+    );
+  const counting = (): TestHost => new TestHost({ ledger: new LocalLedger(() => 0) });
+  const two = take(0, 1, [2, 1000, 0, 1], 'two');
+  const one = take(2, 1, [1, 1000, 0, 1], 'one');
+  const running = take(4, 1, [1, 1, 0, 1], 'running');
+
+  /** Calls it so many times in one stream, and returns the last answer. */
+  const asked = async (host: TestHost, times: number, ...limits: Uint8Array[]) =>
+    runScript(
+      (s) => {
+        for (let i = 0; i < times; i++) call(s, 'weir.limits_take', several(...limits));
+      },
+      { host },
+    );
+  const state = (bytes: string): number => bytes.charCodeAt(0);
+
+  test('takes from all, and answers for each', async () => {
+    const run = await asked(counting(), 1, two, one);
+    const data = Buffer.from(run.given(), 'latin1');
+    expect(data.length).toBe(36);
+    expect([state(run.given()), data.readUInt32LE(4), data.readUInt32LE(20)]).toEqual([1, 1, 0]);
+  });
+
+  test('one that refuses costs the others nothing', async () => {
+    const host = counting();
+    // `one` is used up by the first; the second and third would use `two` up.
+    expect(state((await asked(host, 3, two, one)).given())).toBe(0);
+    expect(state((await asked(host, 1, two)).given())).toBe(1);
+    expect(state((await asked(host, 1, two)).given())).toBe(0);
+  });
+
+  test('more than fit in a short answer', async () => {
+    const limits = Array.from({ length: 8 }, (_, i) => take(0, 1, [i + 1, 1000, 0, 1], `k${i}`));
+    const run = await asked(counting(), 1, ...limits);
+    const data = Buffer.from(run.given(), 'latin1');
+    expect(limits.map((_, i) => data.readUInt32LE(4 + 16 * i))).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect((await asked(counting(), 1, ...limits, two)).results(1)).toEqual([Status.BadArgument]);
+  });
+
+  test.each([
+    ['none', new Uint8Array(0)],
+    ['a size beyond the end', several(two).subarray(0, 10)],
+    ['bytes behind the last', Buffer.concat([several(two), Buffer.alloc(2)])],
+  ])('%s is BadArgument', async (_name, args) => {
+    const run = await runScript((s) => call(s, 'weir.limits_take', args));
+    expect(run.results(1)).toEqual([Status.BadArgument]);
+  });
+
+  test('what is under way is given back when its stream is over, also where the guest trapped', async () => {
+    const host = counting();
+    const first = await asked(host, 1, running);
+    expect(state((await asked(host, 1, running)).given())).toBe(0);
+    first.context.finish();
+    const trapped = await runScript(
+      (s) => {
+        call(s, 'weir.limits_take', several(running));
+        s.run([0x00]);
+      },
+      { host },
+    );
+    expect(trapped.plugin.traps).toBe(1);
+    expect(state((await asked(host, 1, running)).given())).toBe(0);
+    trapped.context.finish();
+    expect(state((await asked(host, 1, running)).given())).toBe(1);
+  });
+
+  test('charges what is not there, and answers by what is left from then on', async () => {
+    const host = counting();
+    const charge = Buffer.from(take(0, 1, [2, 1000, 0, 5], 'two'));
+    charge[2] = 2;
+    expect(state((await asked(host, 1, charge)).given())).toBe(1);
+    const peek = Buffer.from(two);
+    peek[2] = 1;
+    expect(state((await asked(host, 1, peek)).given())).toBe(0);
+  });
+
+  describe('where answers come later', () => {
+    const waiting = async (): Promise<Awaited<ReturnType<typeof runScript>>> => {
+      const host = new TestHost();
+      host.ledger.decision = null;
+      return runScript((s) => call(s, 'weir.limits_take', several(two, running)).return(1), {
+        host,
+        scripts: {
+          proxy_on_foreign_function: (s) =>
+            s
+              .call('proxy_log', 2, s.text('told'))
+              .call('proxy_get_buffer_bytes', 8, 0, 100, s.out(2), s.out(3)),
+        },
+      });
+    };
+    const yes = { allowed: true, remaining: 4, limit: 5, resetMs: 1, retryAfterMs: 0, at: 77 };
+    const no = { ...yes, allowed: false, remaining: 0, retryAfterMs: 9 };
+
+    test('the guest is told once, when all are there', async () => {
+      const run = await waiting();
+      const [first, second] = run.host.ledger.taken;
+      second!.done(yes);
+      expect(run.host.messages).toEqual([]);
+      first!.done(yes);
+      expect(run.host.messages).toEqual(['told']);
+      expect(state(run.given(2))).toBe(1);
+      expect(run.host.ledger.givenBack).toEqual([]);
+      run.context.finish();
+      expect(run.host.ledger.givenBack).toEqual([
+        { key: 'test/chain#filter\0running', cost: 1, takenAt: 77 },
+      ]);
+    });
+
+    test('a refusal is told at once, and what the others admit then or later is given back', async () => {
+      for (const order of [
+        [yes, no],
+        [no, yes],
+      ]) {
+        const run = await waiting();
+        run.host.ledger.taken.forEach(({ done }, i) => done(order[i]!));
+        expect(run.host.messages).toEqual(['told']);
+        expect(state(run.given(2))).toBe(0);
+        expect(run.host.ledger.givenBack).toHaveLength(1);
+        run.context.finish();
+        expect(run.host.ledger.givenBack).toHaveLength(1);
+      }
+    });
+
+    test('a stream that is over holds nothing that comes later', async () => {
+      const run = await waiting();
+      run.context.finish();
+      for (const { done } of run.host.ledger.taken) done(yes);
+      expect(run.host.messages).toEqual([]);
+      expect(run.host.ledger.givenBack).toMatchObject([{ key: 'test/chain#filter\0running' }]);
+    });
+
+    test('nobody to ask: unavailable, or as the guest wants it', async () => {
+      const host = new TestHost();
+      host.ledger.decision = { ...no, failed: true };
+      const allow = Buffer.from(two);
+      allow[3] = 1;
+      expect(state((await asked(host, 1, two)).given())).toBe(3);
+      expect(state((await asked(host, 1, allow)).given())).toBe(1);
     });
   });
 });
