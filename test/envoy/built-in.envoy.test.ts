@@ -158,6 +158,8 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     expect([weir.answer.status, envoy.answer.status]).toEqual([200, 503]);
     const [refused, passed] = await both.each({ role: 'open-quota', send: getRequest('/', 'plugin.test') });
     expect([refused.answer.status, passed.answer.status]).toEqual([429, 200]);
+  });
+
   test('rate-limit: several at once, of which one that refuses costs the others nothing', async () => {
     const statuses = [];
     for (const user of ['one', 'one', 'one', 'two', 'two'])

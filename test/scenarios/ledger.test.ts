@@ -131,7 +131,7 @@ describe('a limit of the node', () => {
     const first = Array.from({ length: 20 }, send);
     await expect.poll(() => answers.length).toBe(15);
     expect(answers.every((status) => status === 429)).toBe(true);
-    expect(open.length).toBe(5);
+    await expect.poll(() => open.length).toBe(5);
 
     for (const { pid } of (await detailOf(weir)).workers) process.kill(pid!, 'SIGKILL');
     await Promise.all(first);
