@@ -1,8 +1,10 @@
 import { CommanderError } from 'commander';
 import { ExitCode } from './cli/exit-codes.ts';
 import { Failure } from './cli/failure.ts';
+import { watchOutputs } from './cli/output-faults.ts';
 import { weirProgram } from './cli/program.ts';
 
+watchOutputs();
 try {
   await weirProgram().parseAsync();
 } catch (error) {

@@ -5,6 +5,7 @@ import { Session } from './dev/session.ts';
 import { Terminal } from './dev/terminal.ts';
 import { ExitCode } from './exit-codes.ts';
 import { Failure } from './failure.ts';
+import { onReaderGone } from './output-faults.ts';
 import { colorsFor } from './output.ts';
 
 interface DevFlags {
@@ -72,6 +73,7 @@ async function dev(given: readonly string[], flags: DevFlags): Promise<void> {
   const ended = new Promise<void>((done) => {
     const quit = (): void => void session.end().then(done);
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, quit);
+    onReaderGone(quit);
     let again = false;
     const pressed = (): void => {
       if (again) session.hurry();

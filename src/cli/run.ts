@@ -9,6 +9,7 @@ import { parseDuration } from '../control/schema/scalar.ts';
 import { Supervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
 import { openLog, type Log } from '../worker/log.ts';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
+import { surviveOutputFaults } from './output-faults.ts';
 import { colorsFor } from './output.ts';
 import { defaultWorkers } from './worker-count.ts';
 
@@ -157,9 +158,7 @@ async function supervise(supervisor: Supervisor, log: Log): Promise<number> {
     process.once('disconnect', () => onSignal('SIGTERM'));
   });
   process.on('SIGHUP', () => void supervisor.reload());
-  // A reader that went away, of a log or of the faults, is no reason to end.
-  process.stdout.on('error', () => undefined);
-  process.stderr.on('error', () => undefined);
+  surviveOutputFaults();
   // A supervisor in an unknown state supervises nothing: its workers notice, drain and end.
   const onFault = (error: unknown): void => {
     log.logger.fatal({ err: error }, 'uncaught fault of the supervisor');

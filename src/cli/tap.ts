@@ -5,6 +5,7 @@ import { parseAdminAddress } from '../control/admin-address.ts';
 import type { TapRecord } from '../runtime/wasm/tap/record.ts';
 import { ExitCode } from './exit-codes.ts';
 import { Failure } from './failure.ts';
+import { onReaderGone } from './output-faults.ts';
 import { bytesText, colorsFor } from './output.ts';
 import { LiveTap } from './tap-text.ts';
 
@@ -84,6 +85,7 @@ async function tap(flags: TapFlags): Promise<number> {
   const interrupt = (): void => void response.destroy();
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
+  if (file === null) onReaderGone(interrupt);
   let bytes = 0;
   let summary: Extract<TapRecord, { type: 'summary' }> | null = null;
   try {

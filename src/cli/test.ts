@@ -8,6 +8,7 @@ import { StageError } from '../runtime/plugin-set.ts';
 import { ExitCode } from './exit-codes.ts';
 import { junitText } from './junit.ts';
 import { nearPlace } from './near-place.ts';
+import { onReaderGone } from './output-faults.ts';
 import { stderrLog } from './stderr-log.ts';
 
 interface TestFlags {
@@ -68,6 +69,7 @@ async function testOnce(
 }
 
 async function watchTests(paths: readonly string[], flags: TestFlags): Promise<void> {
+  onReaderGone(() => process.exit(ExitCode.Ok));
   let running = false;
   let again = true;
   const source = new Source(paths, () => {

@@ -8,6 +8,7 @@ import { freePort } from '../support/ports.ts';
 import { run, temporaryFolder, Weir } from '../support/process.ts';
 import { exchange, getRequest } from '../support/raw-client.ts';
 import { labelFilter, policies } from '../support/scenario.ts';
+import { Unread } from '../support/unread.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/weir', import.meta.url));
 
@@ -56,6 +57,17 @@ test('a tap writes a recording that nobody else may read, and says how much it i
   expect(stderr).toMatch(/day\.jsonl: \d+ requests, [\d.]+ KiB/);
   expect(statSync(recording).mode & 0o777).toBe(0o600);
   expect(readFileSync(recording, 'utf8')).not.toContain('s3cret');
+});
+
+test('a tap that nobody reads any more ends, quietly', async () => {
+  const unread = new Unread([BIN, 'tap', '--filter', 'label', '--admin', `127.0.0.1:${weir.adminPort}`]);
+  await unread.closed;
+  let over = false;
+  void unread.exited.then(() => (over = true));
+  while (!over) await exchange({ port }, getRequest('/greet', 'localhost', 'Connection: close'));
+  const { code, stderr } = await unread.exited;
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^watching label for .*\n\d+ requests\n$/);
 });
 
 test('a replay against the same module tells that nothing differs', async () => {

@@ -126,8 +126,15 @@ function findVitest({ folder }: Project): string {
   return join(dirname(manifest), bin.vitest);
 }
 
+/** vitest would die of a reader that goes away, with a stack. */
+const HEEDLESS = `data:text/javascript,process.stdout.on('error',(e)=>{if(e.code!=='EPIPE')throw e})`;
+
 function run(args: readonly string[], cwd: string, env: Record<string, string>): Promise<number> {
-  const child = spawn(process.execPath, args, { cwd, env: { ...process.env, ...env }, stdio: 'inherit' });
+  const child = spawn(process.execPath, ['--import', HEEDLESS, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: 'inherit',
+  });
   // The terminal tells the child as well; it is the child that ends first.
   const wait = (): void => undefined;
   process.on('SIGINT', wait).on('SIGTERM', wait);
