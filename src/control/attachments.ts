@@ -3,7 +3,7 @@ import { nearest } from './nearest.ts';
 import { GATEWAY_GROUP } from './schema/reference.ts';
 import type { ConfigObject } from './validate.ts';
 
-export type PolicyKind = 'FilterChain' | 'TrafficPolicy' | 'ListenerPolicy';
+export type PolicyKind = 'FilterChain' | 'AccessPolicy' | 'TrafficPolicy' | 'ListenerPolicy';
 
 /** A policy at one of its targets. */
 export interface Attached<K extends PolicyKind> {

@@ -1,5 +1,6 @@
 import type { ModuleSpec, PluginSpec } from '../runtime/snapshot.ts';
 import { expandCapabilities } from '../runtime/wasm/capabilities.ts';
+import { AccessTable, type EffectiveAccess } from './access.ts';
 import type { Assets } from './assets.ts';
 import { Attachments, type Attached } from './attachments.ts';
 import type { ClusterTable } from './clusters.ts';
@@ -28,6 +29,8 @@ interface Link {
 
 /** As much as 10 000 Consumers with labels take to be read, and room. */
 export const BUILTIN_MEMORY_BYTES = 64 * 1024 * 1024;
+/** The built-in filter for AccessPolicies. */
+const ACCESS = 'access';
 const OFF = -1;
 const MISSING = -2;
 
@@ -51,6 +54,9 @@ export class ChainTable {
   readonly #vms: VmFields[] = [];
   readonly #moduleIndexes = new Map<string, number>();
   readonly #chainIndexes = new Map<string, number>([['', 0]]);
+  readonly #access: AccessTable;
+  /** Plugins that were made of AccessPolicies, by their configuration. */
+  readonly #accessIndexes = new Map<string, number>();
 
   constructor(config: Config, assets: Assets, clusters: ClusterTable) {
     this.#config = config;
@@ -58,6 +64,7 @@ export class ChainTable {
     this.#clusters = clusters;
     this.#consumers = new ConsumerTable(config);
     this.attachments = new Attachments(config, 'FilterChain');
+    this.#access = new AccessTable(config);
     for (const chain of config.all('FilterChain')) this.#checkFilters(chain);
     for (const [scope, attached] of this.attachments.scopes()) this.#checkOrder(scope, attached);
   }
@@ -91,7 +98,15 @@ export class ChainTable {
     const strangers = links.filter((link) => !this.#handles(link, protocol, names));
     if (strangers.length > 0) return UNUSABLE;
     this.#checkPhases(links);
-    return this.#intern(links.filter((link) => link.plugin !== OFF).map((link) => link.plugin));
+    const running = links.filter((link) => link.plugin !== OFF);
+    const plugins = running.map((link) => link.plugin);
+    const access = this.#access.effective(names);
+    if (access !== null) {
+      const plugin = this.#accessPlugin(access);
+      if (plugin === MISSING) return UNUSABLE;
+      plugins.splice(placeOfAccess(running), 0, plugin);
+    }
+    return this.#intern(plugins);
   }
 
   /** False, after reporting it, where the filter has callbacks for streams of another protocol alone. */
@@ -187,16 +202,53 @@ export class ChainTable {
     return this.plugins.push(spec) - 1;
   }
 
+  /** The filter that decides by AccessPolicies. */
+  #accessPlugin({ name, policies, configuration, rules }: EffectiveAccess): number {
+    const [first] = policies as [UsableObject<'AccessPolicy'>];
+    const known = this.#accessIndexes.get(configuration);
+    if (known !== undefined) return known;
+    const module = this.#module(first, ACCESS);
+    if (module === null) {
+      this.#config.report(first, 'WEIR1205', ['kind'], `the built-in filter ${ACCESS} is not built`, {
+        hint: 'npm run build',
+      });
+      return MISSING;
+    }
+    // The same policies may be in force in another order of stages.
+    const twins = this.plugins.filter((other) => other.name.replace(/@\d+$/, '') === `${name}#${ACCESS}`);
+    const spec: PluginSpec = {
+      name: `${name}#${ACCESS}${twins.length === 0 ? '' : `@${twins.length}`}`,
+      filter: ACCESS,
+      source: first.document.position(['metadata', 'name']),
+      module,
+      rootId: '',
+      tenant: first.namespace,
+      ...this.#vms[module]!,
+      configuration,
+      onError: 'deny',
+      capabilities: expandCapabilities(this.#assets.builtins.get(ACCESS)?.schema?.capabilities),
+      bodyBufferBytes: 0,
+      onBodyOverflow: 'reject',
+      bodyWhileHeld: false,
+      properties: 'envoy',
+      callouts: [],
+      rules,
+    };
+    const index = this.plugins.push(spec) - 1;
+    this.#accessIndexes.set(configuration, index);
+    return index;
+  }
+
   /** The index of the module; null where it could not be read, which has been reported. */
-  #module(chain: Chain, use: string): number | null {
+  #module({ namespace }: { readonly namespace: string }, use: string): number | null {
     const own = moduleName(use);
-    const name = own === undefined ? `builtin/${use}` : `${chain.namespace}/${own}`;
+    const name = own === undefined ? `builtin/${use}` : `${namespace}/${own}`;
     const existing = this.#moduleIndexes.get(name);
     if (existing !== undefined) return existing;
     const digest =
       own === undefined ? this.#assets.builtins.get(use)?.digest : this.#assets.modules.get(name);
     if (digest === undefined) return null;
-    const object = own === undefined ? undefined : this.#config.find('Module', chain.namespace, own);
+    const object = own === undefined ? undefined : this.#config.find('Module', namespace, own);
     const limits = object?.value?.spec.limits;
     const spec: ModuleSpec = {
       name,
@@ -396,6 +448,18 @@ export class ChainTable {
       });
     }
   }
+}
+
+/**
+ * Where access is decided: behind all that finds out who asks, and before all that acts on it. A filter without a
+ * phase may be either, so what stands in front of the later phases runs before.
+ */
+function placeOfAccess(links: readonly Link[]): number {
+  const rank = ({ phase }: Link) => (phase === null ? -1 : PHASES.indexOf(phase));
+  const authz = PHASES.indexOf('authz');
+  const later = links.findIndex((link) => rank(link) >= authz);
+  const lastBefore = links.findLastIndex((link) => link.phase !== null && rank(link) < authz);
+  return Math.max(later < 0 ? links.length : later, lastBefore + 1);
 }
 
 /** The Module that a filter uses; undefined where it is one that ships with weir. */

@@ -59,6 +59,13 @@ export function connectionRows<Source>(factsOf: (source: Source) => DownstreamFa
       read: () => undefined,
     },
     {
+      path: 'connection.peer_address',
+      type: 'address',
+      from: 'connection',
+      note: 'of the other end of the connection, whatever proxies in front say; weir alone has it',
+      read: (s) => ({ type: 'address', host: factsOf(s).remoteAddress, port: factsOf(s).remotePort }),
+    },
+    {
       path: 'destination.address',
       type: 'address',
       from: 'connection',

@@ -290,6 +290,13 @@ export interface CpuLimits {
   readonly frames: number;
 }
 
+/** A rule of a policy, as a filter names it, and where it is written. */
+export interface RuleSource {
+  /** `AccessPolicy/namespace/name#rule`. */
+  readonly name: string;
+  readonly source: Position;
+}
+
 /** One filter of one chain: a module with one configuration. */
 export interface PluginSpec {
   /** `namespace/chain#filter`. Unique in a snapshot. */
@@ -327,6 +334,8 @@ export interface PluginSpec {
   readonly properties: 'envoy' | 'text';
   /** Upstreams that callouts may name, as the author writes them, to indexes into `clusters`. */
   readonly callouts: readonly (readonly [name: string, cluster: number])[];
+  /** Of a filter that was made of policies: what it may name in the details of its answers. */
+  readonly rules?: readonly RuleSource[];
 }
 
 /** A variable that a guest may read. */

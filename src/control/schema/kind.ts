@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { accessPolicy } from './access-policy.ts';
 import { consumer } from './consumer.ts';
 import { configMap, endpointSlice, namespace, secret, service } from './core.ts';
 import { filterChain } from './filter-chain.ts';
@@ -30,6 +31,7 @@ export const KINDS = {
   Certificate: certificate,
   FilterChain: filterChain,
   Consumer: consumer,
+  AccessPolicy: accessPolicy,
   TrafficPolicy: trafficPolicy,
   ListenerPolicy: listenerPolicy,
   Telemetry: telemetry,
@@ -53,7 +55,6 @@ export const PLANNED_KINDS: Readonly<Record<string, string>> = {
   GRPCRoute: 'gateway.networking.k8s.io',
   UDPRoute: 'gateway.networking.k8s.io',
   BackendTLSPolicy: 'gateway.networking.k8s.io',
-  AccessPolicy: 'policy.weir',
   Plan: 'policy.weir',
   Rollout: 'policy.weir',
 };

@@ -24,6 +24,7 @@ import { Verdict, Verified, providerOf, verified, verifyToken } from './token';
 
 const COOKIE = utf8('cookie');
 const CONSUMER_NAME = utf8('consumer.name');
+const PAYLOAD = utf8('jwt.payload');
 const TICK_MS = 1000;
 
 const cookies = new Parts();
@@ -221,6 +222,7 @@ class Jwt extends StreamContext {
       const value = known.values[i];
       if (value !== null) requestHeaders.set<ArrayBuffer, ArrayBuffer>(claims[i].header, value);
     }
+    setProperty(PAYLOAD, known.payload);
     const name = known.name;
     if (consumer !== null) consumer.announce();
     else if (name !== null) setProperty(CONSUMER_NAME, name);

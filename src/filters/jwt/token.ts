@@ -36,6 +36,8 @@ export class Verified {
     public name: ArrayBuffer | null,
     /** One of those that are listed. */
     public consumer: Consumer | null,
+    /** All claims, as JSON text. */
+    public payload: ArrayBuffer,
   ) {}
 }
 
@@ -94,6 +96,7 @@ export function verifyToken(token: Bytes, providers: Provider[], time: i64): Ver
     valuesOf(payload, provider),
     nameOf(payload, provider),
     consumer,
+    body.copy(),
   );
   return Verdict.Valid;
 }

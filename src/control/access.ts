@@ -1,0 +1,131 @@
+import type { RuleSource } from '../runtime/snapshot.ts';
+import { Attachments, ruleSection } from './attachments.ts';
+import type { Config, UsableObject } from './config.ts';
+import { mergeScopes, type Layer, type Setting } from './merge.ts';
+import { DEFAULT_RULE } from './schema/access-policy.ts';
+
+type Policy = UsableObject<'AccessPolicy'>;
+
+/** What the filter `access` gets for one request's or connection's policies. */
+export interface EffectiveAccess {
+  /** Namespace and names of the policies, as one text. */
+  readonly name: string;
+  readonly policies: readonly Policy[];
+  /** JSON text, see src/filters/access/schema.json. */
+  readonly configuration: string;
+  readonly rules: readonly RuleSource[];
+}
+
+/** AccessPolicies where they hold. */
+export class AccessTable {
+  readonly #config: Config;
+  readonly #attachments: Attachments<'AccessPolicy'>;
+
+  constructor(config: Config) {
+    this.#config = config;
+    this.#attachments = new Attachments(config, 'AccessPolicy');
+    for (const [what, attached] of this.#attachments.scopes()) {
+      const layers = attached.map(({ policy }) => defaultLayer(policy));
+      mergeScopes(config, [{ what, layers }]);
+    }
+  }
+
+  /**
+   * The policies of all scopes, outermost first; each once, at the outermost. All that deny hold. Those that
+   * allow are one pool; but enforced ones are a stage for each scope, and each stage must allow.
+   *
+   * @returns null where there are none
+   */
+  effective(scopes: readonly string[]): EffectiveAccess | null {
+    const attached = scopes.map((what) => ({
+      what,
+      policies: this.#attachments.at(what).map(({ policy }) => policy),
+    }));
+    const stages = new Map<Policy, number>();
+    let stage = 0;
+    for (const { policies } of attached) {
+      const added = policies.filter((policy) => !stages.has(policy));
+      if (added.some(isStage)) stage++;
+      for (const policy of added) stages.set(policy, isStage(policy) ? stage : 0);
+    }
+    const policies = [...stages.keys()];
+    if (policies.length === 0) return null;
+    const inForce = (tried: boolean) =>
+      this.#default(
+        attached.map(({ what, policies: all }) => ({
+          what,
+          policies: all.filter(({ value }) => tried || !value.spec.dryRun),
+        })),
+      );
+    const fallback = inForce(false);
+    const tried = policies.some(({ value }) => value.spec.dryRun) ? inForce(true) : undefined;
+    const configuration = {
+      policies: policies.map((policy) => policyOf(policy, stages.get(policy)!)),
+      ...(fallback === undefined ? {} : { default: fallback }),
+      ...(tried === undefined ? {} : { tryDefault: tried }),
+    };
+    return {
+      name: `${policies[0]!.namespace}/${policies.map(({ name }) => name).join('+')}`,
+      policies,
+      configuration: JSON.stringify(configuration),
+      rules: policies.flatMap(rulesOf),
+    };
+  }
+
+  #default(scopes: readonly { readonly what: string; readonly policies: readonly Policy[] }[]) {
+    const layered = scopes.map(({ what, policies }) => ({ what, layers: policies.map(defaultLayer) }));
+    const setting = mergeScopes(this.#config, layered).get('default');
+    return setting === undefined
+      ? undefined
+      : {
+          action: setting.value as string,
+          by: `AccessPolicy/${setting.object.namespace}/${setting.object.name}`,
+        };
+  }
+}
+
+function isStage({ value }: Policy): boolean {
+  return value.spec.enforced && value.spec.action === 'ALLOW';
+}
+
+function defaultLayer(policy: Policy): Layer {
+  const { default: action, enforced } = policy.value.spec;
+  const settings = new Map<string, Setting>();
+  if (action !== undefined)
+    settings.set('default', { value: action, object: policy, path: ['spec', 'default'] });
+  return { settings, enforced: enforced ? ['default'] : [] };
+}
+
+/** `AccessPolicy/namespace/name`. */
+function nameOf({ namespace, name }: Policy): string {
+  return `AccessPolicy/${namespace}/${name}`;
+}
+
+/** Only what is written, so that a configuration that says the same is the same. */
+function policyOf(policy: Policy, stage: number) {
+  const { action, rules, dryRun } = policy.value.spec;
+  return {
+    name: nameOf(policy),
+    action,
+    ...(stage === 0 ? {} : { stage }),
+    ...(dryRun ? { dryRun } : {}),
+    rules: rules.map((rule, i) => ({ ...rule, name: ruleSection(rule, i) })),
+  };
+}
+
+function rulesOf(policy: Policy): RuleSource[] {
+  const { document, value } = policy;
+  const name = nameOf(policy);
+  return [
+    ...value.spec.rules.map((rule, i) => ({
+      name: `${name}#${ruleSection(rule, i)}`,
+      source: document.position(['spec', 'rules', i]),
+    })),
+    {
+      name: `${name}#${DEFAULT_RULE}`,
+      source: document.position(
+        value.spec.default === undefined ? ['metadata', 'name'] : ['spec', 'default'],
+      ),
+    },
+  ];
+}
