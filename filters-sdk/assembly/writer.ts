@@ -32,6 +32,12 @@ export class ByteWriter {
     return this;
   }
 
+  /** Takes back what came after the first `length` bytes. */
+  truncate(length: i32): this {
+    this.size = min(length, this.size);
+    return this;
+  }
+
   add<T>(data: T): this {
     if (isString<T>()) return this.add<Bytes>(encode(changetype<string>(data)));
     const length = sizeOf<T>(data);

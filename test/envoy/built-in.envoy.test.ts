@@ -1,5 +1,6 @@
 // The filters that ship with weir, in Envoy as in weir: they are Proxy-Wasm modules, and fall back where a host
 // lacks weir's own functions.
+import { createHmac } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../support/process.ts';
 import { getRequest } from '../support/raw-client.ts';
@@ -15,6 +16,8 @@ function place(name: string, builtIn: string, config: object, ...callouts: strin
 }
 
 const key = { from: [{ header: 'x-api-key' }, { query: 'key' }], keys: [{ name: 'mira', key: KEY }] };
+const SECRET = 'a-secret-of-thirty-two-bytes-at-least';
+
 const PLACES: Place[] = [
   place('headers', 'headers', {
     request: {
@@ -70,6 +73,10 @@ const PLACES: Place[] = [
     limit: { requests: 10, per: '1d', algorithm: 'fixed-window' },
     cost: { response: 'response.size' },
     headers: false,
+  }),
+  place('hmac', 'hmac', {
+    keys: [{ id: 'shop', secret: SECRET, consumer: 'mira' }],
+    consumerHeader: 'x-who',
   }),
   {
     name: 'together',
@@ -179,6 +186,19 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     });
     expect(first.answer.status).toBe(200);
     expect((await send('later', '/')).answer.status).toBe(429);
+  });
+
+  test('hmac: a request that is signed with a shared secret, a repetition of its nonce, another path, none', async () => {
+    const params = `("@method" "@authority" "@path" "@query");created=${Math.floor(Date.now() / 1000)};keyid="shop";nonce="1"`;
+    const base = `"@method": GET\n"@authority": plugin.test\n"@path": /a\n"@query": ?b=c\n"@signature-params": ${params}`;
+    const signature = createHmac('sha256', SECRET).update(base).digest('base64');
+    const ask = async (path: string): Promise<Seen> =>
+      send('hmac', path, `Signature-Input: s=${params}`, `Signature: s=:${signature}:`, 'X-Who: root');
+    expect((await ask('/a?b=d')).answer.status).toBe(401);
+    const seen = await ask('/a?b=c');
+    expect(seen.upstream[0]!.fields).toContainEqual(['x-who', 'mira']);
+    expect((await ask('/a?b=c')).answer.status).toBe(401);
+    expect((await send('hmac', '/a?b=c')).answer.status).toBe(401);
   });
 
   test('in a chain: one finds what another found out', async () => {

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { LocalLedger } from '../../src/runtime/ledger.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
@@ -49,6 +50,18 @@ const jwtFor = (audience: string): object => ({
   ],
 });
 
+const SECRET = 'a-secret-of-thirty-two-bytes-at-least';
+
+/** For filter hmac. */
+function signature(): Fields {
+  const params = `("@path");created=${Math.floor(Date.now() / 1000)};keyid="a"`;
+  const base = `"@path": /a\n"@signature-params": ${params}`;
+  return [
+    ['signature-input', `s=${params}`],
+    ['signature', `s=:${createHmac('sha256', SECRET).update(base).digest('base64')}:`],
+  ];
+}
+
 /** Every built-in filter, and one that makes garbage, through so many requests. */
 export function memoryTests(requests: number): void {
   test.each([
@@ -83,6 +96,7 @@ export function memoryTests(requests: number): void {
       },
     ],
     ['cors', { origins: ['https://a.test'], credentials: true }],
+    ['hmac', { keys: [{ id: 'a', secret: SECRET }], components: ['@path'], maxAge: '1d' }],
     ['quota', { key: ['request.path'], quotas: [{ name: 'a', limit: 1000 }], charge: { on: 'response' } }],
     ['jwt', jwtFor('shop')],
     // Refused each time, so that nothing of it is remembered.
@@ -97,6 +111,7 @@ export function memoryTests(requests: number): void {
       ['origin', 'https://a.test'],
       ['authorization', `Bearer ${makeToken(SIGNER)}`],
       ['accept', 'a'.repeat(500)],
+      ...signature(),
     ];
     const [before, after] = heapOver(plugin, requests, fields);
     expect(after).toBe(before);

@@ -56,6 +56,7 @@ test.each([
   ['cors', 42],
   ['ext-authz', 88],
   ['headers', 40],
+  ['hmac', 76],
   ['jwt', 76],
   ['rate-limit', 61],
 ])(

@@ -1,12 +1,9 @@
-import { ByteWriter, Bytes, view } from '@weir/filters-sdk/assembly';
-import { callForeign } from '@weir/filters-sdk/assembly/foreign';
+import { Bytes, view } from '@weir/filters-sdk/assembly';
 import { JsonKind, JsonValue, readJson } from '@weir/filters-sdk/assembly/json';
-import { addField } from '@weir/filters-sdk/assembly/protobuf';
+import { verifyJws } from '@weir/filters-sdk/assembly/signatures';
 
 /** More than any provider publishes. */
 const MOST_KEYS = 100;
-
-const request = new ByteWriter(1024);
 
 /** One key of a set (RFC 7517). */
 export class Key {
@@ -29,14 +26,7 @@ export class Key {
 
   /** @returns whether the signature is this key's, as the host says */
   verify(algorithm: ArrayBuffer, input: Bytes, signature: Bytes): bool {
-    request.clear();
-    addField<ArrayBuffer>(request, 1, algorithm);
-    addField<ArrayBuffer>(request, 2, this.text);
-    addField<Bytes>(request, 3, input);
-    addField<Bytes>(request, 4, signature);
-    const answer = callForeign<Bytes>('weir.verify_jws', request.view());
-    // The first field of the answer, a true one: `08 01`.
-    return answer !== null && answer.length >= 2 && answer.at(0) == 8 && answer.at(1) == 1;
+    return verifyJws(algorithm, this.text, input, signature);
   }
 }
 

@@ -19,7 +19,7 @@ import {
   setMetadata,
   uncompress,
 } from '@weir/filters-sdk/assembly/foreign';
-import { fromBase64 } from '@weir/filters-sdk/assembly/grpc';
+import { fromBase64 } from '@weir/filters-sdk/assembly/base64';
 import { Fields, addField, addNumberField } from '@weir/filters-sdk/assembly/protobuf';
 import { sign, verifySignature } from '@weir/filters-sdk/assembly/signatures';
 import {
