@@ -1,7 +1,7 @@
 // Builds what runs: bundles of the program and its workers (dependencies stay outside, in node_modules),
 // then the filters that ship with weir. Nothing here is needed to run the tests of single modules.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -18,19 +18,26 @@ const entries = {
 
 const present = Object.entries(entries).filter(([, file]) => existsSync(join(root, file)));
 if (present.length > 0) {
-  await build({
+  // Commands and what they share become files of their own, loaded when they are asked for.
+  const { metafile } = await build({
     absWorkingDir: root,
+    metafile: true,
     entryPoints: Object.fromEntries(present),
     outdir: 'dist',
     bundle: true,
     packages: 'external',
     platform: 'node',
     format: 'esm',
+    splitting: true,
     target: 'node20',
     sourcemap: true,
     sourcesContent: false,
     logLevel: 'warning',
   });
+  // Their names change with what is in them.
+  const isOurs = (name) => Object.hasOwn(metafile.outputs, `dist/${name}`);
+  for (const name of readdirSync(join(root, 'dist')))
+    if (/\.js(\.map)?$/.test(name) && !isOurs(name)) rmSync(join(root, 'dist', name));
 }
 
 // The test kit of the SDK stands alone: whoever installs the SDK has nothing else of this repository.

@@ -27,7 +27,7 @@ export async function generatedDocuments(): Promise<Map<string, string>> {
   documents.set('docs/capabilities.md', capabilitiesMarkdown(GENERATED));
   documents.set('docs/foreign-functions.md', foreignMarkdown(GENERATED));
   documents.set('docs/properties.md', propertiesMarkdown(GENERATED));
-  documents.set('docs/cli.md', commandsMarkdown(GENERATED));
+  documents.set('docs/cli.md', await commandsMarkdown(GENERATED));
   documents.set('docs/metrics.md', await metricsMarkdown(GENERATED));
   documents.set('docs/authoring/api.md', sdkReference(GENERATED));
   documents.set('docs/authoring/limits.md', limitsMarkdown(GENERATED));

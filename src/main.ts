@@ -6,7 +6,8 @@ import { weirProgram } from './cli/program.ts';
 
 watchOutputs();
 try {
-  await weirProgram().parseAsync();
+  const program = await weirProgram(process.argv.slice(2));
+  await program.parseAsync();
 } catch (error) {
   if (error instanceof Failure) {
     process.stderr.write(`error: ${error.message}\n`);

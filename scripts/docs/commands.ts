@@ -5,7 +5,7 @@ import { weirProgram } from '../../src/cli/program.ts';
 const WIDTH = 100;
 
 /** docs/cli.md: what `--help` of each command prints. */
-export function commandsMarkdown(generated: string): string {
+export async function commandsMarkdown(generated: string): Promise<string> {
   const lines = [
     '# Commands',
     '',
@@ -15,7 +15,7 @@ export function commandsMarkdown(generated: string): string {
     'terminals, and `NO_COLOR` turns them off. Without a word about it a command ends with 0 where all went well, with 1',
     'where it did not, with 2 where the command line is wrong. A running weir is described in [operations.md](operations.md).',
   ];
-  for (const command of verbs(weirProgram())) {
+  for (const command of verbs(await weirProgram())) {
     lines.push('', `## ${nameOf(command)}`, '', '```text', helpOf(command).trimEnd(), '```');
   }
   return `${lines.join('\n')}\n`;

@@ -1,30 +1,31 @@
 import { Command, Help, Option } from 'commander';
-import { registerCheck } from './check.ts';
-import { registerDev } from './dev.ts';
-import { registerExplain } from './explain.ts';
-import { registerFilter } from './filter/filter.ts';
-import { registerRun } from './run.ts';
-import { registerSchema } from './schema.ts';
-import { registerTap } from './tap.ts';
-import { registerTest } from './test.ts';
 import { packageVersion } from '../package-root.ts';
+import { registerNamed, type Loaders } from './commands.ts';
 
-/** All commands of weir. Nothing is read or started before one of them is asked for. */
-export function weirProgram(): Command {
+const COMMANDS: Loaders = {
+  run: async () => (await import('./run.ts')).registerRun,
+  check: async () => (await import('./check.ts')).registerCheck,
+  dev: async () => (await import('./dev.ts')).registerDev,
+  explain: async () => (await import('./explain.ts')).registerExplain,
+  test: async () => (await import('./test.ts')).registerTest,
+  schema: async () => (await import('./schema.ts')).registerSchema,
+  tap: async () => (await import('./tap.ts')).registerTap,
+  filter: async () => (await import('./filter/filter.ts')).registerFilter,
+};
+
+/**
+ * The commands of weir: the one that is asked for, or all of them. Nothing is read or started before one of them runs.
+ *
+ * @param args behind the name of the program
+ */
+export async function weirProgram(args: readonly string[] = []): Promise<Command> {
   const program = new Command('weir')
     .description('A WebAssembly-extensible programmable proxy.')
     .version(packageVersion())
     .showHelpAfterError('(weir --help lists what there is)')
     .configureHelp({ optionDescription: describeOption })
     .exitOverride();
-  registerRun(program);
-  registerCheck(program);
-  registerDev(program);
-  registerExplain(program);
-  registerTest(program);
-  registerSchema(program);
-  registerTap(program);
-  registerFilter(program);
+  await registerNamed(program, COMMANDS, args);
   endLikeTheProgram(program);
   return program;
 }

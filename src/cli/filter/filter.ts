@@ -1,26 +1,21 @@
 import type { Command } from 'commander';
-import { registerBench } from './bench.ts';
-import { registerBuild } from './build.ts';
-import { registerInspect } from './inspect.ts';
-import { registerNew } from './new.ts';
-import { registerTest } from './test.ts';
-import { registerKeygen } from './keygen.ts';
-import { registerPull } from './pull.ts';
-import { registerPush } from './push.ts';
-import { registerSign } from './sign.ts';
-import { registerVerify } from './verify.ts';
+import { registerNamed, type Loaders } from '../commands.ts';
+
+const VERBS: Loaders = {
+  new: async () => (await import('./new.ts')).registerNew,
+  build: async () => (await import('./build.ts')).registerBuild,
+  inspect: async () => (await import('./inspect.ts')).registerInspect,
+  test: async () => (await import('./test.ts')).registerTest,
+  bench: async () => (await import('./bench.ts')).registerBench,
+  keygen: async () => (await import('./keygen.ts')).registerKeygen,
+  sign: async () => (await import('./sign.ts')).registerSign,
+  verify: async () => (await import('./verify.ts')).registerVerify,
+  push: async () => (await import('./push.ts')).registerPush,
+  pull: async () => (await import('./pull.ts')).registerPull,
+};
 
 /** `weir filter …`: everything about one filter, from its first line to its release. One file a verb. */
-export function registerFilter(program: Command): void {
+export async function registerFilter(program: Command, args: readonly string[]): Promise<void> {
   const filter = program.command('filter').description('write, build and ship filters');
-  registerNew(filter);
-  registerBuild(filter);
-  registerInspect(filter);
-  registerTest(filter);
-  registerBench(filter);
-  registerKeygen(filter);
-  registerSign(filter);
-  registerVerify(filter);
-  registerPush(filter);
-  registerPull(filter);
+  await registerNamed(filter, VERBS, args);
 }
