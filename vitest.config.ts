@@ -75,7 +75,7 @@ export default defineConfig({
             },
           ]
         : []),
-      // WebAssembly's own test suite, with and without the meter.
+      // What others made to be tested with: WebAssembly's test suite, with and without the meter, and Wycheproof's vectors.
       ...(wants('spec')
         ? [
             {
@@ -83,7 +83,7 @@ export default defineConfig({
                 ...shared,
                 name: 'spec',
                 include: ['test/spec/*.spec.test.ts'],
-                globalSetup: ['test/spec/testsuite.ts'],
+                globalSetup: ['test/spec/testsuite.ts', 'test/spec/wycheproof.ts'],
                 testTimeout: 60_000,
                 hookTimeout: 30_000,
               },

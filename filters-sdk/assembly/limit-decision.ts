@@ -47,6 +47,11 @@ export class LimitDecision {
     return state;
   }
 
+  /** The SDK's. */
+  clear(): void {
+    memory.fill(changetype<usize>(this) + offsetof<LimitDecision>('remaining'), 0, RECORD_SIZE);
+  }
+
   /** The same for one limit of a `LimitSet`. Where one refused, the others have a `limit` of 0. */
   of(index: i32): LimitDecision {
     return changetype<LimitDecision>(changetype<usize>(this) + index * RECORD_SIZE);

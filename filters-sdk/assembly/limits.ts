@@ -213,7 +213,7 @@ export class LimitSet {
     for (let i = 0; i < this.count; i++) {
       if (takeShared(at + 4, load<u32>(at), answer.of(i)) == 0) {
         this.giveBack(bytes.start, at, nowMs);
-        for (let j = 0; j < i; j++) answer.of(j).limit = 0;
+        for (let j = 0; j < i; j++) answer.of(j).clear();
         return answer.settle(LimitState.Denied);
       }
       at += 4 + load<u32>(at);

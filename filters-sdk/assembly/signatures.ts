@@ -45,24 +45,3 @@ export function sign<K, T>(hash: string, privateKey: K, text: T): Bytes | null {
   }
   return good ? signature : null;
 }
-
-/**
- * Checks the signature of a JSON Web Signature (RFC 7515) with the host's `weir.verify_jws`.
- *
- * @param algorithm `RS256`, `PS512`, `ES256`, `EdDSA`, …
- * @param key the public key, a JWK as text
- * @param signature decoded
- * @returns false where it is another's, or the host cannot say, as other hosts than weir
- */
-export function verifyJws<A, K, T, S>(algorithm: A, key: K, text: T, signature: S): bool {
-  const message = new ByteWriter(1024);
-  addField<A>(message, 1, algorithm);
-  addField<K>(message, 2, key);
-  addField<T>(message, 3, text);
-  addField<S>(message, 4, signature);
-  const answer = callForeign('weir.verify_jws', message.view());
-  if (answer === null) return false;
-  const fields = new Fields(answer);
-  while (fields.next()) if (fields.field == 1) return fields.number != 0;
-  return false;
-}

@@ -23,6 +23,7 @@ const OWN = [
   'base64',
   'foreign',
   'signatures',
+  'jws',
   'state',
   'protobuf',
 ] as const;

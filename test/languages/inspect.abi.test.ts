@@ -13,7 +13,7 @@ test.each<[Language, RegExp | null]>([
   const report = await reportModule(readFileSync(pluginFile(language)), '');
   expect(report).toMatchObject({ refused: null, warnings: [] });
   expect(report.abi).toMatch(/^0\.2\.[01]$/);
-  expect(report.protocols).toEqual(language === 'as-weir' ? ['http'] : ['http', 'tcp']);
+  expect(report.protocols).toEqual(['http', 'tcp']);
   expect(report.capabilities.needed).toEqual(
     expect.arrayContaining([
       'headers',

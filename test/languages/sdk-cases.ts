@@ -140,6 +140,23 @@ const callbacks: Case[] = [
     if (i === 1) return [limited('the first', left('0 of 1')), limited('over', over)];
     return [limited('the first', left('1 of 2')), limited('the last', left('0 of 2')), limited('over', over)];
   }),
+  ...(
+    [
+      ['of two and one that counts what is under way', '/togetherfo', '2 of 3'],
+      ['one of which is over, so that none is charged', '/togetherf', null],
+      ['what is under way was given back', '/togethero', null],
+      ['the first has one left', '/together', '0 of 3'],
+    ] as const
+  ).map(([name, path, left]): Case => ({
+    name: `asks limits together: ${name}`,
+    role: 'callbacks',
+    send: get(path),
+    awaits: [`asked for ${path}`],
+    expect: (seen) => {
+      if (left !== null) expect(sent(seen, 'x-left')).toEqual({ 'x-left': left });
+      else expect([seen.answer.status, path]).toEqual([path === '/togetherf' ? 429 : 200, path]);
+    },
+  })),
   {
     name: 'holds an answer for a call, and hears its head and trailers',
     role: 'callbacks',

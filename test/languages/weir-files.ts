@@ -32,7 +32,8 @@ export function weirFiles(
     ...[...modules.values()].map((name) =>
       policy('Module', name, {
         source: { file: `${name}.wasm` },
-        limits: { memory: '64Mi' },
+        // RSA on a loaded machine takes longer than a callback may by default.
+        limits: { memory: '64Mi', cpuPerCall: '200ms', cpuPerRequest: '1s' },
         ...(vmConfiguration === undefined ? {} : { vm: { configuration: vmConfiguration } }),
         ...(shared === true ? { instances: { isolation: 'Shared' } } : {}),
       }),

@@ -56,8 +56,8 @@ test.each([
   ['cors', 42],
   ['ext-authz', 88],
   ['headers', 40],
-  ['hmac', 76],
-  ['jwt', 76],
+  ['hmac', 84],
+  ['jwt', 84],
   ['rate-limit', 61],
 ])(
   '%s is at most %i KiB',

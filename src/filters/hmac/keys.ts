@@ -1,7 +1,7 @@
-import { Bytes, view } from '@weir/filters-sdk/assembly';
+import { Bytes, encode, view } from '@weir/filters-sdk/assembly';
 import { fromBase64 } from '@weir/filters-sdk/assembly/base64';
 import { Config, JsonKind, JsonValue, faultAt } from '@weir/filters-sdk/assembly/config';
-import { verifyJws } from '@weir/filters-sdk/assembly/signatures';
+import { JwsKey } from '@weir/filters-sdk/assembly/jws';
 import { hmacSha256 } from './mac';
 
 /** Names of RFC 9421 section 3.3, and what JSON Web Signatures call the same. */
@@ -19,13 +19,17 @@ const HMAC = 0;
 const LEAST_SECRET = 32;
 
 export class Key {
+  private jws: JwsKey;
+
   constructor(
     public id: ArrayBuffer,
     public consumer: ArrayBuffer,
     private algorithm: i32,
     /** A secret, or a JWK as text. */
     private material: ArrayBuffer,
-  ) {}
+  ) {
+    this.jws = new JwsKey(material);
+  }
 
   /** @param named the parameter `alg` of the signature: it may be left out, but not say something else */
   isFor(named: Bytes | null): bool {
@@ -37,7 +41,7 @@ export class Key {
     const bytes = fromBase64(signature);
     if (bytes === null) return false;
     if (this.algorithm == HMAC) return bytes.equalsInConstantTime(hmacSha256(this.material, base));
-    return verifyJws(JWS[this.algorithm], this.material, base, bytes);
+    return this.jws.verify(encode(JWS[this.algorithm]), base, bytes);
   }
 }
 

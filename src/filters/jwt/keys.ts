@@ -1,6 +1,6 @@
 import { Bytes, view } from '@weir/filters-sdk/assembly';
 import { JsonKind, JsonValue, readJson } from '@weir/filters-sdk/assembly/json';
-import { verifyJws } from '@weir/filters-sdk/assembly/signatures';
+import { JwsKey } from '@weir/filters-sdk/assembly/jws';
 
 /** More than any provider publishes. */
 const MOST_KEYS = 100;
@@ -8,8 +8,7 @@ const MOST_KEYS = 100;
 /** One key of a set (RFC 7517). */
 export class Key {
   constructor(
-    /** The JWK as it stands in the set. */
-    private text: ArrayBuffer,
+    private key: JwsKey,
     /** Null: it has no id. */
     private id: ArrayBuffer | null,
     /** The one algorithm that it is for; null: any that fits. */
@@ -26,7 +25,7 @@ export class Key {
 
   /** @returns whether the signature is this key's, as the host says */
   verify(algorithm: ArrayBuffer, input: Bytes, signature: Bytes): bool {
-    return verifyJws(algorithm, this.text, input, signature);
+    return this.key.verify(view(algorithm), input, signature);
   }
 }
 
@@ -60,7 +59,11 @@ function readKey(value: JsonValue, text: Bytes): Key | null {
   if (type === null || view(type).equals('oct')) return null;
   const use = textOf(value, 'use');
   if (use !== null && !view(use).equals('sig')) return null;
-  return new Key(text.slice(value.offset, value.end).copy(), textOf(value, 'kid'), textOf(value, 'alg'));
+  return new Key(
+    new JwsKey(text.slice(value.offset, value.end).copy()),
+    textOf(value, 'kid'),
+    textOf(value, 'alg'),
+  );
 }
 
 /** A member that is a string; null where it is not there, or something else. */

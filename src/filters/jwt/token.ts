@@ -1,7 +1,7 @@
 import { ByteWriter, Bytes, view } from '@weir/filters-sdk/assembly';
 import { Consumer } from '@weir/filters-sdk/assembly/consumer';
 import { JsonKind, JsonValue, readJson } from '@weir/filters-sdk/assembly/json';
-import { decodeBase64Url } from './base64url';
+import { decodeBase64Url } from '@weir/filters-sdk/assembly/jws';
 import { Key, textOf } from './keys';
 import { Provider } from './provider';
 

@@ -11,6 +11,7 @@ import {
   setProperty,
   view,
 } from '@weir/filters-sdk/assembly';
+import { fromBase64 } from '@weir/filters-sdk/assembly/base64';
 import {
   callForeign,
   clearRouteCache,

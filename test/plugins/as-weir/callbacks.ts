@@ -1,6 +1,7 @@
 // What `wait` does, by callbacks.
 import {
   Action,
+  Bytes,
   CallResponse,
   LimitDecision,
   PairsWriter,
@@ -16,7 +17,7 @@ import {
   resumeRequest,
   resumeResponse,
 } from '@weir/filters-sdk/assembly';
-import { Algorithm, Limit, LimitState, Scope } from '@weir/filters-sdk/assembly/limits';
+import { Algorithm, Limit, LimitSet, LimitState, Scope } from '@weir/filters-sdk/assembly/limits';
 
 const limits = [
   new Limit(2, 3_600_000, 0, Algorithm.TokenBucket, Scope.Node),
@@ -24,7 +25,14 @@ const limits = [
   new Limit(2, 3_600_000, 0, Algorithm.TokenBucket, Scope.Local),
 ];
 
+/** Asked together: each has what the other may lack. */
+const many = new Limit(3, 3_600_000, 0, Algorithm.TokenBucket, Scope.Node);
+const few = new Limit(1, 3_600_000, 0, Algorithm.TokenBucket, Scope.Node);
+const atOnce = new Limit(1, 1, 0, Algorithm.Concurrency, Scope.Node);
+const together = new LimitSet();
+
 export class Callbacks extends StreamContext {
+  private held: ArrayBuffer | null = null;
   private ticket: u32 = 0;
   private token: u32 = 0;
 
@@ -35,6 +43,7 @@ export class Callbacks extends StreamContext {
       resetStream();
       return Action.Pause;
     }
+    if (path.startsWith('/together')) return this.together(path.slice(9));
     if (!path.startsWith('/limit')) return Action.Continue;
     const limit = limits[path.at(6) - 48];
     const state = limit.take(path, 1);
@@ -43,6 +52,26 @@ export class Callbacks extends StreamContext {
       return Action.Pause;
     }
     return state == LimitState.Unavailable ? replyWith(503, 'cannot say\n') : decide(limit.decision);
+  }
+
+  /** Which limits a request is counted by, its path says. */
+  private together(which: Bytes): Action {
+    together.clear().add(many, 'many', 1);
+    if (which.indexOf(102) >= 0) together.add(few, 'few', 1);
+    if (which.indexOf(111) >= 0) together.add(atOnce, 'once', 1);
+    const state = together.take();
+    this.held = together.held();
+    requestHeaders.set('x-limits', together.length.toString() + ' ' + atOnce.isConcurrency.toString());
+    if (state == LimitState.Pending) {
+      this.ticket = together.ticket;
+      return Action.Pause;
+    }
+    return decide(together.decision);
+  }
+
+  onLog(): void {
+    const held = this.held;
+    if (held !== null) LimitSet.release(held);
   }
 
   onLimitDecision(decision: LimitDecision): void {

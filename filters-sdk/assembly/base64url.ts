@@ -1,4 +1,5 @@
-import { ByteWriter, Bytes } from '@weir/filters-sdk/assembly';
+import { Bytes } from './bytes';
+import { ByteWriter } from './writer';
 
 /**
  * Decodes base64url (RFC 7515, section 2) behind what `into` has. One spelling for each value: no padding, no other
