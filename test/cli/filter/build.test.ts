@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { functionSizes, sectionSizes } from '../../../src/cli/filter/module-size.ts';
-import { Program, ROOT, temporaryFolder } from '../../support/process.ts';
+import { runInProcess } from '../../support/command-line.ts';
+import { ROOT, run, temporaryFolder } from '../../support/process.ts';
 
 const FILTER = `export * from '@weir/filters-sdk/assembly/exports';
 import { Action, RootContext, StreamContext, registerRoot, responseHeaders } from '@weir/filters-sdk/assembly';
@@ -30,16 +31,14 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'src/index.ts'), FILTER);
 });
 
-async function build(args: readonly string[] = [], cwd = folder, env: Record<string, string> = {}) {
-  const program = new Program(join(ROOT, 'bin/weir'), ['filter', 'build', ...args], { cwd, env });
-  const { code } = await program.exited;
-  return { code, stdout: program.stdout, stderr: program.stderr };
-}
+const build = (args: readonly string[] = [], cwd = folder, env: Record<string, string> = {}) =>
+  runInProcess(['filter', 'build', ...args], { cwd, env });
 const file = (name: string): Buffer => readFileSync(join(folder, name));
 
 describe('weir filter build', () => {
   test('puts the module where the package is named, and says how big it is and why', async () => {
-    const { code, stdout, stderr } = await build();
+    const program = join(ROOT, 'bin/weir');
+    const { code, stdout, stderr } = await run(program, ['filter', 'build'], { cwd: folder });
     expect([code, stderr]).toEqual([0, '']);
     const bytes = file('build/hello.wasm');
     expect(stdout).toMatch(/^build\/hello\.wasm \d+\.\d KiB in \d+\.\d s\n/);
@@ -51,7 +50,6 @@ describe('weir filter build', () => {
   });
 
   test('tells what changed since the build before, and keeps that one', async () => {
-    await build();
     const before = file('build/hello.wasm');
     writeFileSync(
       join(folder, 'src/index.ts'),
