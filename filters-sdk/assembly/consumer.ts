@@ -25,9 +25,13 @@ export class Consumer {
 
   constructor(public name: ArrayBuffer) {}
 
-  /** Takes `name`, `plan` and `labels` out of an object of a configuration. */
-  static read(config: Config): Consumer {
-    const name = config.text('name');
+  /**
+   * Takes `name`, `plan` and `labels` out of an object of a configuration.
+   *
+   * @param missing what the name is where it is not there; null: it must be
+   */
+  static read(config: Config, missing: ArrayBuffer | null = null): Consumer {
+    const name = config.text('name', missing);
     if (name.byteLength == 0 || !isFieldValue(name)) config.fault('name', 'must be fit for a header field');
     const consumer = new Consumer(name);
     if (config.has('plan')) consumer.plan = config.text('plan');

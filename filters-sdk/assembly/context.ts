@@ -98,6 +98,9 @@ export abstract class StreamContext {
   /** The answer to a `QuotaSet.reserve` of this stream that was pending. */
   onQuotaDecision(decision: QuotaDecision): void {}
 
+  /** The answer to a `verifyPassword` of this stream that was pending. */
+  onPasswordVerified(right: bool): void {}
+
   /** The stream has ended. */
   onDone(): void {}
 

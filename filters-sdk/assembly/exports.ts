@@ -20,6 +20,9 @@ import { setRunningContext } from './running';
 import { planTicks, wake } from './ticks';
 import { WAITS } from './waits';
 
+/** The bit of tickets whose answers are of passwords. */
+const PASSWORD_TICKET: u32 = 0x4000_0000;
+
 /** Never called: its name tells the host which ABI this is. */
 export function proxy_abi_version_0_2_1(): void {}
 
@@ -247,6 +250,9 @@ export function proxy_on_foreign_function(id: u32, ticket: u32, size: i32): void
   if (context !== null && <i32>ticket < 0) {
     setRunningContext(id);
     context.onQuotaDecision(decodeQuota(buffer(BufferType.CallData, size)));
+  } else if (context !== null && (ticket & PASSWORD_TICKET) != 0) {
+    setRunningContext(id);
+    context.onPasswordVerified(buffer(BufferType.CallData, size).at(0) == 1);
   } else if (context !== null) {
     setRunningContext(id);
     const decision = decodeDecision(buffer(BufferType.CallData, size), ticket);

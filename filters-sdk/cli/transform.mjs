@@ -12,6 +12,7 @@ const CALLBACKS = {
   onCallResponse: 'proxy_on_http_call_response',
   onLimitDecision: 'proxy_on_foreign_function',
   onQuotaDecision: 'proxy_on_foreign_function',
+  onPasswordVerified: 'proxy_on_foreign_function',
   onGrpcHead: 'proxy_on_grpc_receive_initial_metadata',
   onGrpcMessage: 'proxy_on_grpc_receive',
   onGrpcTrailers: 'proxy_on_grpc_receive_trailing_metadata',

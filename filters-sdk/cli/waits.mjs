@@ -12,7 +12,7 @@ const EXPORTS = ['start_unwind', 'stop_unwind', 'start_rewind', 'stop_rewind', '
 /** Methods of contexts that the host wants an answer of at once, or that have nothing to hold meanwhile. */
 const AT_ONCE = new Set(
   `onStart onConfigure createStream onQueueReady onDownstreamClose onUpstreamClose onCallResponse onGrpcHead
-   onGrpcMessage onGrpcTrailers onGrpcEnd onLimitDecision onQuotaDecision onDone onLog onDelete recycle`.split(
+   onGrpcMessage onGrpcTrailers onGrpcEnd onLimitDecision onQuotaDecision onPasswordVerified onDone onLog onDelete recycle`.split(
     /\s+/,
   ),
 );

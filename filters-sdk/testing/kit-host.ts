@@ -3,6 +3,7 @@ import { LogLevel as Level } from '../../src/runtime/wasm/abi.ts';
 import type { CompiledModule } from '../../src/runtime/wasm/module.ts';
 import { WasmHost } from '../../src/runtime/wasm/plugin.ts';
 import { LocalSharedState } from '../../src/runtime/wasm/shared.ts';
+import { passwordsAtWork } from '../../src/runtime/wasm/password-function.ts';
 import { ScriptedCalls } from './call-script.ts';
 import { ManualClock } from './clock.ts';
 import { Deliveries } from './deliveries.ts';
@@ -96,7 +97,7 @@ export class KitHost {
     for (;;) {
       await new Promise((resolve) => setImmediate(resolve));
       this.pump();
-      const { awaited } = this.deliveries;
+      const awaited = [...this.deliveries.awaited, ...passwordsAtWork()];
       if (awaited.length === 0) break;
       await Promise.race(awaited);
       this.pump();

@@ -20,6 +20,7 @@ const OWN = [
   'parts',
   'consumer',
   'sha256',
+  'passwords',
   'base64',
   'foreign',
   'signatures',

@@ -9,6 +9,7 @@ const COMMANDS: Loaders = {
   explain: async () => (await import('./explain.ts')).registerExplain,
   test: async () => (await import('./test.ts')).registerTest,
   schema: async () => (await import('./schema.ts')).registerSchema,
+  'hash-password': async () => (await import('./hash-password.ts')).registerHashPassword,
   tap: async () => (await import('./tap.ts')).registerTap,
   filter: async () => (await import('./filter/filter.ts')).registerFilter,
 };

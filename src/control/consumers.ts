@@ -23,6 +23,7 @@ interface Credential {
 /** Filters that know Consumers: which of their credentials, and the list of the configuration that they go into. */
 const LISTS: Readonly<Record<string, { readonly type: CredentialType; readonly list: string }>> = {
   'api-key': { type: 'apiKey', list: 'keys' },
+  basic: { type: 'basic', list: 'users' },
   jwt: { type: 'jwt', list: 'consumers' },
 };
 
@@ -109,13 +110,22 @@ export class ConsumerTable {
 
   *#fieldsOf(
     consumer: Consumer,
-    { apiKey, jwt }: CredentialSpec,
+    { apiKey, basic, jwt }: CredentialSpec,
     path: Path,
   ): Generator<[CredentialType, Fields]> {
     if (apiKey !== undefined) {
       const digest =
         apiKey.sha256?.toLowerCase() ?? this.#secretDigest(consumer, apiKey.secretRef!, [...path, 'apiKey']);
       if (digest !== null) yield ['apiKey', { sha256: digest }];
+    }
+    if (basic !== undefined) {
+      const { username, hash, secretRef } = basic;
+      const digest =
+        secretRef === undefined
+          ? basic.sha256?.toLowerCase()
+          : this.#secretDigest(consumer, secretRef, [...path, 'basic']);
+      if (hash !== undefined) yield ['basic', { username, hash }];
+      else if (digest != null) yield ['basic', { username, sha256: digest }];
     }
     if (jwt !== undefined) yield ['jwt', jwt];
   }
@@ -144,7 +154,8 @@ export class ConsumerTable {
       const { consumer, type, path, entry } = credential;
       const key = `${consumer.namespace} ${type} ${identityOf(type, entry)}`;
       const first = seen.get(key);
-      if (first === undefined) {
+      // A user may have two passwords, so that one can take over from the other.
+      if (first === undefined || (type === 'basic' && first.consumer === consumer)) {
         seen.set(key, credential);
         continue;
       }
@@ -180,6 +191,8 @@ function identityOf(type: CredentialType, entry: Fields): string {
   switch (type) {
     case 'apiKey':
       return String(entry['sha256']);
+    case 'basic':
+      return String(entry['username']);
     case 'jwt':
       return JSON.stringify([entry['issuer'], [entry['claim']].flat(), entry['equals']]);
   }

@@ -12,6 +12,8 @@ import { Both } from './both.ts';
 const KEY = 'only-for-tests';
 const EC = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const ED = generateKeyPairSync('ed25519');
+/** Of another password than KEY. */
+const HASH = 'scrypt$1024$8$1$c2FsdHNhbHQ=$JVUlEFLb4R6Vxw/x23MzYH0T7ekJLs4OezPAqhrqexM=';
 
 function place(name: string, builtIn: string, config: object, ...callouts: string[]): Place {
   const file = `${ROOT}dist/filters/${builtIn}.wasm`;
@@ -39,6 +41,12 @@ const PLACES: Place[] = [
     maxAge: '10m',
   }),
   place('api-key', 'api-key', { ...key, consumerHeader: 'x-consumer' }),
+  // Digests alone: a hash needs a function of the host that Envoy does not have.
+  place('basic', 'basic', {
+    users: [{ username: 'mira', password: KEY, notAfter: '2990-01-01T00:00:00Z' }],
+    consumerHeader: 'x-consumer',
+  }),
+  place('hashes', 'basic', { users: [{ username: 'mira', hash: HASH }] }),
   place('rate-limit', 'rate-limit', {
     name: 'few',
     key: ['request.headers.x-user'],
@@ -137,6 +145,25 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     expect(inQuery.upstream[0]!.target).toBe('/?a=1&b=2');
     expect((await send('api-key', '/', 'X-Api-Key: other')).answer.status).toBe(401);
     expect((await send('api-key', '/')).answer.status).toBe(401);
+  });
+
+  test('basic: the right password, a wrong one, none', async () => {
+    const login = (text: string): string => `Authorization: Basic ${Buffer.from(text).toString('base64')}`;
+    const right = await send('basic', '/', login(`mira:${KEY}`));
+    expect(right.upstream[0]!.fields).toContainEqual(['x-consumer', 'mira']);
+    expect((await send('basic', '/', login('mira:other'))).answer.status).toBe(401);
+    expect((await send('basic', '/', login(`other:${KEY}`))).answer.status).toBe(401);
+    expect((await send('basic', '/')).answer.status).toBe(401);
+  });
+
+  test('basic: a password that only the host could check is refused where it cannot', async () => {
+    const head = getRequest(
+      '/',
+      'plugin.test',
+      `Authorization: Basic ${Buffer.from('mira:x').toString('base64')}`,
+    );
+    const [weir, envoy] = await both.each({ role: 'hashes', send: head });
+    expect([weir.answer.status, envoy.answer.status]).toEqual([401, 503]);
   });
 
   test('rate-limit: counts in shared data where the host cannot take from a limit', async () => {

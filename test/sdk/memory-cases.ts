@@ -73,6 +73,8 @@ export function memoryTests(requests: number): void {
         consumerHeader: 'x-consumer',
       },
     ],
+    ['basic', { users: [{ username: 'a', password: 'b' }], consumerHeader: 'x-consumer' }],
+    ['basic', { users: [{ username: 'a', password: 'c' }] }],
     ['rate-limit', { key: ['request.path'], limit: { requests: 1000, per: '1m' } }],
     [
       'rate-limit',
@@ -106,6 +108,7 @@ export function memoryTests(requests: number): void {
     const plugin = await startBuiltIn(name, config, host);
     const fields: Fields = [
       [':path', '/a?k=b&c=d'],
+      ['authorization', 'Basic YTpi'],
       ['x-api-key', 'b'],
       ['cookie', 'k=b; c=d'],
       ['origin', 'https://a.test'],

@@ -53,6 +53,7 @@ import { call, wait } from '@weir/filters-sdk/assembly/wait';`;
 
 test.each([
   ['api-key', 50],
+  ['basic', 50],
   ['cors', 42],
   ['ext-authz', 88],
   ['headers', 40],

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parsePasswordHash } from '../../runtime/wasm/password-hash.ts';
 import { object } from './meta.ts';
 import { objectName, refuse } from './scalar.ts';
 
@@ -29,6 +30,36 @@ const apiKey = () =>
         refuse(ctx, 'WEIR1046', 'apiKey needs exactly one of sha256 and secretRef');
     });
 
+const basic = () =>
+  z
+    .strictObject({
+      username: z
+        .string()
+        .max(255)
+        .regex(/^[^:\u0000-\u001f\u007f]+$/, {
+          error: 'must not be empty, nor hold a colon or control characters',
+        })
+        .describe('To the letter.'),
+      hash: z
+        .string()
+        .refine((text) => parsePasswordHash(text) !== null, {
+          error: 'must be what weir hash-password prints: scrypt$N$r$p$salt$key',
+        })
+        .optional()
+        .describe('What `weir hash-password` makes of the password.'),
+      sha256: sha256()
+        .optional()
+        .describe('SHA-256 of a password that a machine made, of 128 random bits or more.'),
+      secretRef: secretRef()
+        .optional()
+        .describe('A Secret with such a password itself; weir keeps its SHA-256 alone.'),
+    })
+    .superRefine((value, ctx) => {
+      const given = [value.hash, value.sha256, value.secretRef].filter((field) => field !== undefined);
+      if (given.length !== 1)
+        refuse(ctx, 'WEIR1046', 'basic needs exactly one of hash, sha256 and secretRef');
+    });
+
 const jwt = () =>
   z.strictObject({
     issuer: z.string().min(1).describe('The claim iss, to the letter.'),
@@ -38,13 +69,14 @@ const jwt = () =>
     equals: z.string().min(1).max(1024).describe('The text that it must be, or that a list must hold.'),
   });
 
-const CREDENTIALS = ['apiKey', 'jwt'] as const;
+const CREDENTIALS = ['apiKey', 'basic', 'jwt'] as const;
 export type CredentialType = (typeof CREDENTIALS)[number];
 
 const credential = () =>
   z
     .strictObject({
       apiKey: apiKey().optional().describe('For filters api-key.'),
+      basic: basic().optional().describe('A user name and a password, for filters basic.'),
       jwt: jwt().optional().describe('A claim of tokens, for filters jwt.'),
       notAfter: z
         .string()

@@ -33,7 +33,7 @@ const filter = () =>
       .string()
       .max(260)
       .regex(USE, { error: 'must be the name of a built-in filter or module/<name>' })
-      .describe('A built-in filter (headers, api-key, rate-limit, cors) or module/<name>.'),
+      .describe('A built-in filter (headers, api-key, jwt, rate-limit, …) or module/<name>.'),
     config: z
       .unknown()
       .optional()

@@ -4,6 +4,7 @@ import { createExpression, deleteExpression, evaluateExpression } from './expres
 import type { ForeignResult } from './foreign-result.ts';
 import { verifyJws } from './jws-function.ts';
 import { takeLimit, takeLimits } from './limit-take.ts';
+import { verifyPassword } from './password-function.ts';
 import { declareProperty, setEnvoyFilterState, setMetadata } from './property-functions.ts';
 import { commitQuota, releaseQuota, reserveQuota } from './quota-functions.ts';
 import { addToCounter, deleteShared, listShared, setShared } from './shared-functions.ts';
@@ -165,6 +166,18 @@ const ROWS: readonly ForeignFunction[] = [
     timed: true,
     file: 'jws-function.ts',
     call: verifyJws,
+  },
+  {
+    name: 'weir.verify_password',
+    does: 'Checks a password against `scrypt$N$r$p$salt$key` (RFC 7914; salt and key in base64), in another thread. N is a power of two from 1024, r × N × 128 at most 64 MiB, p at most 4.',
+    takes: 'u32 size of the hash, the hash, the password (at most 1 KiB)',
+    gives:
+      'u8 state (2 pending, 3 too many wait), 3 × u8 zero, u32 ticket; then u8 (0 wrong, 1 right), 7 × u8 zero by `proxy_on_foreign_function(context, ticket, 8)`. Tickets have the second highest bit',
+    statuses: 'BadArgument',
+    like: '',
+    timed: false,
+    file: 'password-function.ts',
+    call: verifyPassword,
   },
   {
     name: 'weir.limit_take',

@@ -94,6 +94,10 @@ export const EXPRESSION_TEXT = 64 * KiB;
 export const PROPERTIES = 256;
 /** Properties that one plugin may declare. */
 export const DECLARED_PROPERTIES = 256;
+/** A password, and how many a worker checks at a time and has waiting: each takes some 100 ms of a thread. */
+export const PASSWORD_BYTES = KiB;
+export const PASSWORDS_AT_ONCE = 2;
+export const PASSWORDS_WAITING = 64;
 /** Answers of foreign functions that one instance may be waiting for. */
 export const FOREIGN_PENDING = 65_536;
 
