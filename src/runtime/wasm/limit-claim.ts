@@ -46,7 +46,8 @@ export class PendingLimits {
   #ticket = 0;
 
   nextTicket(): number {
-    this.#ticket = this.#ticket === 0x7fff_ffff ? 1 : this.#ticket + 1;
+    // The two highest bits tell answers of other functions apart.
+    this.#ticket = this.#ticket === 0x3fff_ffff ? 1 : this.#ticket + 1;
     return this.#ticket;
   }
 }
