@@ -36,7 +36,7 @@ const basic = () =>
       username: z
         .string()
         .max(255)
-        .regex(/^[^:\u0000-\u001f\u007f]+$/, {
+        .regex(/^[^:\p{Cc}]+$/u, {
           error: 'must not be empty, nor hold a colon or control characters',
         })
         .describe('To the letter.'),
