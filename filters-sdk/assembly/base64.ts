@@ -26,3 +26,21 @@ function digitOf(byte: i32): i32 {
   if (<u32>(byte - 48) < 10) return byte + 4;
   return byte == 43 ? 62 : byte == 47 ? 63 : -1;
 }
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** Encodes bytes in base64 with padding, into a view. */
+export function toBase64(bytes: Bytes): Bytes {
+  const size = ((bytes.length + 2) / 3) * 4;
+  const text = allocate(size);
+  for (let i = 0, to = text; i < bytes.length; i += 3) {
+    const left = bytes.length - i;
+    const word =
+      (bytes.at(i) << 16) | (left > 1 ? bytes.at(i + 1) << 8 : 0) | (left > 2 ? bytes.at(i + 2) : 0);
+    for (let k = 0; k < 4; k++) {
+      const digit = ALPHABET.charCodeAt((word >> (18 - 6 * k)) & 63);
+      store<u8>(to++, <u8>(k > left ? 61 : digit));
+    }
+  }
+  return Bytes.of(text, size);
+}

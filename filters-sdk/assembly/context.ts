@@ -1,10 +1,10 @@
 import { Action, CloseType, StreamType } from './abi';
 import { CallResponse } from './calls';
-import { proxy_close_stream, proxy_continue_stream, proxy_done } from './env';
+import { proxy_close_stream, proxy_continue_stream, proxy_done, proxy_set_effective_context } from './env';
 import { GrpcEnd, GrpcMessage } from './grpc';
 import { LimitDecision } from './limit-decision';
 import { QuotaDecision } from './quota-decision';
-import { runningContext } from './running';
+import { runningContext, setRunningContext } from './running';
 
 /**
  * One for each request and its response, or for each TCP connection. Callbacks of a request come in this order: request headers, request body
@@ -202,4 +202,17 @@ export function closeConnection(): void {
 /** A root context that put off its end is done. */
 export function finishRoot(): void {
   proxy_done();
+}
+
+/**
+ * Makes host calls another context's of the same module, until the callback returns or the next `actAs`: a root context that
+ * has an answer for a stream which waits, or a stream that asks for all.
+ *
+ * @param id of a stream or a root context
+ * @returns false where the host has ended it already
+ */
+export function actAs(id: u32): bool {
+  if (proxy_set_effective_context(id) != 0) return false;
+  setRunningContext(id);
+  return true;
 }

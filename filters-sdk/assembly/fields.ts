@@ -1,4 +1,5 @@
 import { Bytes, isToken, lower, view } from './bytes';
+import { requestHeaders } from './headers';
 
 // Names and values of fields in configurations.
 
@@ -48,6 +49,19 @@ export function isSpellingOf(name: Bytes, header: ArrayBuffer): bool {
   const other = view(header);
   for (let i = 0; i < name.length; i++) if (folded(name.at(i)) != folded(other.at(i))) return false;
   return true;
+}
+
+/** Takes fields of these names out of the request, in every spelling: see {@link isSpellingOf}. */
+export function removeSpellings(names: ArrayBuffer[]): void {
+  if (names.length == 0) return;
+  const fields = requestHeaders.all();
+  while (fields.next()) {
+    for (let i = 0; i < names.length; i++) {
+      if (!isSpellingOf(fields.name, unchecked(names[i]))) continue;
+      requestHeaders.remove(fields.name);
+      break;
+    }
+  }
 }
 
 function folded(byte: i32): i32 {

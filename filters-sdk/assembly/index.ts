@@ -11,6 +11,7 @@ export {
   finishRoot,
   resetStream,
   resumeDownstream,
+  actAs,
   resumeRequest,
   resumeResponse,
   resumeUpstream,

@@ -18,6 +18,8 @@ const OWN = [
   'template',
   'fields',
   'parts',
+  'bearer',
+  'claims',
   'consumer',
   'sha256',
   'passwords',

@@ -93,6 +93,17 @@ const PLACES: Place[] = [
     ],
     consumerHeader: 'x-who',
   }),
+  place(
+    'introspection',
+    'introspection',
+    {
+      uri: 'http://authz/introspect',
+      upstream: 'authz',
+      client: { id: 'weir', secret: 'only-for-tests' },
+      claimsToHeaders: [{ claim: 'sub', header: 'x-user' }],
+    },
+    'authz',
+  ),
   {
     name: 'together',
     filters: [
@@ -249,6 +260,24 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     expect(statuses(await ask('ec', EC, '/a?b=c'))).toEqual([200, 200]);
     expect(statuses(await ask('ec', EC, '/a?b=d'))).toEqual([401, 401]);
     expect(statuses(await ask('ed', ED, '/a?b=c'))).toEqual([200, 401]);
+  });
+
+  test('introspection: a good token, asked about once, a bad one, none, no answer', async () => {
+    const ask = async (token: string, authz: Behaviour): Promise<Seen> =>
+      both.compare({
+        role: 'introspection',
+        send: getRequest('/', 'plugin.test', `Authorization: Bearer ${token}`, 'X-User: root'),
+        authz,
+      });
+    const good = reply(200, [['content-type', 'application/json']], '{"active":true,"sub":"mira"}');
+    for (const questions of [1, 0]) {
+      const seen = await ask('good', good);
+      expect(seen.upstream[0]!.fields).toContainEqual(['x-user', 'mira']);
+      expect(seen.authz).toHaveLength(questions);
+    }
+    expect((await ask('bad', reply(200, [], '{"active":false}'))).answer.status).toBe(401);
+    expect((await ask('other', reply(500, [], ''))).answer.status).toBe(503);
+    expect((await send('introspection', '/')).answer.status).toBe(401);
   });
 
   test('in a chain: one finds what another found out', async () => {

@@ -143,6 +143,25 @@ export function memoryTests(requests: number): void {
     await filter.stop();
   });
 
+  test(`introspection needs no more memory after ${requests} requests`, async () => {
+    const filter = await LoadedFilter.start(filterBytes('introspection'), {
+      config: {
+        uri: 'http://id.test/introspect',
+        upstream: 'auth',
+        client: { id: 'a', secret: 'b' },
+        claimsToHeaders: [{ claim: 'sub', header: 'x-user' }],
+      },
+      request: (turn) => [['authorization', `Bearer token-${turn % 20_000}`]],
+      called: '{"active":true,"sub":"ann"}',
+    });
+    await filter.run(40_000);
+    const before = filter.heapBytes;
+    await filter.run(requests);
+    expect(filter.heapBytes).toBe(before);
+    expect(filter.calls).toBeGreaterThan(20_000);
+    await filter.stop();
+  });
+
   test('a filter that makes objects and strings for each request keeps its size too', async () => {
     const host = new TestHost({ logLevel: 5 });
     const plugin = await host.start(pluginBytes('sdk-kit'));

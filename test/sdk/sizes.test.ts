@@ -58,6 +58,7 @@ test.each([
   ['ext-authz', 88],
   ['headers', 40],
   ['hmac', 84],
+  ['introspection', 62],
   ['jwt', 84],
   ['rate-limit', 61],
 ])(

@@ -14,7 +14,7 @@ import {
   setProperty,
   view,
 } from '@weir/filters-sdk/assembly';
-import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
+import { removeSpellings } from '@weir/filters-sdk/assembly/fields';
 import { setMetadata } from '@weir/filters-sdk/assembly/foreign';
 import { Counter, MetricName } from '@weir/filters-sdk/assembly/metrics';
 import { callGrpc, wait } from '@weir/filters-sdk/assembly/wait';
@@ -66,19 +66,10 @@ class ExtAuthz extends StreamContext {
 
   onRequestHeaders(_count: i32, endOfStream: bool): Action {
     const config = this.root.config;
-    this.removeOwned(config.owned);
+    removeSpellings(config.owned);
     // What follows the head of an upgrade is no body.
     if (config.maxBody > 0 && !endOfStream && !requestHeaders.has('upgrade')) return Action.Pause;
     return this.ask(-1);
-  }
-
-  private removeOwned(owned: ArrayBuffer[]): void {
-    if (owned.length == 0) return;
-    const fields = requestHeaders.all();
-    while (fields.next()) {
-      for (let i = 0; i < owned.length; i++)
-        if (isSpellingOf(fields.name, unchecked(owned[i]))) requestHeaders.remove(fields.name);
-    }
   }
 
   onRequestBody(size: i32, endOfStream: bool): Action {

@@ -12,9 +12,8 @@ import {
   registerRoot,
   requestHeaders,
   setProperty,
-  view,
 } from '@weir/filters-sdk/assembly';
-import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
+import { removeSpellings } from '@weir/filters-sdk/assembly/fields';
 import { take, wait } from '@weir/filters-sdk/assembly/wait';
 import { LimitState } from '@weir/filters-sdk/assembly/limits';
 import { HmacConfig } from './config';
@@ -130,7 +129,7 @@ class Hmac extends StreamContext {
     setProperty(CONSUMER_NAME, key.consumer);
     const header = config.consumerHeader;
     if (header.byteLength > 0) {
-      removeSpellings(header);
+      removeSpellings([header]);
       requestHeaders.set(header, key.consumer);
     }
     return Action.Continue;
@@ -160,14 +159,6 @@ function join(name: string, into: ByteWriter): bool {
     into.add(fields.value.trim());
   }
   return into.length > 0;
-}
-
-function removeSpellings(header: ArrayBuffer): void {
-  const fields = requestHeaders.all();
-  while (fields.next()) {
-    if (isSpellingOf(fields.name, header) && !fields.name.equals(view(header)))
-      requestHeaders.remove(fields.name);
-  }
 }
 
 registerRoot(new HmacRoot());

@@ -1,22 +1,12 @@
 import { ByteWriter, Reply, utf8, view } from '@weir/filters-sdk/assembly';
+import { bearerChallenge, TokenSources } from '@weir/filters-sdk/assembly/bearer';
+import { Claim, ClaimHeader } from '@weir/filters-sdk/assembly/claims';
 import { Config, JsonKind, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 import { Consumer, readNotAfter } from '@weir/filters-sdk/assembly/consumer';
-import { fieldName } from '@weir/filters-sdk/assembly/fields';
 import { Entry } from './consumers';
 import { readKeyList } from './keys';
-import { Claim, ClaimHeader, Provider } from './provider';
+import { Provider } from './provider';
 import { RemoteKeys } from './remote-keys';
-
-/** One place where a token may be. */
-export class Source {
-  constructor(
-    /** Of the header field; of the cookie, where it is one. */
-    public name: ArrayBuffer,
-    /** What stands before the token in a header; empty: nothing. */
-    public scheme: ArrayBuffer,
-    public isCookie: bool,
-  ) {}
-}
 
 const NONE = new ArrayBuffer(0);
 /** The text that offsets of values lead into. */
@@ -27,7 +17,7 @@ const DAY: i64 = 86_400_000;
 
 export class JwtConfig {
   providers: Provider[] = [];
-  sources: Source[] = [];
+  sources: TokenSources = new TokenSources();
   required: bool = true;
   strip: bool = false;
   /** A token must lead to one of the consumers that are listed. */
@@ -50,16 +40,19 @@ export class JwtConfig {
     this.needsConsumer = config.has('consumers');
     const consumers = config.items('consumers');
     for (let i = 0; i < consumers.length; i++) this.readConsumer(consumers[i]);
-    const from = config.items('from');
-    for (let i = 0; i < from.length; i++) this.readSource(from[i]);
-    if (from.length == 0) this.sources.push(new Source(utf8('authorization'), utf8('Bearer'), false));
+    this.sources.read(config);
     this.required = config.boolean('required', true);
     this.strip = config.boolean('stripCredential', false);
     const realm = config.has('realm') ? config.text('realm') : utf8('api');
     const ok = config.end();
-    this.missing = challenge(realm, '', 'jwt_missing', 'a token is required');
-    this.invalid = challenge(realm, 'invalid_token', 'jwt_invalid', 'the token is not valid');
-    this.expired = challenge(realm, 'invalid_token', 'jwt_expired', 'the token is not valid at this time');
+    this.missing = bearerChallenge(realm, '', 'jwt_missing', 'a token is required');
+    this.invalid = bearerChallenge(realm, 'invalid_token', 'jwt_invalid', 'the token is not valid');
+    this.expired = bearerChallenge(
+      realm,
+      'invalid_token',
+      'jwt_expired',
+      'the token is not valid at this time',
+    );
     this.unavailable = Reply.problem(
       503,
       'Service Unavailable',
@@ -86,10 +79,9 @@ export class JwtConfig {
     this.readAlgorithms(config, provider);
     provider.skewMs = config.duration('clockSkew', 0, 300 * SECOND, 30 * SECOND);
     provider.requireExpiry = config.boolean('requireExpiry', true);
-    const claims = config.items('claimsToHeaders');
-    for (let i = 0; i < claims.length; i++) this.readClaim(claims[i], provider);
+    provider.claims = ClaimHeader.readAll(config.items('claimsToHeaders'), this.owned);
     const consumer = config.member('consumerClaim');
-    if (consumer !== null) provider.consumer = new Claim(pathOf(consumer));
+    if (consumer !== null) provider.consumer = Claim.read(consumer);
     this.readKeySource(config, provider);
     config.end();
     this.providers.push(provider);
@@ -108,18 +100,6 @@ export class JwtConfig {
     for (let k = 0; k < ALGORITHMS.length; k++) provider.algorithms.push(utf8(ALGORITHMS[k]));
   }
 
-  private readClaim(value: JsonValue, provider: Provider): void {
-    const config = Config.of(value);
-    const claim = config.required('claim');
-    const header = fieldName(config.text('header'));
-    if (header === null) faultAt(value, '"header" must be the name of a field that filters may change');
-    else {
-      provider.claims.push(new ClaimHeader(new Claim(claim === null ? [] : pathOf(claim)), header));
-      this.owned.push(header);
-    }
-    config.end();
-  }
-
   private readConsumer(value: JsonValue): void {
     const config = Config.of(value);
     const issuer = view(config.text('issuer'));
@@ -130,7 +110,7 @@ export class JwtConfig {
       const provider = this.providers[i];
       // Tokens of an issuer that has no provider here are refused, whoever they are of.
       if (!issuer.equals(provider.issuer) || claim === null) continue;
-      if (!provider.consumers.add(entry, pathOf(claim), equals))
+      if (!provider.consumers.add(entry, Claim.read(claim).path, equals))
         faultAt(value, 'this claim has this value in the list already');
     }
     config.end();
@@ -165,39 +145,4 @@ export class JwtConfig {
     const scheme = secure ? 'https' : 'http';
     provider.remote = new RemoteKeys(upstream, scheme, authority, path, <u32>timeout, cache, stale);
   }
-
-  private readSource(value: JsonValue): void {
-    const config = Config.of(value);
-    if (config.has('header')) {
-      const name = fieldName(config.text('header'));
-      const scheme = config.has('scheme') ? config.text('scheme') : NONE;
-      if (name === null) faultAt(value, 'not the name of a field that filters may change');
-      else this.sources.push(new Source(name, scheme, false));
-    } else if (config.has('cookie')) {
-      this.sources.push(new Source(config.text('cookie'), NONE, true));
-    } else faultAt(value, 'expected header or cookie, with a name');
-    config.end();
-  }
-}
-
-/** A claim's place: a name, or names from the outermost object inwards. */
-function pathOf(value: JsonValue): ArrayBuffer[] {
-  if (value.kind == JsonKind.String) return [value.text];
-  const path: ArrayBuffer[] = [];
-  if (value.kind != JsonKind.Array || value.items.length == 0)
-    faultAt(value, 'expected a name, or a list of names');
-  for (let i = 0; i < value.items.length; i++) {
-    if (value.items[i].kind != JsonKind.String) faultAt(value.items[i], 'expected a string');
-    path.push(value.items[i].text);
-  }
-  return path;
-}
-
-/** An RFC 6750 challenge. @param error empty where there was no token */
-function challenge(realm: ArrayBuffer, error: string, details: string, text: string): Reply {
-  const reply = Reply.problem(401, 'Unauthorized', text, details);
-  const field = new ByteWriter(64).add('Bearer realm="').add(realm).add('"');
-  if (error.length > 0) field.add(', error="').add(error).add('"');
-  reply.headers.add('www-authenticate', field.view());
-  return reply;
 }

@@ -1,6 +1,6 @@
+import { Claim } from '@weir/filters-sdk/assembly/claims';
 import { Consumer, isOver } from '@weir/filters-sdk/assembly/consumer';
 import { JsonKind, JsonValue } from '@weir/filters-sdk/assembly/json';
-import { Claim } from './provider';
 
 /** A value of a claim, and whose it is. */
 export class Entry {

@@ -2,11 +2,10 @@
 export * from '@weir/filters-sdk/assembly/exports';
 import {
   Action,
-  Bytes,
   CallResponse,
-  Pairs,
   RootContext,
   StreamContext,
+  actAs,
   registerRoot,
   requestHeaders,
   resumeRequest,
@@ -14,22 +13,17 @@ import {
   setTickPeriod,
   utf8,
 } from '@weir/filters-sdk/assembly';
-import { proxy_set_effective_context } from '@weir/filters-sdk/assembly/env';
-import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
-import { Parts } from '@weir/filters-sdk/assembly/parts';
+import { removeSpellings } from '@weir/filters-sdk/assembly/fields';
 import { TokenCache } from './cache';
-import { JwtConfig, Source } from './config';
+import { JwtConfig } from './config';
 import { nowMs } from './remote-keys';
 import { Verdict, Verified, providerOf, verified, verifyToken } from './token';
 
-const COOKIE = utf8('cookie');
 const CONSUMER_NAME = utf8('consumer.name');
 const PAYLOAD = utf8('jwt.payload');
 const TICK_MS = 1000;
 /** A check takes up to some milliseconds on a machine that is busy. */
 const DECIDED_AT_ONCE = 2;
-
-const cookies = new Parts();
 
 class JwtRoot extends RootContext {
   readonly config: JwtConfig = new JwtConfig();
@@ -106,7 +100,7 @@ class JwtRoot extends RootContext {
         continue;
       }
       decided++;
-      if (proxy_set_effective_context(stream.number) == 0) stream.decideAgain();
+      if (actAs(stream.number)) stream.decideAgain();
     }
     if (decided == DECIDED_AT_ONCE && this.waiting.length > 0) setTickPeriod(1);
   }
@@ -148,22 +142,21 @@ class Jwt extends StreamContext {
   /** @param mayWait whether keys may be fetched for this request still */
   private decide(mayWait: bool): Action {
     const config = this.root.config;
-    const fields = requestHeaders.all();
-    const token = this.findToken(fields);
+    const token = config.sources.find(requestHeaders.all());
     if (token === null) {
-      if (this.several) return config.invalid.send();
+      if (config.sources.several) return config.invalid.send();
       if (config.required) return config.missing.send();
-      this.removeOwned(fields);
+      removeSpellings(config.owned);
       return Action.Continue;
     }
     const time = nowMs();
     const known = this.root.cache.find(token);
-    if (known !== null && time >= known.begin && time < known.end) return this.admit(fields, known);
+    if (known !== null && time >= known.begin && time < known.end) return this.admit(known);
 
     const verdict = verifyToken(token, config.providers, time);
     if (verdict == Verdict.Valid) {
       this.root.cache.add(token, verified!);
-      return this.admit(fields, verified!);
+      return this.admit(verified!);
     }
     if (verdict == Verdict.NoKeys || verdict == Verdict.UnknownKey) {
       const provider = providerOf!;
@@ -179,55 +172,11 @@ class Jwt extends StreamContext {
     return verdict == Verdict.Expired ? config.expired.send() : config.invalid.send();
   }
 
-  /** More than one token: which one counts would be a guess. */
-  private several: bool = false;
-  /** Where the token is that was found in this callback; 0 for none. */
-  private start: usize = 0;
-  private length: i32 = 0;
-
-  /** Every value of every source counts. Null with `several` where they are more than one. */
-  private findToken(fields: Pairs): Bytes | null {
-    this.several = false;
-    this.start = 0;
-    const sources = this.root.config.sources;
-    while (fields.next()) {
-      for (let i = 0; i < sources.length; i++) this.look(unchecked(sources[i]), fields);
-    }
-    return this.several || this.start == 0 ? null : Bytes.of(this.start, this.length);
-  }
-
-  private look(source: Source, fields: Pairs): void {
-    if (!source.isCookie) {
-      if (fields.name.equals(source.name)) this.lookInHeader(source, fields.value);
-      return;
-    }
-    if (!fields.name.equals(COOKIE)) return;
-    cookies.cookies(fields.value);
-    while (cookies.next()) if (cookies.name.equals(source.name)) this.take(cookies.value);
-  }
-
-  private lookInHeader(source: Source, value: Bytes): void {
-    const length = source.scheme.byteLength;
-    if (length > 0) {
-      // Another scheme is another filter's business.
-      if (value.length <= length || value.at(length) != 32) return;
-      if (!value.slice(0, length).equalsIgnoreCase(source.scheme)) return;
-      value = value.slice(length + 1).trim();
-    }
-    this.take(value);
-  }
-
-  private take(token: Bytes): void {
-    if (this.start != 0) this.several = true;
-    this.start = token.start;
-    this.length = token.length;
-  }
-
-  private admit(fields: Pairs, known: Verified): Action {
+  private admit(known: Verified): Action {
     const config = this.root.config;
     const consumer = known.consumer;
     if (consumer === null && config.needsConsumer) return config.unknown.send();
-    this.removeOwned(fields);
+    removeSpellings(config.owned);
     const claims = known.provider.claims;
     for (let i = 0; i < claims.length; i++) {
       const value = known.values[i];
@@ -237,24 +186,8 @@ class Jwt extends StreamContext {
     const name = known.name;
     if (consumer !== null) consumer.announce();
     else if (name !== null) setProperty(CONSUMER_NAME, name);
-    if (config.strip) {
-      const sources = config.sources;
-      for (let i = 0; i < sources.length; i++)
-        if (!sources[i].isCookie) requestHeaders.remove(sources[i].name);
-    }
+    if (config.strip) config.sources.strip();
     return Action.Continue;
-  }
-
-  /** What came from outside under the names that the filter answers for, in every spelling that servers may take for them. */
-  private removeOwned(fields: Pairs): void {
-    const owned = this.root.config.owned;
-    if (owned.length == 0) return;
-    fields.rewind();
-    while (fields.next()) {
-      for (let i = 0; i < owned.length; i++) {
-        if (isSpellingOf(fields.name, unchecked(owned[i]))) requestHeaders.remove(fields.name);
-      }
-    }
   }
 }
 

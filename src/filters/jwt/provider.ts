@@ -1,30 +1,9 @@
 import { Bytes, view } from '@weir/filters-sdk/assembly';
+import { Claim, ClaimHeader } from '@weir/filters-sdk/assembly/claims';
 import { JsonKind, JsonValue } from '@weir/filters-sdk/assembly/json';
 import { ClaimConsumers } from './consumers';
 import { Key } from './keys';
 import { RemoteKeys } from './remote-keys';
-
-/** Where a claim is in a token. */
-export class Claim {
-  /** @param path names from the outermost object to the claim */
-  constructor(private path: ArrayBuffer[]) {}
-
-  find(payload: JsonValue): JsonValue | null {
-    let value: JsonValue | null = payload;
-    for (let i = 0; i < this.path.length && value !== null; i++) {
-      value = value.kind == JsonKind.Object ? memberOf(value, view(this.path[i])) : null;
-    }
-    return value;
-  }
-}
-
-/** A claim that goes upstream in a header. */
-export class ClaimHeader {
-  constructor(
-    public claim: Claim,
-    public header: ArrayBuffer,
-  ) {}
-}
 
 /** Who issues tokens, and what they must say. */
 export class Provider {
@@ -69,10 +48,4 @@ export class Provider {
 function includes(list: ArrayBuffer[], wanted: Bytes): bool {
   for (let i = 0; i < list.length; i++) if (wanted.equals(list[i])) return true;
   return false;
-}
-
-function memberOf(object: JsonValue, name: Bytes): JsonValue | null {
-  const items = object.items;
-  for (let i = 0; i < items.length; i++) if (name.equals(items[i].name)) return items[i];
-  return null;
 }

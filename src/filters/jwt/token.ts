@@ -11,7 +11,6 @@ const MOST_BYTES = 8192;
 const head = new ByteWriter(256);
 const body = new ByteWriter(1024);
 const signature = new ByteWriter(512);
-const joined = new ByteWriter(256);
 
 export enum Verdict {
   Valid,
@@ -94,7 +93,7 @@ export function verifyToken(token: Bytes, providers: Provider[], time: i64): Ver
     times.begin,
     consumer === null ? times.end : min(times.end, provider.consumers.end),
     valuesOf(payload, provider),
-    nameOf(payload, provider),
+    provider.consumer === null ? null : provider.consumer!.text(payload),
     consumer,
     body.copy(),
   );
@@ -160,28 +159,7 @@ function timeOf(payload: JsonValue, name: string, missing: i64): i64 {
 function valuesOf(payload: JsonValue, provider: Provider): Array<ArrayBuffer | null> {
   const values = new Array<ArrayBuffer | null>();
   for (let i = 0; i < provider.claims.length; i++) {
-    const claim = provider.claims[i].claim.find(payload);
-    values.push(claim === null ? null : claimText(claim));
+    values.push(provider.claims[i].textIn(payload, body.view()));
   }
   return values;
-}
-
-function nameOf(payload: JsonValue, provider: Provider): ArrayBuffer | null {
-  const claim = provider.consumer;
-  const value: JsonValue | null = claim === null ? null : claim.find(payload);
-  return value !== null && value.kind == JsonKind.String && value.text.byteLength > 0 ? value.text : null;
-}
-
-/** A string as it is, strings of a list joined by commas, anything else as JSON text. */
-function claimText(claim: JsonValue): ArrayBuffer {
-  if (claim.kind == JsonKind.String) return claim.text;
-  if (claim.kind != JsonKind.Array) return body.view().slice(claim.offset, claim.end).copy();
-  joined.clear();
-  for (let i = 0; i < claim.items.length; i++) {
-    const item = claim.items[i];
-    if (i > 0) joined.addByte(44);
-    if (item.kind == JsonKind.String) joined.add(item.text);
-    else joined.add(body.view().slice(item.offset, item.end));
-  }
-  return joined.copy();
 }

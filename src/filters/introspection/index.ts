@@ -1,0 +1,188 @@
+// Admits requests with a token that its issuer says is good (RFC 7662). See README.md.
+export * from '@weir/filters-sdk/assembly/exports';
+import {
+  Action,
+  ByteWriter,
+  Bytes,
+  CallResponse,
+  PairsWriter,
+  RootContext,
+  StreamContext,
+  actAs,
+  httpCall,
+  logWarn,
+  now,
+  propertyPath,
+  registerRoot,
+  requestHeaders,
+  resumeRequest,
+  setProperty,
+  utf8,
+} from '@weir/filters-sdk/assembly';
+import { removeSpellings } from '@weir/filters-sdk/assembly/fields';
+import { Known, Verdict, readAnswer } from './answer';
+import { IntrospectionConfig, addFormEncoded } from './config';
+import { TokenMemory, keyOf } from './memory';
+
+const CONSUMER_NAME = propertyPath('consumer.name');
+const PAYLOAD = utf8('jwt.payload');
+/** Longer tokens are refused unread. */
+const MOST_BYTES = 8192;
+const MOST_ANSWER = 64 * 1024;
+
+const head = new PairsWriter();
+const form = new ByteWriter(1024);
+
+/** One question to the server, and the requests that wait for its answer. */
+class Question {
+  waiting: Introspection[] = [];
+
+  constructor(
+    public key: string,
+    public call: u32,
+  ) {}
+}
+
+class IntrospectionRoot extends RootContext {
+  readonly config: IntrospectionConfig = new IntrospectionConfig();
+  readonly known: TokenMemory = new TokenMemory();
+  private questions: Question[] = [];
+
+  onConfigure(configuration: ArrayBuffer): bool {
+    return this.config.read(configuration);
+  }
+
+  createStream(): StreamContext {
+    return new Introspection(this);
+  }
+
+  /** The question about a token: the one that is asked already, or a new one. Null: it cannot be asked. */
+  questionFor(key: string, token: Bytes, stream: u32): Question | null {
+    for (let i = 0; i < this.questions.length; i++)
+      if (this.questions[i].key == key) return this.questions[i];
+    const call = this.ask(token, stream);
+    if (call == 0) return null;
+    const question = new Question(key, call);
+    this.questions.push(question);
+    return question;
+  }
+
+  /** The call is the root's: others wait for it when the request that led to it has gone. */
+  private ask(token: Bytes, stream: u32): u32 {
+    const config = this.config;
+    head.clear().add(':method', 'POST').add(':scheme', config.scheme);
+    head.add(':authority', config.authority).add(':path', config.path);
+    head.add('authorization', config.credential).add('accept', 'application/json');
+    head.add('content-type', 'application/x-www-form-urlencoded');
+    form.clear().add('token=');
+    addFormEncoded(form, token);
+    form.add('&token_type_hint=access_token');
+    actAs(this.id);
+    const call = httpCall<ArrayBuffer, Bytes>(config.upstream, head, form.view(), config.timeoutMs);
+    actAs(stream);
+    return call;
+  }
+
+  onCallResponse(response: CallResponse): void {
+    for (let i = 0; i < this.questions.length; i++) {
+      const question = this.questions[i];
+      if (question.call != response.token) continue;
+      this.questions.splice(i, 1);
+      this.settle(question, this.answerOf(question, response));
+      return;
+    }
+  }
+
+  private answerOf(question: Question, response: CallResponse): Known | null {
+    if (response.failed || response.status != 200) {
+      logWarn(
+        'the server gave no answer: ' +
+          (response.failed ? response.reason.toString() : response.status.toString()),
+      );
+      return null;
+    }
+    const body = response.body;
+    const known: Known | null =
+      body.length > MOST_ANSWER ? null : readAnswer(this.config, body, now() / 1_000_000);
+    if (known === null || known.verdict == Verdict.None) {
+      logWarn('what the server answered is not of RFC 7662');
+      return null;
+    }
+    this.known.add(question.key, known);
+    return known;
+  }
+
+  private settle(question: Question, known: Known | null): void {
+    const waiting = question.waiting;
+    for (let i = 0; i < waiting.length; i++) {
+      const stream = waiting[i];
+      stream.question = null;
+      if (actAs(stream.number) && stream.decide(known) == Action.Continue) resumeRequest();
+    }
+  }
+}
+
+class Introspection extends StreamContext {
+  /** The host's number for it, while it waits. */
+  number: u32 = 0;
+  question: Question | null = null;
+
+  constructor(private root: IntrospectionRoot) {
+    super();
+  }
+
+  onRequestHeaders(_count: i32, _endOfStream: bool): Action {
+    const config = this.root.config;
+    const token = config.sources.find(requestHeaders.all());
+    if (token === null) {
+      if (config.sources.several) return config.inactive.send();
+      if (config.required) return config.missing.send();
+      removeSpellings(config.owned);
+      return Action.Continue;
+    }
+    if (token.length == 0 || token.length > MOST_BYTES) return config.inactive.send();
+    const key = keyOf(token);
+    const known = this.root.known.find(key, now() / 1_000_000);
+    if (known !== null) return this.decide(known);
+    const question = this.root.questionFor(key, token, this.id);
+    if (question === null) return config.unavailable.send();
+    this.number = this.id;
+    this.question = question;
+    question.waiting.push(this);
+    return Action.Pause;
+  }
+
+  /** @param known null: the server gave no answer */
+  decide(known: Known | null): Action {
+    const config = this.root.config;
+    if (known === null) return config.unavailable.send();
+    if (known.verdict == Verdict.Scope) return config.scope.send();
+    if (known.verdict != Verdict.Active) return config.inactive.send();
+    removeSpellings(config.owned);
+    for (let i = 0; i < config.claims.length; i++) {
+      const value = known.values[i];
+      if (value !== null) requestHeaders.set<ArrayBuffer, ArrayBuffer>(config.claims[i].header, value);
+    }
+    setProperty(PAYLOAD, known.claims);
+    const consumer = known.consumer;
+    if (consumer !== null) setProperty<ArrayBuffer, ArrayBuffer>(CONSUMER_NAME, consumer);
+    if (config.strip) config.sources.strip();
+    return Action.Continue;
+  }
+
+  onDone(): void {
+    const question = this.question;
+    if (question === null) return;
+    this.question = null;
+    const at = question.waiting.indexOf(this);
+    if (at >= 0) question.waiting.splice(at, 1);
+  }
+
+  recycle(): bool {
+    this.number = 0;
+    this.question = null;
+    return true;
+  }
+}
+
+registerRoot(new IntrospectionRoot());
