@@ -19,6 +19,7 @@ function validate(name: string, config: unknown): boolean {
     const ajv = new Ajv2020({ strict: true, strictRequired: false });
     // The filter's phase and capabilities, for the control plane.
     ajv.addKeyword('x-weir-phase');
+    ajv.addKeyword('x-weir-body-member');
     ajv.addKeyword('x-weir-capabilities');
     validator = ajv.compile(schemaOf(name));
     validators.set(name, validator);
@@ -76,9 +77,63 @@ const FROM = [{ header: 'x-key' }];
 const LIMIT = { requests: 1, per: '1s' };
 const OF_CLAIM = { name: 'a', issuer: 'https://id.test', claim: 'sub', equals: 'b' };
 const APP = 'https://a.test';
+const SECRET = 'x'.repeat(32);
+const SIGNER = { id: 'a', secret: SECRET };
+const GRPC = { grpc: { upstream: 'a' } };
+const SERVER = { uri: 'https://id.test/i', upstream: 'id', client: { id: 'a', secret: 'b' } };
 
 /** Schema and filter agree: the one speaks with file and line, the other also where no schema is at hand. */
 test.each<[string, unknown, boolean]>([
+  ['ext-authz', GRPC, true],
+  ['ext-authz', {}, false],
+  ['ext-authz', { ...GRPC, http: { upstream: 'a' } }, false],
+  [
+    'ext-authz',
+    { http: { upstream: 'a', pathPrefix: '/check', upstreamHeaders: ['x-*'], clientHeaders: [] } },
+    true,
+  ],
+  ['ext-authz', { http: { upstream: 'a', pathPrefix: 'check' } }, false],
+  ['ext-authz', { grpc: { upstream: 'a', pathPrefix: '/check' } }, false],
+  ['ext-authz', { grpc: { upstream: 'a', timeout: '1s', headers: { 'x-a': '${request.path}' } } }, true],
+  ['ext-authz', { grpc: { upstream: 'a', headers: { 'x-a': 1 } } }, false],
+  ['ext-authz', { grpc: {} }, false],
+  ['ext-authz', { ...GRPC, body: { maxBytes: 1, allowPartial: true, raw: true } }, true],
+  ['ext-authz', { ...GRPC, body: {} }, false],
+  ['ext-authz', { ...GRPC, body: { maxBytes: 0 } }, false],
+  ['ext-authz', { ...GRPC, statusOnError: 503, failOpen: true, tlsSession: true }, true],
+  ['ext-authz', { ...GRPC, statusOnError: 200 }, false],
+  ['ext-authz', { ...GRPC, contextExtensions: { a: 'b' }, consumer: { header: 'x-user' } }, true],
+  ['ext-authz', { ...GRPC, contextExtensions: { a: 1 } }, false],
+  ['ext-authz', { ...GRPC, consumer: { header: 'x-user', metadata: 'user' } }, false],
+  ['ext-authz', { ...GRPC, allowedHeaders: [1] }, false],
+  ['ext-authz', { ...GRPC, ownedHeaders: ['x user'] }, false],
+  ['hmac', { keys: [SIGNER] }, true],
+  ['hmac', {}, false],
+  ['hmac', { keys: [] }, false],
+  ['hmac', { keys: [{ id: 'a' }] }, false],
+  ['hmac', { keys: [{ ...SIGNER, secretBase64: 'eHh4' }] }, false],
+  ['hmac', { keys: [{ ...SIGNER, algorithm: 'ed25519' }] }, false],
+  ['hmac', { keys: [{ id: 'a', algorithm: 'ed25519', jwk: JWK }] }, true],
+  ['hmac', { keys: [{ id: 'a', jwk: JWK }] }, false],
+  ['hmac', { keys: [{ id: 'a', algorithm: 'ed25519', jwk: { ...JWK, d: 'x' } }] }, false],
+  ['hmac', { keys: [{ ...SIGNER, algorithm: 'hmac-md5' }] }, false],
+  ['hmac', { keys: [SIGNER], components: ['@path', 'content-type'], maxAge: '1m', clockSkew: '0s' }, true],
+  ['hmac', { keys: [SIGNER], components: ['Content-Type'] }, false],
+  ['hmac', { keys: [SIGNER], components: ['@status'] }, false],
+  ['hmac', { keys: [SIGNER], body: { maxBytes: 1 }, nonceRequired: true, label: 'a', tag: 'b' }, true],
+  ['hmac', { keys: [SIGNER], body: {} }, false],
+  ['introspection', SERVER, true],
+  ['introspection', { ...SERVER, uri: undefined }, false],
+  ['introspection', { ...SERVER, uri: 'id.test' }, false],
+  ['introspection', { ...SERVER, client: undefined }, false],
+  ['introspection', { ...SERVER, client: undefined, bearer: 'x' }, true],
+  ['introspection', { ...SERVER, bearer: 'x' }, false],
+  ['introspection', { ...SERVER, client: { id: 'a' } }, false],
+  ['introspection', { ...SERVER, cache: '0s', negativeCache: '1m', clockSkew: '1s', timeout: '100ms' }, true],
+  ['introspection', { ...SERVER, scopes: ['a', 'b:c'], audiences: ['x'], issuer: 'y' }, true],
+  ['introspection', { ...SERVER, scopes: [1] }, false],
+  ['introspection', { ...SERVER, from: [{ cookie: 't' }], required: false, stripCredential: true }, true],
+  ['introspection', { ...SERVER, from: [{}] }, false],
   ['jwt', provider({}), true],
   ['jwt', {}, false],
   ['jwt', { providers: [] }, false],
