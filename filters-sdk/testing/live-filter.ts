@@ -1,8 +1,9 @@
+import { attach, unfitFor } from './live-attached.ts';
 import { send, type SocketAnswer } from './live-client.ts';
 import { LiveProxy, ORIGIN } from './live-proxy.ts';
 import { LiveUpstream } from './live-upstream.ts';
 import { readModule } from './module-file.ts';
-import { findRunner, skip } from './not-live.ts';
+import { findRunner, isTestRunning, skip } from './not-live.ts';
 import type {
   Answer,
   CallAnswer,
@@ -19,8 +20,6 @@ import type {
 
 /** `1`: each filter gets a weir of its own; a URL: that weir runs the filter. */
 const LIVE = process.env['WEIR_LIVE'];
-/** Where the route of that weir leads; the test's upstream listens there. */
-const UPSTREAM = process.env['WEIR_LIVE_UPSTREAM'];
 
 export const live = LIVE !== undefined && LIVE !== '';
 
@@ -32,6 +31,9 @@ export async function openLive(module: string | Uint8Array, options: FilterOptio
   return filter;
 }
 
+/** One exchange at a time: what the upstream sees is that of the one that runs. */
+let last: Promise<unknown> = Promise.resolve();
+
 class LiveFilter implements Filter {
   readonly calls: HttpCall[] = [];
   readonly #options: FilterOptions;
@@ -41,8 +43,8 @@ class LiveFilter implements Filter {
   #origin!: LiveUpstream;
   #proxy: LiveProxy | null = null;
   #url!: URL;
-  /** One exchange at a time: what the upstream sees is that of the one that runs. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** Why it cannot be tested in the weir that runs. */
+  #unfit: string | null = null;
 
   constructor(options: FilterOptions) {
     this.#options = options;
@@ -55,7 +57,7 @@ class LiveFilter implements Filter {
     if (scripted)
       for (const [name, script] of Object.entries(upstreams as Record<string, CallScript>))
         this.#scripts.set(name, script);
-    if (LIVE !== '1') return this.#attach(names);
+    if (LIVE !== '1') return this.#attach(LIVE!);
     this.#origin = await this.#serve(() => null);
     const ports = new Map([[ORIGIN, this.#origin.port]]);
     for (const name of names) {
@@ -72,14 +74,15 @@ class LiveFilter implements Filter {
   }
 
   exchange(spec: ExchangeSpec = {}): Promise<Exchange> {
+    if (this.#unfit !== null) skip(this.#unfit);
     if (spec.properties !== undefined) skip('an attribute that the test chooses');
-    const exchange = this.#last.then(() => this.#exchange(spec));
-    this.#last = exchange.catch(() => undefined);
+    const exchange = last.then(() => this.#exchange(spec));
+    last = exchange.catch(() => undefined);
     return exchange;
   }
 
   onCall(upstream: string, script: CallScript): void {
-    if (this.#proxy === null) skip('a call to an upstream that the test plays');
+    if (this.#unfit !== null) skip(this.#unfit);
     this.#scripts.set(upstream, script);
   }
 
@@ -148,19 +151,15 @@ class LiveFilter implements Filter {
     return skip('what the host says of the module');
   }
 
-  async #attach(names: readonly string[]): Promise<void> {
-    if (UPSTREAM === undefined)
-      throw new Error(
-        `the test plays the upstream of ${LIVE}: set WEIR_LIVE_UPSTREAM to the HOST:PORT that its route leads to`,
-      );
-    if (names.length > 0) skip('a call to an upstream that the test plays');
-    const { hostname, port } = new URL(`http://${UPSTREAM}`);
-    this.#origin = await this.#serve(() => null, Number(port), hostname);
-    this.#url = new URL(LIVE!);
+  async #attach(url: string): Promise<void> {
+    ({ url: this.#url, origin: this.#origin } = await attach(url));
+    this.#unfit = await unfitFor(this.#options);
+    // What is opened before the tests skips them one by one.
+    if (this.#unfit !== null && isTestRunning()) skip(this.#unfit);
   }
 
-  async #serve(answerer: LiveUpstream['answerer'], port = 0, host = '127.0.0.1'): Promise<LiveUpstream> {
-    const server = await LiveUpstream.start(answerer, port, host);
+  async #serve(answerer: LiveUpstream['answerer']): Promise<LiveUpstream> {
+    const server = await LiveUpstream.start(answerer);
     this.#servers.push(server);
     return server;
   }

@@ -32,6 +32,11 @@ export class LiveUpstream {
     });
   }
 
+  /** It does not keep the process from its end. */
+  unref(): void {
+    this.#server.unref();
+  }
+
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.#server.close(() => resolve());

@@ -27,6 +27,10 @@ export async function findRunner(): Promise<void> {
   if (TestRunner !== undefined) currentTest = () => TestRunner.getCurrentTest();
 }
 
+export function isTestRunning(): boolean {
+  return currentTest() !== undefined;
+}
+
 /**
  * Skips the test that runs, with the reason, where the runner is vitest.
  *

@@ -29,8 +29,9 @@ Options of vitest come after --:
 
 A filter that does not compile is told before any test runs.
 
-With --live URL that weir has to run the filter as the tests configure it, and its route has to lead to
-WEIR_LIVE_UPSTREAM (HOST:PORT), where the tests play the upstream.
+With --live URL the route of that weir has to lead to WEIR_LIVE_UPSTREAM (HOST:PORT), where the tests play the
+upstream. Its admin server (WEIR_LIVE_ADMIN, default 127.0.0.1:9901) says how it configures the filter; tests of
+other configurations are skipped. WEIR_LIVE_ADMIN=off runs all of them.
 
 With --replay no test is run: the build gets the requests of a recording (weir tap -o FILE), and what it does
 differently is told. The exit status is 1 where there is a difference.
@@ -73,7 +74,9 @@ export function registerTest(filter: Command): void {
       const counted = coverage ? emptyFolder(join(project.folder, '.weir/coverage')) : null;
       // A weir takes a while to start.
       const patience = live === undefined ? [] : ['--testTimeout=60000'];
-      const args = [runner, watch ? 'watch' : 'run', ...patience, ...files];
+      // The upstream of a weir that runs has one port.
+      const inTurn = typeof live === 'string' ? ['--no-file-parallelism'] : [];
+      const args = [runner, watch ? 'watch' : 'run', ...patience, ...inTurn, ...files];
       process.exitCode = await run(args, project.folder, {
         ...(counted === null ? {} : { WEIR_COVERAGE: counted }),
         ...(live === undefined ? {} : { WEIR_LIVE: live === true ? '1' : live, WEIR_BIN: OWN_PROGRAM }),

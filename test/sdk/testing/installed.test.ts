@@ -3,8 +3,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
-import { Program, ROOT, temporaryFolder } from '../../support/process.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { compileFilter } from '../../../filters-sdk/cli/compile.mjs';
+import { freePort } from '../../support/ports.ts';
+import { Program, ROOT, temporaryFolder, Weir } from '../../support/process.ts';
+import { policies } from '../../support/scenario.ts';
 
 const FILTER = `export * from '@weir/filters-sdk/assembly/exports';
 import { Action, RootContext, StreamContext, registerRoot, requestHeaders } from '@weir/filters-sdk/assembly';
@@ -63,6 +66,31 @@ test('never pauses', async () => {
 });
 `;
 
+/** For a weir that runs: the same file of tests, and one that opens its filters in other ways. */
+const ATTACHED = `import { beforeAll, expect, test } from 'vitest';
+import { openFilter, type Filter } from '@weir/filters-sdk/testing';
+
+let other: Filter;
+let calling: Filter;
+beforeAll(async () => {
+  other = await openFilter('filter.ts', { config: { text: 'bye', token: 'a' } });
+  calling = await openFilter('filter.ts', { config: { text: 'hi', token: 'a' }, upstreams: { auth: () => null } });
+});
+
+test('the same configuration, but for the secret, which nobody can see', async () => {
+  const filter = await openFilter('filter.ts', { config: { token: 'a', text: 'hi' } });
+  const one = filter.exchange({ request: { path: '/1' }, response: { body: 'one' } });
+  const two = filter.exchange({ request: { path: '/2' }, response: ({ path }) => ({ body: path }) });
+  expect([(await one).upstream?.path, (await one).answer.body]).toEqual(['/1', 'one']);
+  expect([(await two).upstream?.headers['x-greeting'], (await two).answer.body]).toEqual(['hello', '/2']);
+});
+test('another configuration', async () => void (await other.exchange()));
+test('another one that the filter refuses', async () => {
+  await expect(openFilter('filter.ts', { config: { text: '' } })).rejects.toThrow('text');
+});
+test('calls', async () => void (await calling.exchange()));
+`;
+
 let folder: string;
 
 beforeAll(async () => {
@@ -84,6 +112,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'filter.ts'), FILTER);
   writeFileSync(join(folder, 'greets.mjs'), NODE_TEST);
   writeFileSync(join(folder, 'greets.test.ts'), VITEST);
+  writeFileSync(join(folder, 'attached.test.ts'), ATTACHED);
 }, 60_000);
 
 async function node(args: readonly string[], env: Record<string, string> = {}) {
@@ -177,3 +206,67 @@ test(
   },
   TIMEOUT_MS,
 );
+
+describe('a weir that runs already', () => {
+  const config = { text: 'hi', token: 's3cret' };
+  let env: Record<string, string>;
+  beforeAll(async () => {
+    const { binary } = await compileFilter({ entry: 'filter.ts', baseDir: folder });
+    const [port, upstreamPort] = [await freePort(), await freePort()];
+    const edge = policies({ port, upstreamPort, config });
+    const weir = await Weir.start({ files: { 'edge.yaml': edge, 'filter.wasm': binary! } });
+    env = {
+      WEIR_LIVE: `http://127.0.0.1:${port}`,
+      WEIR_LIVE_UPSTREAM: `127.0.0.1:${upstreamPort}`,
+      WEIR_LIVE_ADMIN: `127.0.0.1:${weir.adminPort}`,
+    };
+  }, TIMEOUT_MS);
+
+  test(
+    'serves the tests of its configuration; others are skipped',
+    async () => {
+      await node([...VITEST_RUN, '--no-file-parallelism', 'attached.test.ts', 'greets.test.ts'], env);
+      expect(results().sort((a, b) => (a.title < b.title ? -1 : 1))).toEqual([
+        { title: 'another configuration', status: 'skipped' },
+        { title: 'another one that the filter refuses', status: 'skipped' },
+        { title: 'calls', status: 'skipped' },
+        // Without a configuration.
+        { title: 'greets', status: 'skipped' },
+        { title: 'never pauses', status: 'skipped' },
+        { title: 'the same configuration, but for the secret, which nobody can see', status: 'passed' },
+      ]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'serves all tests where nobody looks at its configuration, under node:test too, which ends by itself',
+    async () => {
+      const { code, output } = await node(['--test', 'greets.mjs'], { ...env, WEIR_LIVE_ADMIN: 'off' });
+      expect(output).toContain('# pass 1');
+      expect(output).toContain('# skipped 1');
+      expect(code).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'is asked in vain: it says what to set and what to end',
+    async () => {
+      const faults = async (changes: Record<string, string>): Promise<string> => {
+        const { code, output } = await node(['--test', 'greets.mjs'], { ...env, ...changes });
+        expect(code).toBe(1);
+        return output;
+      };
+      const nobody = `127.0.0.1:${await freePort()}`;
+      expect(await faults({ WEIR_LIVE_ADMIN: nobody })).toContain(
+        `http://${nobody}/config_dump: Error: connect ECONNREFUSED ${nobody}. Set WEIR_LIVE_ADMIN`,
+      );
+      const taken = env['WEIR_LIVE_ADMIN']!;
+      expect(await faults({ WEIR_LIVE_UPSTREAM: taken })).toContain(
+        `the test cannot play the upstream ${taken}: listen EADDRINUSE`,
+      );
+    },
+    TIMEOUT_MS,
+  );
+});
