@@ -31,18 +31,12 @@ export async function readBundle(
   source: AuthoritySource,
   reader: FileReader,
 ): Promise<string | null> {
-  const found =
-    source.file === undefined
-      ? storedBundle(config, object, at, source)
-      : await fileBundle(config, object, at, source.file, reader);
-  if (found === null) return null;
-  const faulty = checkBundle(found.text);
-  if (faulty === null) return found.text;
-  config.report(object, 'WEIR1301', found.path, faulty);
-  return null;
+  if (source.file !== undefined) return fileBundle(config, object, at, source.file, reader);
+  const kind = source.secret === undefined ? 'ConfigMap' : 'Secret';
+  const field = source.secret === undefined ? 'configMap' : 'secret';
+  const { name } = (source.secret ?? source.configMap)!;
+  return storedBundle(config, object, [...at, field], { kind, namespace: object.namespace, name });
 }
-
-type Bundle = { readonly text: string; readonly path: Path } | null;
 
 async function fileBundle(
   config: Config,
@@ -50,24 +44,38 @@ async function fileBundle(
   at: Path,
   path: string,
   reader: FileReader,
-): Promise<Bundle> {
+): Promise<string | null> {
   const file = resolveBeside(object.document.file, path);
   const read = await reader.text(file);
   const where = [...at, 'file'];
-  if (typeof read !== 'string') return { text: read.text, path: where };
+  if (typeof read !== 'string') return checked(config, object, where, read.text);
   config.report(object, 'WEIR1301', where, `${file} ${read}`);
   return null;
 }
 
-function storedBundle(config: Config, object: ConfigObject, at: Path, source: AuthoritySource): Bundle {
-  const kind = source.secret === undefined ? 'ConfigMap' : 'Secret';
-  const field = source.secret === undefined ? 'configMap' : 'secret';
-  const { name } = (source.secret ?? source.configMap)!;
-  const path = [...at, field, 'name'];
-  const { namespace } = object;
+/**
+ * `ca.crt` of a ConfigMap or a Secret.
+ *
+ * @param at where the object is named
+ * @returns null where there is none that can be used, which is reported
+ */
+export function storedBundle(
+  config: Config,
+  object: ConfigObject,
+  at: Path,
+  wanted: { readonly kind: 'ConfigMap' | 'Secret'; readonly namespace: string; readonly name: string },
+): string | null {
+  const { kind, namespace, name } = wanted;
+  const path = [...at, 'name'];
   const found = config.find(kind, namespace, name);
   if (found === undefined) {
-    config.reportMissing(object, 'WEIR2108', path, `${String(at.at(-1))}:`, { kind, namespace, name });
+    config.reportMissing(
+      object,
+      'WEIR2108',
+      path,
+      `${at.findLast((part) => typeof part === 'string')}:`,
+      wanted,
+    );
     return null;
   }
   if (found.value === null) return null;
@@ -75,8 +83,15 @@ function storedBundle(config: Config, object: ConfigObject, at: Path, source: Au
     kind === 'Secret'
       ? secretValue(found as UsableObject<'Secret'>, 'ca.crt')?.text
       : (found as UsableObject<'ConfigMap'>).value.data['ca.crt'];
-  if (text !== undefined) return { text, path };
+  if (text !== undefined) return checked(config, object, path, text);
   config.report(object, 'WEIR2108', path, `${kind} ${namespace}/${name} has no ca.crt`);
+  return null;
+}
+
+function checked(config: Config, object: ConfigObject, path: Path, text: string): string | null {
+  const faulty = checkBundle(text);
+  if (faulty === null) return text;
+  config.report(object, 'WEIR1301', path, faulty);
   return null;
 }
 

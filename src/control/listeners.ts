@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   DEFAULT_LISTENER_LIMITS,
   type CertificateSpec,
+  type ClientValidationSpec,
   type ListenerLimits,
   type ListenerSpec,
   type PortSpec,
@@ -10,6 +12,7 @@ import type { Assets } from './assets.ts';
 import { isPassthrough, protocolName, type BoundListener } from './attach.ts';
 import { Attachments } from './attachments.ts';
 import type { ChainTable } from './chains.ts';
+import { clientValidationOf } from './client-validation.ts';
 import { groupOf } from './clusters.ts';
 import { compareText, type Config } from './config.ts';
 import { isGranted } from './grants.ts';
@@ -31,6 +34,7 @@ interface Compiled {
   /** What it is in the snapshot, once for each hostname that has a rule of its own. */
   readonly specs: readonly ListenerSpec[];
   readonly limits: ListenerLimits;
+  readonly validation: ClientValidationSpec | null;
 }
 
 /** Ports, listeners and virtual hosts of a snapshot. */
@@ -58,7 +62,8 @@ export function compilePorts(
       tcpRule: tcpRules.index(bound),
     };
     const specs = isPassthrough(bound.config) ? byHostname(spec, tcpRules.byHostname(bound)) : [spec];
-    const compiled = { bound, spec, specs, limits: limitsOf(settings) };
+    const validation = clientValidationOf(config, bound);
+    const compiled = { bound, spec, specs, limits: limitsOf(settings), validation };
     for (const address of addressesOf(bound)) {
       const key = `${address} ${bound.config.port}`;
       ports.set(key, [...(ports.get(key) ?? []), compiled]);
@@ -132,6 +137,14 @@ function portOf(config: Config, key: string, compiled: readonly Compiled[]): Por
       config.report(other.bound.gateway, 'WEIR2006', where, message, { related });
     }
   }
+  // A connection serves all hostnames of its port.
+  const stricter = compiled.find(({ validation }) => !isDeepStrictEqual(validation, first.validation));
+  if (stricter !== undefined) {
+    const message = `listeners ${first.spec.name} and ${stricter.spec.name} share ${address}:${port} but differ in certificates of clients`;
+    config.report(stricter.bound.gateway, 'WEIR2006', ['spec', 'listeners', stricter.bound.index], message, {
+      related: [first.bound.gateway.document.place(['spec', 'listeners', first.bound.index])],
+    });
+  }
   const specs = firstOfEach(compiled);
   return {
     address,
@@ -139,6 +152,7 @@ function portOf(config: Config, key: string, compiled: readonly Compiled[]): Por
     protocol: isPassthrough(first.bound.config) ? 'passthrough' : PROTOCOLS[first.bound.config.protocol],
     listeners: specs.sort((a, b) => compareHostnames(a.hostname, b.hostname) || compareText(a.name, b.name)),
     limits: first.limits,
+    ...(first.validation === null ? {} : { clientValidation: first.validation }),
   };
 }
 

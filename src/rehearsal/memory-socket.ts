@@ -58,6 +58,7 @@ export class MemorySocket extends Duplex {
 /** The same under TLS, whose handshake is over. The client shows no certificate. */
 export class MemoryTlsSocket extends MemorySocket {
   readonly encrypted = true;
+  readonly authorized = false;
   readonly servername: string;
 
   /** @param serverName the name that the client asked for (SNI) */

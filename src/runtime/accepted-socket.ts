@@ -1,5 +1,6 @@
 import { Socket, type Server } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { Server as TlsServer, TLSSocket } from 'node:tls';
+import type { ClientValidationSpec } from './snapshot.ts';
 import { readWindow, WRITE_HIGH_WATER } from './socket-io.ts';
 
 /** Bytes lie in `readWindow[0, size)`. Returning false stops reading until `socket.resume()`. */
@@ -88,6 +89,17 @@ export function wasReset(socket: Socket): boolean {
   const { _handle: handle } = socket as unknown as { readonly _handle?: Partial<Handle> | null };
   if (socket.writableEnded || handle?.getpeername === undefined) return false;
   return handle.getpeername({}) !== 0;
+}
+
+/**
+ * Whether connections from now on are asked for a certificate, and refused without a valid one. Node has it as an option
+ * of a new server alone; the port keeps its server while configurations change. It reads these for each connection, and
+ * where it did not, a client without a certificate would be turned away afterwards (`Certificates.admits`).
+ */
+export function askForCertificates(server: TlsServer, clients: ClientValidationSpec | null): void {
+  const options = server as unknown as { requestCert: boolean; rejectUnauthorized: boolean };
+  options.requestCert = clients !== null;
+  options.rejectUnauthorized = clients?.required === true;
 }
 
 /** The name that a TLS client asked for (SNI); empty: none. */

@@ -63,11 +63,13 @@ const ATTRIBUTES: readonly CertificateAttribute[] = [
  * The attributes of a TLS connection below `prefix`; not there where the connection has none.
  *
  * @param socketOf null: no TLS, or no connection
+ * @param validOnly a certificate of the peer that is not valid counts for none
  */
 export function certificateRows<Source>(
   prefix: 'connection' | 'upstream',
   from: AttributeRow<Source>['from'],
   socketOf: (source: Source) => TLSSocket | null,
+  validOnly = false,
 ): AttributeRow<Source>[] {
   return ATTRIBUTES.map(({ name, note, read }) => ({
     path: `${prefix}.${name}`,
@@ -76,15 +78,17 @@ export function certificateRows<Source>(
     note: note === '' ? 'TLS' : `TLS; ${note}`,
     read: (source): AttributeValue | undefined => {
       const socket = socketOf(source);
-      const value = socket === null ? undefined : read(socket);
+      if (socket === null) return undefined;
+      const hidden = validOnly && name.includes('peer_certificate') && !showsValidCertificate(socket);
+      const value = !hidden ? read(socket) : name.startsWith('subject') ? '' : undefined;
       return value === undefined ? undefined : text(value);
     },
   }));
 }
 
-/** Whether the other side showed a certificate. */
-export function showsCertificate(socket: TLSSocket | null): boolean {
-  return socket !== null && peerOf(socket) !== undefined;
+/** Whether the other side showed a certificate that one of the authorities has signed. */
+export function showsValidCertificate(socket: TLSSocket | null): boolean {
+  return socket !== null && socket.authorized && peerOf(socket) !== undefined;
 }
 
 const locals = new WeakMap<TLSSocket, X509Certificate>();

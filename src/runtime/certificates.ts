@@ -1,6 +1,6 @@
 import { createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { HostTable } from './host-table.ts';
-import type { ListenerSpec, PortSpec } from './snapshot.ts';
+import type { ClientValidationSpec, ListenerSpec, PortSpec } from './snapshot.ts';
 
 /**
  * The certificates of one port, by the name that a client asks for (SNI). A listener's hostname
@@ -22,15 +22,20 @@ export class Certificates {
    * What the port itself offers: to clients that name no server, the first certificate of the listener
    * that takes any name, or none; and the lowest version that any of its listeners takes.
    */
-  readonly defaults: Pick<SecureContextOptions, 'cert' | 'key' | 'minVersion'>;
+  readonly defaults: Pick<SecureContextOptions, 'ca' | 'cert' | 'key' | 'minVersion'>;
+  /** How connections are asked for a certificate of their own. */
+  readonly clients: ClientValidationSpec | null;
 
   /** @throws where a key does not belong to its certificate, or either cannot be read */
   constructor(port: PortSpec) {
+    this.clients = port.clientValidation ?? null;
+    // An empty list means nobody; without one Node would trust the authorities of the system.
+    const trust = this.clients === null ? {} : { ca: this.clients.authoritiesPem || [] };
     this.#listeners = new HostTable(port.listeners.map((listener) => listener.hostname));
     this.#byListener = port.listeners.map((listener) => {
       const { minTlsVersion: minVersion, certificates } = listener;
       const contexts = certificates.map(({ chainPem: cert, keyPem: key }) =>
-        createSecureContext({ cert, key, minVersion }),
+        createSecureContext({ ...trust, cert, key, minVersion }),
       );
       return {
         // One entry a name, so that the index leads back to the certificate it is of.
@@ -44,6 +49,7 @@ export class Certificates {
     const first = port.listeners[this.#open]?.certificates[0];
     const strict = port.listeners.every((listener) => listener.minTlsVersion === 'TLSv1.3');
     this.defaults = {
+      ...trust,
       ...(first === undefined ? {} : { cert: first.chainPem, key: first.keyPem }),
       minVersion: strict ? 'TLSv1.3' : 'TLSv1.2',
     };
@@ -57,12 +63,14 @@ export class Certificates {
   }
 
   /**
-   * Whether the connection has the version that its listener asks for. OpenSSL settles the version
+   * Whether the connection has the certificate that its port asks for, and the version that its listener asks for. OpenSSL settles the version
    * before it asks for the name's certificate, by the port's own minimum: that of the most lenient listener.
    */
   admits(socket: TLSSocket, serverName: string): boolean {
     const listener = this.#byListener[this.listenerOf(serverName)];
     if (listener === undefined) return false;
+    // Node refuses it already; whatever it makes of its own options, nobody comes in without.
+    if (this.clients?.required === true && !socket.authorized) return false;
     return listener.minVersion !== 'TLSv1.3' || socket.getProtocol() === 'TLSv1.3';
   }
 

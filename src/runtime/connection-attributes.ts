@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import { serverNameOf } from './accepted-socket.ts';
-import { certificateRows, showsCertificate } from './certificate-attributes.ts';
+import { certificateRows, showsValidCertificate } from './certificate-attributes.ts';
 import type { AttributeRow } from './wasm/attribute-table.ts';
 import { bool, int, text, uint } from './wasm/attribute-values.ts';
 
@@ -30,8 +30,8 @@ export function connectionRows<Source>(factsOf: (source: Source) => DownstreamFa
       path: 'connection.mtls',
       type: 'bool',
       from: 'connection',
-      note: 'the client showed a certificate',
-      read: (s) => bool(showsCertificate(factsOf(s).tls)),
+      note: 'the client showed a certificate that is valid',
+      read: (s) => bool(showsValidCertificate(factsOf(s).tls)),
     },
     {
       path: 'connection.requested_server_name',
@@ -43,7 +43,7 @@ export function connectionRows<Source>(factsOf: (source: Source) => DownstreamFa
         return text(tls === null ? serverName : serverNameOf(tls));
       },
     },
-    ...certificateRows<Source>('connection', 'connection', (s) => factsOf(s).tls),
+    ...certificateRows<Source>('connection', 'connection', (s) => factsOf(s).tls, true),
     {
       path: 'connection.termination_details',
       type: 'string',

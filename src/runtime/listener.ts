@@ -1,6 +1,14 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
-import { adoptAccepted, onAccepted, readByEvents, serverNameOf, type Accepted } from './accepted-socket.ts';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  adoptAccepted,
+  askForCertificates,
+  onAccepted,
+  readByEvents,
+  serverNameOf,
+  type Accepted,
+} from './accepted-socket.ts';
 import { Connection } from './connection.ts';
 import type { LiveSnapshot } from './live-snapshot.ts';
 import { isSecure, isTcp, portKey, type PortSpec } from './snapshot.ts';
@@ -86,11 +94,17 @@ export class ListeningPort {
 
   /** Another snapshot is in force. */
   update(spec: PortSpec, live: LiveSnapshot): void {
+    const before = this.spec.clientValidation;
     this.spec = spec;
     this.#live = live;
     const certificates = live.certificates(this.key);
-    if (certificates !== null && isSecure(spec))
-      (this.#server as TlsServer).setSecureContext(certificates.defaults);
+    if (certificates === null || !isSecure(spec)) return;
+    const server = this.#server as TlsServer;
+    server.setSecureContext(certificates.defaults);
+    askForCertificates(server, certificates.clients);
+    // Connections were let in by rules that hold no more.
+    if (!isDeepStrictEqual(before, spec.clientValidation))
+      for (const connection of [...this.connections]) connection.drain();
   }
 
   /** Accepts no more; connections finish what they do. */
@@ -150,6 +164,7 @@ export class ListeningPort {
         else this.#early.push(() => this.#admitTls(socket));
       },
     );
+    askForCertificates(server, this.#live.certificates(this.key)?.clients ?? null);
     server.on('connection', (socket: Socket) => this.#beginHandshake(socket));
     server.on('tlsClientError', (_error, socket) => {
       this.#refused();

@@ -38,6 +38,16 @@ export interface PortSpec {
   readonly protocol: 'http' | 'https' | 'tcp' | 'tls' | 'passthrough';
   readonly listeners: readonly ListenerSpec[];
   readonly limits: ListenerLimits;
+  /** Absent: clients are not asked for a certificate. */
+  readonly clientValidation?: ClientValidationSpec;
+}
+
+/** How certificates of clients are looked at. */
+export interface ClientValidationSpec {
+  /** A PEM bundle; empty: no certificate is valid. */
+  readonly authoritiesPem: string;
+  /** A connection without a valid certificate is refused; else it counts as one without a certificate. */
+  readonly required: boolean;
 }
 
 /** Whether TLS of clients ends at the port. */

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { certificateRows, showsCertificate } from '../../src/runtime/certificate-attributes.ts';
+import { certificateRows, showsValidCertificate } from '../../src/runtime/certificate-attributes.ts';
 import { makeCertificate, type TestCertificate } from '../support/certificate.ts';
 import { atEnd } from '../support/cleanup.ts';
 
@@ -79,7 +79,7 @@ describe('a connection with certificates on both sides', () => {
       peer_certificate: encoded(client),
     };
     expect(read(here)).toEqual(atServer);
-    expect(showsCertificate(here)).toBe(true);
+    expect(showsValidCertificate(here)).toBe(true);
     expect(read(there)).toEqual({
       tls_version: 'TLSv1.3',
       subject_local_certificate: 'CN=client.example',
@@ -97,7 +97,7 @@ describe('a connection with certificates on both sides', () => {
 describe('a client without a certificate', () => {
   test('has an empty subject, and nothing else', async () => {
     const { here } = await ends(null);
-    expect(showsCertificate(here)).toBe(false);
+    expect(showsValidCertificate(here)).toBe(false);
     const found = read(here);
     expect(found['subject_peer_certificate']).toBe('');
     for (const name of ['dns_san', 'uri_san']) expect(found[`${name}_peer_certificate`]).toBeUndefined();
@@ -118,7 +118,7 @@ test('a certificate without names has no first one', async () => {
 test('a connection without TLS has none of them', () => {
   for (const row of certificateRows<null>('upstream', 'attempt', () => null))
     expect(row.read(null)).toBeUndefined();
-  expect(showsCertificate(null)).toBe(false);
+  expect(showsValidCertificate(null)).toBe(false);
 });
 
 test('a connection that is closed has those that were asked for before', async () => {

@@ -27,6 +27,7 @@ export interface Part {
   readonly tcpRules?: readonly Partial<TcpRuleSpec>[];
   /** Default http. */
   readonly protocol?: PortSpec['protocol'];
+  readonly clientValidation?: PortSpec['clientValidation'];
   readonly accessLog?: Snapshot['accessLog'];
   /** Default: one for any hostname. All rules hold in each, unless it says otherwise. */
   readonly listeners?: readonly Partial<ListenerSpec>[];
@@ -50,6 +51,7 @@ export function snapshotOf(port: number, part: Part): Snapshot {
         port,
         protocol: part.protocol ?? 'http',
         limits: { ...DEFAULT_LISTENER_LIMITS, ...part.limits },
+        ...(part.clientValidation === undefined ? {} : { clientValidation: part.clientValidation }),
         listeners: (part.listeners ?? [{}]).map((listener) => ({
           name: `test/edge/${listener.hostname || 'http'}`,
           hostname: '',

@@ -112,6 +112,55 @@ const gatewayAddress = () =>
       .describe('The address to bind; 0.0.0.0 where left out.'),
   });
 
+const clientValidation = () =>
+  z.strictObject({
+    validation: z
+      .strictObject({
+        caCertificateRefs: z
+          .array(
+            z.strictObject({
+              group: group().default(''),
+              kind: oneOf(['ConfigMap', 'Secret'], ['ConfigMap', 'Secret']).default('ConfigMap'),
+              namespace: namespaceName()
+                .optional()
+                .describe('Default: that of the Gateway. Another one needs a ReferenceGrant.'),
+              name: objectName(),
+            }),
+          )
+          .min(1)
+          .max(8)
+          .describe('ConfigMaps or Secrets with ca.crt, PEM: authorities of client certificates.'),
+        mode: z
+          .enum(['AllowValidOnly', 'AllowInsecureFallback'])
+          .default('AllowValidOnly')
+          .describe(
+            'AllowValidOnly: no connection without a certificate of one of the authorities. AllowInsecureFallback: other connections come in as well, and count as without a certificate.',
+          ),
+      })
+      .optional()
+      .describe('Present: clients are asked for a certificate.'),
+  });
+
+const gatewayTls = () =>
+  z.strictObject({
+    backend: notYet('The certificate that weir shows to upstreams.', 'use tls of the Upstream'),
+    frontend: z
+      .strictObject({
+        default: clientValidation()
+          .prefault({})
+          .describe('For all ports of protocol HTTPS, and TLS that ends here.'),
+        perPort: z
+          .array(z.strictObject({ port: port(), tls: clientValidation() }))
+          .max(64)
+          .default([])
+          .describe('In place of the default.'),
+      })
+      .optional()
+      .describe(
+        'Certificates of clients. They hold for a port, since a connection serves all of its hostnames.',
+      ),
+  });
+
 export const gatewaySpec = z
   .strictObject({
     gatewayClassName: objectName().default('weir').describe('May be left out.'),
@@ -125,7 +174,7 @@ export const gatewaySpec = z
     listeners: z.array(listener()).min(1).max(64),
     infrastructure: notYet('Labels and annotations of generated infrastructure.'),
     allowedListeners: notYet('Which ListenerSets may attach.'),
-    tls: notYet('Client certificates in both directions.'),
+    tls: gatewayTls().optional(),
     defaultScope: notYet('Makes the Gateway a default for routes.'),
   })
   .superRefine((spec, ctx) => {
@@ -140,6 +189,16 @@ export const gatewaySpec = z
       }
       names.add(item.name);
       checkListener(item, ['listeners', i], ctx);
+    }
+    const ports = new Set<number>();
+    for (const [i, item] of (spec.tls?.frontend?.perPort ?? []).entries()) {
+      const path = ['tls', 'frontend', 'perPort', i, 'port'];
+      if (ports.has(item.port)) refuse(ctx, 'WEIR1046', `port ${item.port} stands here twice`, path);
+      if (
+        !spec.listeners.some((listener) => listener.port === item.port && listener.tls?.mode === 'Terminate')
+      )
+        refuse(ctx, 'WEIR1046', `no listener of this Gateway ends TLS on port ${item.port}`, path);
+      ports.add(item.port);
     }
   });
 
