@@ -350,7 +350,7 @@ export const ERRORS = {
     title: 'a Secret is not found',
     source: 'config',
     explanation:
-      '`pullSecret` of a Module or `secretRef` of a Consumer names a Secret that is not declared in its namespace.',
+      '`pullSecret` of a Module, `secretRef` of a Consumer or `passwordRef` of a Store names a Secret that is not declared in its namespace.',
     fix: 'Declare it, or correct the name.',
   },
   WEIR2114: {
@@ -363,8 +363,16 @@ export const ERRORS = {
   WEIR2115: {
     title: 'the Secret has no such value',
     source: 'config',
-    explanation: '`secretRef` of a Consumer names a value that the Secret does not have, or that is empty.',
+    explanation:
+      '`secretRef` of a Consumer or `passwordRef` of a Store names a value that the Secret does not have, or that is empty.',
     fix: 'Correct the key, or add the value to `data` or `stringData` of the Secret.',
+  },
+  WEIR2117: {
+    title: 'a Store is not found',
+    source: 'config',
+    explanation:
+      '`store` of a filter names a Store that is not declared in its namespace, or a filter with `scope: cluster` names none.',
+    fix: 'Declare the Store, or correct the name.',
   },
   WEIR3002: {
     title: 'the object has no effect',

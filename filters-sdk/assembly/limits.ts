@@ -28,6 +28,8 @@ export enum Scope {
   Local = 0,
   /** All workers of one machine count together, exactly. */
   Node = 1,
+  /** All that use the Store of the filter, on any machine. */
+  Cluster = 2,
 }
 
 /** What is done with a cost. */

@@ -16,6 +16,7 @@ import { Taps } from '../../src/supervisor/taps.ts';
 import { StatusView } from '../../src/supervisor/status-view.ts';
 import { WorkerProgram, type SteeredRuntime } from '../../src/worker/program.ts';
 import { pluginFamilies } from '../../src/worker/plugin-families.ts';
+import { storeFamilies } from '../../src/worker/store/families.ts';
 import type { WorkerDump } from '../../src/worker/protocol.ts';
 
 interface MetricRow {
@@ -138,6 +139,11 @@ const RESTING_ASK: QuotaAsk = {
   id: '',
 };
 
+const RESTING_STORE = {
+  name: 'shop/limits',
+  isReady: false,
+  counts: { local: 0, asked: 0, unreachable: 0, late: 0, refused: 0 },
+};
 const RESTING_PLUGIN: PluginStatus = {
   name: 'shop/checkout#key',
   module: 'shop/risk',
@@ -169,7 +175,12 @@ function restingWorker(): WorkerDump {
     makeRuntime: () => ({}) as SteeredRuntime<never>,
   });
   return {
-    families: [...metrics.dump(), ...pluginFamilies([RESTING_PLUGIN]), ...program['families']()],
+    families: [
+      ...metrics.dump(),
+      ...pluginFamilies([RESTING_PLUGIN]),
+      ...storeFamilies([RESTING_STORE]),
+      ...program['families'](),
+    ],
     status: { version: '', streams: 0, connections: 0, snapshots: 1, plugins: [], clusters: [] },
     process: { cpuSeconds: 0, residentBytes: 0, heapBytes: 0 },
   };

@@ -26,6 +26,6 @@ export interface Assets {
   readonly protocols: ReadonlyMap<string, ModuleProtocols>;
   /** By `Secret/namespace/name` or `Certificate/namespace/name`. */
   readonly certificates: ReadonlyMap<string, CertificateSpec>;
-  /** PEM bundles to verify with, by `namespace/name` of the Upstream. */
+  /** PEM bundles to verify with: of Upstreams by `namespace/name`, of Stores by `Store namespace/name`. */
   readonly authorities: ReadonlyMap<string, string>;
 }

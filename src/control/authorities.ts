@@ -6,7 +6,7 @@ import type { AuthoritySource } from './schema/reference.ts';
 import { secretValue } from './secrets.ts';
 import type { ConfigObject } from './validate.ts';
 
-/** PEM bundles that Upstreams verify with, by `namespace/name`. */
+/** PEM bundles to verify with: of Upstreams by `namespace/name`, of Stores by `Store namespace/name`. */
 export async function loadAuthorities(config: Config, reader: FileReader): Promise<Map<string, string>> {
   const authorities = new Map<string, string>();
   for (const upstream of config.all('Upstream')) {
@@ -14,6 +14,12 @@ export async function loadAuthorities(config: Config, reader: FileReader): Promi
     if (ca === undefined) continue;
     const bundle = await readBundle(config, upstream, ['spec', 'tls', 'ca'], ca, reader);
     if (bundle !== null) authorities.set(`${upstream.namespace}/${upstream.name}`, bundle);
+  }
+  for (const store of config.all('Store')) {
+    const ca = store.value.spec.redis.tls?.ca;
+    if (ca === undefined) continue;
+    const bundle = await readBundle(config, store, ['spec', 'redis', 'tls', 'ca'], ca, reader);
+    if (bundle !== null) authorities.set(`Store ${store.namespace}/${store.name}`, bundle);
   }
   return authorities;
 }

@@ -13,6 +13,7 @@ import { vmFieldsOf, type VmFields } from './module-vm.ts';
 import { suggest } from './nearest.ts';
 import { failsClosed, PHASES, type Phase } from './phase.ts';
 import type { FilterConfig } from './schema/filter-chain.ts';
+import { StoreTable } from './stores.ts';
 import { valueAt } from './validate.ts';
 
 type Chain = UsableObject<'FilterChain'>;
@@ -49,6 +50,7 @@ export class ChainTable {
   readonly #assets: Assets;
   readonly #clusters: ClusterTable;
   readonly #consumers: ConsumerTable;
+  readonly #stores: StoreTable;
   readonly #links = new Map<Chain, Map<string, readonly Link[]>>();
   /** By module. */
   readonly #vms: VmFields[] = [];
@@ -63,6 +65,7 @@ export class ChainTable {
     this.#assets = assets;
     this.#clusters = clusters;
     this.#consumers = new ConsumerTable(config);
+    this.#stores = new StoreTable(config, assets);
     this.attachments = new Attachments(config, 'FilterChain');
     this.#access = new AccessTable(config);
     for (const chain of config.all('FilterChain')) this.#checkFilters(chain);
@@ -198,6 +201,7 @@ export class ChainTable {
       ...this.#bodies(chain, filter),
       properties: filter.properties === 'Envoy' ? 'envoy' : 'text',
       callouts: callouts.filter(([, cluster]) => cluster >= 0),
+      ...this.#stores.of(chain, index),
     };
     return this.plugins.push(spec) - 1;
   }
@@ -361,6 +365,7 @@ export class ChainTable {
       const path = ['spec', 'filters', i];
       this.#checkCallouts(chain, filter, i);
       this.#checkOnError(chain, filter, i);
+      this.#stores.check(chain, i);
       const own = moduleName(filter.use);
       if (own !== undefined) {
         if (this.#config.find('Module', chain.namespace, own) === undefined) {

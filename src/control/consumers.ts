@@ -4,7 +4,8 @@ import type { Path } from './document.ts';
 import { listNames } from './nearest.ts';
 import type { CredentialSpec, CredentialType } from './schema/consumer.ts';
 import type { FilterConfig } from './schema/filter-chain.ts';
-import { findSecret, secretValue } from './secrets.ts';
+import type { SecretValueRef } from './schema/reference.ts';
+import { referredSecret } from './secrets.ts';
 
 type Consumer = UsableObject<'Consumer'>;
 
@@ -131,20 +132,9 @@ export class ConsumerTable {
   }
 
   /** SHA-256 of a value of a Secret, in hexadecimal; null where it is not there, which is reported. */
-  #secretDigest(consumer: Consumer, ref: { name: string; key: string }, path: Path): string | null {
-    const secret = findSecret(this.#config, consumer, ref.name, [...path, 'secretRef', 'name']);
-    if (secret === null) return null;
-    const value = secretValue(secret, ref.key);
-    if (value !== null && value.text !== '') return createHash('sha256').update(value.text).digest('hex');
-    const known = [...Object.keys(secret.value.data), ...Object.keys(secret.value.stringData)];
-    this.#config.report(
-      consumer,
-      'WEIR2115',
-      [...path, 'secretRef', 'key'],
-      `Secret ${secret.namespace}/${secret.name} has no value "${ref.key}"`,
-      { notes: [known.length > 0 ? `it has ${listNames(known)}` : 'it is empty'] },
-    );
-    return null;
+  #secretDigest(consumer: Consumer, ref: SecretValueRef, path: Path): string | null {
+    const text = referredSecret(this.#config, consumer, ref, [...path, 'secretRef']);
+    return text === null ? null : createHash('sha256').update(text).digest('hex');
   }
 
   /** One credential must not lead to two consumers, nor stand twice. */

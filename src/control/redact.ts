@@ -19,6 +19,11 @@ export function redactSnapshot(snapshot: Snapshot): unknown {
     plugins: snapshot.plugins.map((plugin) => ({
       ...plugin,
       configuration: redactText(plugin.configuration, plugin.secretFields ?? []),
+      ...(plugin.store === undefined
+        ? {}
+        : {
+            store: { ...plugin.store, password: plugin.store.password === null ? null : '[redacted]' },
+          }),
       vmConfiguration: redactText(plugin.vmConfiguration, []),
       environment: plugin.environment.map(({ name, value }) => ({
         name,

@@ -1,5 +1,7 @@
 import type { Config, UsableObject } from './config.ts';
 import type { Path } from './document.ts';
+import { listNames } from './nearest.ts';
+import type { SecretValueRef } from './schema/reference.ts';
 import type { ConfigObject } from './validate.ts';
 
 /** A value of a Secret; stringData wins over data, as in Kubernetes. */
@@ -28,4 +30,31 @@ export function findSecret(
     return null;
   }
   return found.value === null ? null : (found as UsableObject<'Secret'>);
+}
+
+/**
+ * The text that a field of an object refers to.
+ *
+ * @param path of the field
+ * @returns null where it is not there or empty, which is reported
+ */
+export function referredSecret(
+  config: Config,
+  object: ConfigObject,
+  ref: SecretValueRef,
+  path: Path,
+): string | null {
+  const secret = findSecret(config, object, ref.name, [...path, 'name']);
+  if (secret === null) return null;
+  const value = secretValue(secret, ref.key);
+  if (value !== null && value.text !== '') return value.text;
+  const known = [...Object.keys(secret.value.data), ...Object.keys(secret.value.stringData)];
+  config.report(
+    object,
+    'WEIR2115',
+    [...path, 'key'],
+    `Secret ${secret.namespace}/${secret.name} has no value "${ref.key}"`,
+    { notes: [known.length > 0 ? `it has ${listNames(known)}` : 'it is empty'] },
+  );
+  return null;
 }

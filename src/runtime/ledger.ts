@@ -13,6 +13,8 @@ import {
   USE_WIDTH,
 } from './limit.ts';
 
+import type { StoreSpec } from './snapshot.ts';
+
 export type { Decision, Limit } from './limit.ts';
 
 /** Keeps what keys have used of their limits. A key names the limit too: one key is used with one limit. */
@@ -36,6 +38,13 @@ export interface Ledger {
 export interface LedgerWaiter {
   /** @param ticket as it was passed to `take`; @param decision the next one overwrites it */
   decided(ticket: number, decision: Decision): void;
+}
+
+/** Ledgers of servers that several machines count in. */
+export interface Stores {
+  /** One ledger for all that use the same; each call is undone by one `release`. */
+  acquire(spec: StoreSpec): Ledger;
+  release(spec: StoreSpec): void;
 }
 
 const DEFAULT_MAX_KEYS = 100_000;

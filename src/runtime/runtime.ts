@@ -5,7 +5,7 @@ import { Callouts } from './callout.ts';
 import { ClusterSet, type Cluster } from './cluster.ts';
 import { GrpcClient } from './grpc/client.ts';
 import { GuestMetrics } from './guest-metrics.ts';
-import type { Ledger } from './ledger.ts';
+import type { Ledger, Stores } from './ledger.ts';
 import type { Quotas } from './quota/quota.ts';
 import { ListeningPort } from './listener.ts';
 import { LiveSnapshot } from './live-snapshot.ts';
@@ -37,6 +37,7 @@ const HEAP_RECOVERS = 0.75;
 export interface RuntimeDeps {
   readonly workerId: number;
   readonly ledger: Ledger;
+  readonly stores?: Stores;
   readonly quotas: Quotas;
   readonly shared: SharedState;
   readonly log: Log;
@@ -143,6 +144,7 @@ export class Runtime {
       shared: deps.shared,
       metrics: new GuestMetrics(this.#metrics),
       ledger: deps.ledger,
+      ...(deps.stores === undefined ? {} : { stores: deps.stores }),
       quotas: deps.quotas,
       now: deps.now ?? (() => Date.now()),
       node: { id: `weir-${process.pid}`, cluster: 'weir' },

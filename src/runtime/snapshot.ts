@@ -346,6 +346,27 @@ export interface PluginSpec {
   readonly callouts: readonly (readonly [name: string, cluster: number])[];
   /** Of a filter that was made of policies: what it may name in the details of its answers. */
   readonly rules?: readonly RuleSource[];
+  /** What counts its limits of the scope `cluster`. Left out: nothing does. */
+  readonly store?: StoreSpec;
+}
+
+/** A Redis server, and how it is used. */
+export interface StoreSpec {
+  /** `namespace/name`. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** Null: plain TCP. */
+  readonly tls: {
+    readonly serverName: string;
+    /** PEM; null: the authorities of the system. */
+    readonly ca: string | null;
+  } | null;
+  readonly username: string | null;
+  readonly password: string | null;
+  readonly db: number;
+  readonly keyPrefix: string;
+  readonly deadlineMs: number;
 }
 
 /** A variable that a guest may read. */

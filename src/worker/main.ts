@@ -32,12 +32,13 @@ const log = openLog('worker', settings.level, { worker: settings.id });
 new WorkerProgram({
   ...settings,
   log,
-  makeRuntime: (ledger, quotas, shared, onTrip) =>
+  makeRuntime: (ledger, quotas, shared, stores, onTrip) =>
     new Runtime({
       workerId: settings.id,
       ledger,
       quotas,
       shared,
+      stores,
       log: log.logger,
       logLevel: guestLogLevel(settings.level),
       onTrip,

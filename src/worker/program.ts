@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
 import { rmSync } from 'node:fs';
-import type { Ledger } from '../runtime/ledger.ts';
+import type { Ledger, Stores } from '../runtime/ledger.ts';
 import { LocalLedger } from '../runtime/ledger.ts';
 import type { Quotas } from '../runtime/quota/quota.ts';
 import { LocalSharedState, type SharedState } from '../runtime/wasm/shared.ts';
@@ -17,6 +17,7 @@ import { family } from './metric-family.ts';
 import { pluginFamilies } from './plugin-families.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
 import { SharedLog } from './shared-log.ts';
+import { StoreSet } from './store/stores.ts';
 
 /** Milliseconds on the clock that all processes of the machine share. */
 export function machineNow(): number {
@@ -50,6 +51,7 @@ export interface WorkerProgramOptions<Staged> {
     ledger: Ledger,
     quotas: Quotas,
     shared: SharedState,
+    stores: Stores,
     onTrip: (trip: FilterTrip) => void,
   ): SteeredRuntime<Staged>;
 }
@@ -67,6 +69,7 @@ export class WorkerProgram<Staged> {
   private readonly ledger: LeasedLedger | null;
   private readonly quotas: RemoteQuotas;
   private readonly shared: SharedLog | null;
+  private readonly stores: StoreSet;
   /** Workers to be told of items in shared queues, once in a turn of the event loop. */
   private readonly toWake = new Set<number>();
   private sharedFailedAt = -Infinity;
@@ -88,10 +91,12 @@ export class WorkerProgram<Staged> {
       send: (messages) => this.send({ type: 'quota', messages }),
     });
     this.shared = options.sharedFolder === null ? null : this.openShared(options.sharedFolder);
+    this.stores = new StoreSet(options.log);
     this.runtime = options.makeRuntime(
       this.ledger ?? new LocalLedger(),
       this.quotas,
       this.shared ?? new LocalSharedState(),
+      this.stores,
       (trip) => this.send({ type: 'tripped', trip }),
     );
   }
@@ -239,7 +244,12 @@ export class WorkerProgram<Staged> {
       type: 'dump',
       id,
       dump: {
-        families: [...this.runtime.dump(), ...pluginFamilies(status.plugins), ...this.families()],
+        families: [
+          ...this.runtime.dump(),
+          ...pluginFamilies(status.plugins),
+          ...this.stores.families(),
+          ...this.families(),
+        ],
         status,
         process: {
           cpuSeconds: (user + system) / 1e6,

@@ -309,7 +309,7 @@ describe('rate-limit', () => {
       { limit: { ...LIMIT, algorithm: 'leaky' } },
       'limit.algorithm: expected one of: token-bucket, gcra, fixed-window, sliding-window, concurrency',
     ],
-    [{ limit: LIMIT, scope: 'cluster' }, 'scope: expected one of: node, local'],
+    [{ limit: LIMIT, scope: 'world' }, 'scope: expected one of: node, local, cluster'],
     [
       { limit: LIMIT, key: ['everyone'] },
       'key[0]: unknown attribute; a fixed text is written {"constant": …}',

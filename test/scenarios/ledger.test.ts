@@ -4,7 +4,7 @@ import { Load, type LoadAnswer } from '../support/load.ts';
 import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
 import { exchange, getRequest } from '../support/raw-client.ts';
-import { detailOf, metricOf, policies } from '../support/scenario.ts';
+import { detailOf, metricOf, policies, until } from '../support/scenario.ts';
 
 let upstream: FakeUpstream;
 beforeAll(async () => {
@@ -135,12 +135,10 @@ describe('a limit of the node', () => {
 
     for (const { pid } of (await detailOf(weir)).workers) process.kill(pid!, 'SIGKILL');
     await Promise.all(first);
+    await until(weir, 'the workers are back', ({ workers }) => workers.every(({ serving }) => serving));
     open = [];
     answers.length = 0;
-    // Those that are refused while workers come back are sent again.
-    const more = Array.from({ length: 5 }, async () => {
-      while (open.length < 5) await send();
-    });
+    const more = Array.from({ length: 5 }, send);
     await expect.poll(() => open.length).toBe(5);
     await send();
     expect(answers.at(-1)).toBe(429);

@@ -1,16 +1,11 @@
 import * as z from 'zod';
 import { parsePasswordHash } from '../../runtime/wasm/password-hash.ts';
 import { object } from './meta.ts';
+import { secretValueRef } from './reference.ts';
 import { objectName, refuse } from './scalar.ts';
 
 /** RFC 3339, with the offset that tells which moment is meant. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
-
-const secretRef = () =>
-  z.strictObject({
-    name: objectName().describe('A Secret of the namespace.'),
-    key: z.string().min(1).max(253).describe('Which of its values.'),
-  });
 
 const sha256 = () =>
   z.string().regex(/^[0-9a-fA-F]{64}$/, { error: 'must be a SHA-256 in 64 hexadecimal digits' });
@@ -21,7 +16,7 @@ const apiKey = () =>
       sha256: sha256()
         .optional()
         .describe('SHA-256 of the key: printf %s "$KEY" | sha256sum. For keys of 128 random bits or more.'),
-      secretRef: secretRef()
+      secretRef: secretValueRef()
         .optional()
         .describe('A Secret with the key itself; weir keeps its SHA-256 alone.'),
     })
@@ -50,7 +45,7 @@ const basic = () =>
       sha256: sha256()
         .optional()
         .describe('SHA-256 of a password that a machine made, of 128 random bits or more.'),
-      secretRef: secretRef()
+      secretRef: secretValueRef()
         .optional()
         .describe('A Secret with such a password itself; weir keeps its SHA-256 alone.'),
     })

@@ -67,6 +67,9 @@ const filter = () =>
       })
       .prefault({}),
     callouts: z.array(callout()).max(32).default([]).describe('The upstreams that the module may call.'),
+    store: objectName()
+      .optional()
+      .describe('The Store of the namespace that counts for all proxies, for filters with `scope: cluster`.'),
     properties: z
       .enum(['Envoy', 'Text'])
       .default('Envoy')

@@ -7,6 +7,7 @@ import { gateway, gatewayClass, referenceGrant } from './gateway.ts';
 import { httpRoute } from './http-route.ts';
 import { listenerPolicy, telemetry, trafficPolicy } from './policy.ts';
 import { policyTest } from './policy-test.ts';
+import { store } from './store.ts';
 import { tcpRoute } from './tcp-route.ts';
 import { tlsRoute } from './tls-route.ts';
 import { trustedKey } from './trusted-key.ts';
@@ -32,6 +33,7 @@ export const KINDS = {
   FilterChain: filterChain,
   Consumer: consumer,
   AccessPolicy: accessPolicy,
+  Store: store,
   TrafficPolicy: trafficPolicy,
   ListenerPolicy: listenerPolicy,
   Telemetry: telemetry,

@@ -57,6 +57,14 @@ export const targetRef = <const K extends readonly [string, ...string[]]>(kinds:
 /** A reference inside the namespace, for example to a Secret with a bundle of authorities. */
 export const localRef = () => z.strictObject({ name: objectName() });
 
+/** One value of a Secret of the namespace. */
+export const secretValueRef = () =>
+  z.strictObject({
+    name: objectName().describe('A Secret of the namespace.'),
+    key: z.string().min(1).max(253).describe('Which of its values.'),
+  });
+export type SecretValueRef = z.output<ReturnType<typeof secretValueRef>>;
+
 /** Authorities to verify a certificate with. */
 export const authorities = (field: string) =>
   z

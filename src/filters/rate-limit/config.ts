@@ -17,7 +17,8 @@ export class RateLimitConfig {
 
   read(configuration: ArrayBuffer): bool {
     const config = readConfig(configuration);
-    const scope = config.choice('scope', ['node', 'local']) == 0 ? Scope.Node : Scope.Local;
+    const scopes = [Scope.Node, Scope.Local, Scope.Cluster];
+    const scope = scopes[config.choice('scope', ['node', 'local', 'cluster'])];
     const onFailure = config.choice('onStoreFailure', ['Deny', 'Allow', 'Local']);
     this.failOpen = onFailure == OnFailure.Allow;
     this.headers = config.boolean('headers', true);

@@ -183,7 +183,7 @@ const ROWS: readonly ForeignFunction[] = [
     name: 'weir.limit_take',
     does: 'Takes from a limit that the host counts, exactly over all workers where its scope says so. What is taken of concurrency is given back when the stream is over, also where its filter trapped or its worker died.',
     takes:
-      'u8 algorithm (0 token bucket, 1 GCRA, 2 fixed window, 3 sliding window, 4 concurrency: then periodMs is 1), u8 scope (0 this worker, 1 the machine), u8 call (0 take, 1 decide without taking, 2 charge whether there is room or not), u8 where nobody can be asked (0 unavailable, 1 allowed, 2 as the machine counts), u32 requests, u32 periodMs, u32 burst, u32 cost, then the key',
+      'u8 algorithm (0 token bucket, 1 GCRA, 2 fixed window, 3 sliding window, 4 concurrency: then periodMs is 1), u8 scope (0 this worker, 1 the machine, 2 all that use the Store of the filter), u8 call (0 take, 1 decide without taking, 2 charge whether there is room or not), u8 where nobody can be asked (0 unavailable, 1 allowed, 2 as the machine counts), u32 requests, u32 periodMs, u32 burst, u32 cost, then the key',
     gives:
       'u8 state (0 denied, 1 allowed, 2 pending, 3 unavailable), 3 × u8 zero, u32 remaining, u32 limit, u32 resetMs, u32 retryAfterMs; pending: u32 ticket in place of remaining, and the result by `proxy_on_foreign_function(context, ticket, 20)`',
     statuses: 'BadArgument InternalFailure',

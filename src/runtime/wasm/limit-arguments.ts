@@ -3,7 +3,7 @@ import { Interner } from './intern.ts';
 import type { Plugin } from './plugin.ts';
 
 /** Who counts together. */
-export const LimitScope = { Worker: 0, Node: 1 } as const;
+export const LimitScope = { Worker: 0, Node: 1, Cluster: 2 } as const;
 export const LimitCall = { Take: 0, Peek: 1, Charge: 2 } as const;
 /** What is answered where nobody can be asked. */
 export const OnLimitFailure = { Refuse: 0, Allow: 1, Node: 2 } as const;
@@ -23,7 +23,8 @@ export class LimitPart {
   readonly call: number;
   /** Of {@link OnLimitFailure}. */
   readonly onFailure: number;
-  readonly #scope: number;
+  /** Of {@link LimitScope}. */
+  readonly scope: number;
   readonly #text: string;
   // Not the plugin itself: these live longer than one.
   #owner = '';
@@ -34,7 +35,7 @@ export class LimitPart {
     const byte = (at: number): number => (whole ? bytes[at]! : 0);
     const word = (at: number): number => (whole ? bytes.readUInt32LE(at) : 0);
     const algorithm = ALGORITHMS[byte(0)];
-    this.#scope = byte(1);
+    this.scope = byte(1);
     this.call = byte(2);
     this.onFailure = byte(3);
     this.limit = {
@@ -46,7 +47,7 @@ export class LimitPart {
     this.cost = word(16);
     this.valid =
       algorithm !== undefined &&
-      this.#scope <= LimitScope.Node &&
+      this.scope <= LimitScope.Cluster &&
       this.call <= LimitCall.Charge &&
       this.onFailure <= OnLimitFailure.Node &&
       isCountable(this.limit);
@@ -60,7 +61,7 @@ export class LimitPart {
   /** Keys of two plugins never meet. */
   keyOf({ spec, host }: Plugin): string {
     if (this.#owner !== spec.name) {
-      const place = this.#scope === LimitScope.Worker ? `${spec.name}\0${host.workerId}\0` : `${spec.name}\0`;
+      const place = this.scope === LimitScope.Worker ? `${spec.name}\0${host.workerId}\0` : `${spec.name}\0`;
       this.#key = place + this.#text;
       this.#owner = spec.name;
     }

@@ -1,6 +1,7 @@
 import type { Decision, Ledger, LedgerWaiter } from '../ledger.ts';
 import {
   LimitCall,
+  LimitScope,
   MOST_LIMITS,
   OnLimitFailure,
   type LimitArguments,
@@ -61,6 +62,8 @@ export class Claim implements LedgerWaiter {
   #refused = false;
   #plugin!: Plugin;
   #parts!: LimitArguments['parts'];
+  /** By limit: who was asked. */
+  readonly #ledgers = new Array<Ledger | null>(MOST_LIMITS).fill(null);
   /** By limit: where it was taken and not given back; else null. */
   readonly #taken = new Array<Ledger | null>(MOST_LIMITS).fill(null);
   readonly #takenAt = new Float64Array(MOST_LIMITS);
@@ -78,7 +81,8 @@ export class Claim implements LedgerWaiter {
     this.#parts = parts;
     this.answer.fill(0, 0, answerBytes(parts.length));
     for (let i = 0; i < parts.length; i++) this.#taken[i] = null;
-    for (let i = 0; i < parts.length && !this.#refused; i++) this.#ask(i, plugin.host.ledger);
+    for (let i = 0; i < parts.length && !this.#refused; i++)
+      this.#ask(i, parts[i]!.scope === LimitScope.Cluster ? plugin.store! : plugin.host.ledger);
     if (!this.#refused) this.answer[0] = this.missing !== 0 ? LimitState.Pending : LimitState.Allowed;
   }
 
@@ -124,6 +128,7 @@ export class Claim implements LedgerWaiter {
 
   #ask(index: number, ledger: Ledger): void {
     const part = this.#parts[index]!;
+    this.#ledgers[index] = ledger;
     const key = part.keyOf(this.#plugin);
     if (part.call === LimitCall.Charge) {
       ledger.charge(key, part.cost, part.limit);
@@ -139,17 +144,26 @@ export class Claim implements LedgerWaiter {
 
   #settle(index: number, decision: Decision): void {
     const part = this.#parts[index]!;
-    if (decision.failed && part.onFailure === OnLimitFailure.Allow) return;
+    if (decision.failed && !this.#refused && this.#doWithout(index, part)) return;
     if (!decision.allowed) {
       if (!this.#refused) this.#refuse(index, decision);
       return;
     }
     if (part.call === LimitCall.Take) {
-      this.#taken[index] = this.#plugin.host.ledger;
+      this.#taken[index] = this.#ledgers[index]!;
       this.#takenAt[index] = decision.at;
     }
     if (this.#refused) this.#giveBack(index);
     else this.#write(index, decision);
+  }
+
+  /** Nobody could be asked. False: that is a refusal. */
+  #doWithout(index: number, { onFailure }: LimitPart): boolean {
+    if (onFailure === OnLimitFailure.Allow) return true;
+    const { ledger } = this.#plugin.host;
+    if (onFailure !== OnLimitFailure.Node || this.#ledgers[index] === ledger) return false;
+    this.#ask(index, ledger);
+    return true;
   }
 
   #refuse(index: number, decision: Decision): void {

@@ -1,6 +1,6 @@
 import { Status } from './abi.ts';
 import type { ForeignResult } from './foreign-result.ts';
-import { type LimitArguments, oneLimit, someLimits } from './limit-arguments.ts';
+import { type LimitArguments, LimitScope, oneLimit, someLimits } from './limit-arguments.ts';
 import { answerBytes, Claim } from './limit-claim.ts';
 import { FOREIGN_PENDING } from './limits.ts';
 import { writeU32 } from './pairs.ts';
@@ -10,7 +10,7 @@ import type { Vm } from './vm.ts';
  * `weir.limit_take`: takes from a limit that the host counts.
  *
  * Arguments, integers little-endian: u8 algorithm (`ALGORITHMS`), u8 scope (0 this worker, 1 all workers of the
- * machine), u8 call (0 take, 1 decide without taking, 2 charge whether there is room or not), u8 what to answer where
+ * machine, 2 all that use the Store of the filter), u8 call (0 take, 1 decide without taking, 2 charge whether there is room or not), u8 what to answer where
  * nobody can be asked (0 unavailable, 1 allowed, 2 as the machine counts), u32 requests, u32 periodMs, u32 burst,
  * u32 cost, then the key.
  * Result: u8 state (0 denied, 1 allowed, 2 pending, 3 unavailable), 3 × u8 zero, u32 remaining, u32 limit,
@@ -47,6 +47,10 @@ function claim(vm: Vm, { parts, valid, holds }: LimitArguments, result: ForeignR
   const context = vm.effective!;
   // There would be no end at which it is given back.
   if (!valid || (holds && context.stream === null)) return Status.BadArgument;
+  if (vm.plugin.store === null && parts.some(({ scope }) => scope === LimitScope.Cluster)) {
+    vm.plugin.warnOnce('a limit of the scope cluster needs a Store: name one by `store` of the filter');
+    return Status.BadArgument;
+  }
   const { pendingLimits } = vm;
   if (pendingLimits.size >= FOREIGN_PENDING) return Status.InternalFailure;
   const claim = (pendingLimits.spare ??= new Claim());

@@ -1,5 +1,5 @@
 import type { GrpcTransport } from '../grpc/transport.ts';
-import type { Ledger } from '../ledger.ts';
+import type { Ledger, Stores } from '../ledger.ts';
 import type { Quotas } from '../quota/quota.ts';
 import type { PluginSpec } from '../snapshot.ts';
 import { BODY_PHASES, LogLevel } from './abi.ts';
@@ -29,6 +29,8 @@ export interface WasmHostDeps {
   readonly shared: SharedState;
   readonly metrics: PluginMetrics;
   readonly ledger: Ledger;
+  /** Ledgers that span machines. Left out: the ledger above takes their place. */
+  readonly stores?: Stores;
   readonly quotas: Quotas;
   /** Milliseconds since 1970. */
   now(): number;
@@ -135,6 +137,8 @@ export class Plugin {
   /** Chooses streams for an instance that is recorded; null: nobody does. */
   tap: StreamChooser | null = null;
   readonly usage = new PluginUsage();
+  /** Counts limits of the scope `cluster`; null: nothing does. */
+  store: Ledger | null = null;
 
   readonly #log: GuestLog;
   readonly #clusters: ReadonlyMap<string, number>;
@@ -167,10 +171,12 @@ export class Plugin {
   start(): void {
     for (const warning of this.module.warnings) this.warnOnce(warning);
     this.host.shared.hold(this.space);
+    this.store = this.#openStore();
     try {
       this.group.join(this);
     } catch (error) {
       this.host.shared.release(this.space);
+      this.#closeStore();
       throw error;
     }
   }
@@ -227,6 +233,18 @@ export class Plugin {
     this.#lastStreamGone = null;
     await this.group.leave(this);
     this.host.shared.release(this.space);
+    this.#closeStore();
+  }
+
+  #openStore(): Ledger | null {
+    const { store } = this.spec;
+    if (store === undefined) return null;
+    return this.host.stores?.acquire(store) ?? this.host.ledger;
+  }
+
+  #closeStore(): void {
+    const { store } = this.spec;
+    if (store !== undefined) this.host.stores?.release(store);
   }
 
   /** A root context in an instance that gets one stream more. */

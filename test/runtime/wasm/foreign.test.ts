@@ -5,7 +5,8 @@ import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { protobufBytes } from '../../../src/runtime/wasm/protobuf.ts';
 import { LocalLedger } from '../../../src/runtime/ledger.ts';
 import type { Script } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
+import { ManualLedger, TestHost } from '../../support/wasm-host.ts';
+import type { StoreSpec } from '../../../src/runtime/snapshot.ts';
 import { runScript } from '../../support/wasm-run.ts';
 
 /** `weir.limit_take`'s arguments, as its documentation lays them out. */
@@ -120,7 +121,8 @@ describe('weir.limit_take', () => {
     ['a burst of a window', take(2, 1, [1, 1, 1, 1])],
     ['a period of concurrency', take(4, 1, [1, 2, 0, 1])],
     ['numbers that are not exact any more', take(0, 1, [0xffff_ffff, 0xffff_ffff, 0, 1])],
-    ['another scope', take(0, 2, [1, 1, 1, 1])],
+    ['another scope', take(0, 3, [1, 1, 1, 1])],
+    ['a scope that has no Store', take(0, 2, [1, 1, 1, 1])],
     ['no request', take(0, 1, [0, 1, 1, 1])],
     ['no period', take(0, 1, [1, 0, 1, 1])],
   ])('%s is BadArgument', async (_name, args) => {
@@ -311,6 +313,68 @@ describe('weir.limits_take', () => {
       allow[3] = 1;
       expect(state((await asked(host, 1, two)).given())).toBe(3);
       expect(state((await asked(host, 1, allow)).given())).toBe(1);
+    });
+  });
+
+  describe('in a Store', () => {
+    const STORE: StoreSpec = {
+      name: 'shop/limits',
+      host: '127.0.0.1',
+      port: 6379,
+      tls: null,
+      username: null,
+      password: null,
+      db: 0,
+      keyPrefix: 'weir',
+      deadlineMs: 20,
+    };
+    const inStore = (key: string, onFailure: number): Uint8Array => {
+      const bytes = Buffer.from(take(0, 2, [2, 1000, 0, 1], key));
+      bytes[3] = onFailure;
+      return bytes;
+    };
+
+    test('a limit of the cluster is counted there, and nowhere without one', async () => {
+      const ledger = new ManualLedger();
+      const host = new TestHost({ stores: { acquire: () => ledger, release: () => undefined } });
+      const script = (s: Script): void => void call(s, 'weir.limits_take', several(inStore('k', 0)));
+      const run = await runScript(script, { host, spec: { store: STORE } });
+      expect(state(run.given())).toBe(1);
+      expect([ledger.taken.length, host.ledger.taken.length]).toEqual([1, 0]);
+      const without = await runScript(script, { host });
+      expect(without.results(1)).toEqual([Status.BadArgument]);
+      expect(host.messages.join()).toContain('needs a Store');
+    });
+
+    test('where it fails: unavailable, allowed, or counted by the machine', async () => {
+      const ledger = new ManualLedger();
+      const failed = { allowed: false, failed: true, remaining: 0, limit: 2, resetMs: 0, retryAfterMs: 1 };
+      for (const late of [false, true]) {
+        for (const [onFailure, expected] of [
+          [0, 3],
+          [1, 1],
+          [2, 1],
+        ] as const) {
+          const host = new TestHost({ stores: { acquire: () => ledger, release: () => undefined } });
+          ledger.decision = late ? null : failed;
+          const run = await runScript(
+            (s) => call(s, 'weir.limits_take', several(two, inStore('k', onFailure))).return(1),
+            {
+              host,
+              spec: { store: STORE },
+              scripts: {
+                proxy_on_foreign_function: (s) =>
+                  s.call('proxy_get_buffer_bytes', 8, 0, 100, s.out(2), s.out(3)),
+              },
+            },
+          );
+          if (late) ledger.taken.at(-1)!.done(failed);
+          expect(state(run.given(late ? 2 : 0))).toBe(expected);
+          // Of the node: the first limit, and the second in place of the store.
+          expect(host.ledger.taken).toHaveLength(onFailure === 2 ? 2 : 1);
+          expect(host.ledger.givenBack).toHaveLength(onFailure === 0 ? 1 : 0);
+        }
+      }
     });
   });
 });

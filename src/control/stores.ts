@@ -1,0 +1,79 @@
+import type { StoreSpec } from '../runtime/snapshot.ts';
+import type { Assets } from './assets.ts';
+import type { Config, UsableObject } from './config.ts';
+import { referredSecret } from './secrets.ts';
+
+type Chain = UsableObject<'FilterChain'>;
+
+/** Stores of a configuration, as filters name them. */
+export class StoreTable {
+  readonly #config: Config;
+  readonly #assets: Assets;
+  readonly #specs = new Map<string, StoreSpec | null>();
+
+  constructor(config: Config, assets: Assets) {
+    this.#config = config;
+    this.#assets = assets;
+    for (const store of config.all('Store')) this.#specs.set(keyOf(store), this.#compile(store));
+  }
+
+  /** Of one filter: `store` where it has one. */
+  of(chain: Chain, index: number): { store?: StoreSpec } {
+    const { store } = chain.value.spec.filters[index]!;
+    if (store === undefined) return {};
+    const spec = this.#specs.get(`${chain.namespace}/${store}`);
+    return spec === undefined || spec === null ? {} : { store: spec };
+  }
+
+  /** Reports a Store that is not there, and a filter that counts in none. */
+  check(chain: Chain, index: number): void {
+    const { name, store, config } = chain.value.spec.filters[index]!;
+    const path = ['spec', 'filters', index];
+    if (store !== undefined) {
+      if (this.#config.find('Store', chain.namespace, store) !== undefined) return;
+      const wanted = { kind: 'Store', namespace: chain.namespace, name: store } as const;
+      this.#config.reportMissing(chain, 'WEIR2117', [...path, 'store'], `filter "${name}":`, wanted);
+      return;
+    }
+    if (typeof config !== 'object' || config === null || !('scope' in config)) return;
+    if (config.scope !== 'cluster') return;
+    this.#config.report(
+      chain,
+      'WEIR2117',
+      [...path, 'config', 'scope'],
+      `filter "${name}": scope: cluster needs a Store to count in`,
+      { hint: 'name one: `store: limits` beside `config`' },
+    );
+  }
+
+  #compile(store: UsableObject<'Store'>): StoreSpec | null {
+    const { redis, keyPrefix, deadline } = store.value.spec;
+    const colon = redis.address.lastIndexOf(':');
+    const host = redis.address.slice(0, colon).replace(/^\[|\]$/g, '');
+    const path = ['spec', 'redis', 'passwordRef'];
+    const password =
+      redis.passwordRef === undefined ? null : referredSecret(this.#config, store, redis.passwordRef, path);
+    if (redis.passwordRef !== undefined && password === null) return null;
+    return {
+      name: keyOf(store),
+      host,
+      port: Number(redis.address.slice(colon + 1)),
+      tls:
+        redis.tls === undefined
+          ? null
+          : {
+              serverName: redis.tls.serverName ?? host,
+              ca: this.#assets.authorities.get(`Store ${keyOf(store)}`) ?? null,
+            },
+      username: redis.username ?? null,
+      password,
+      db: redis.db,
+      keyPrefix,
+      deadlineMs: deadline,
+    };
+  }
+}
+
+function keyOf({ namespace, name }: UsableObject<'Store'>): string {
+  return `${namespace}/${name}`;
+}
