@@ -26,6 +26,7 @@ const LISTS: Readonly<Record<string, { readonly type: CredentialType; readonly l
   'api-key': { type: 'apiKey', list: 'keys' },
   basic: { type: 'basic', list: 'users' },
   jwt: { type: 'jwt', list: 'consumers' },
+  mtls: { type: 'mtls', list: 'identities' },
 };
 
 /** Asks for Consumers in the configuration of a filter: all of the namespace that have these labels. */
@@ -111,7 +112,7 @@ export class ConsumerTable {
 
   *#fieldsOf(
     consumer: Consumer,
-    { apiKey, basic, jwt }: CredentialSpec,
+    { apiKey, basic, jwt, mtls }: CredentialSpec,
     path: Path,
   ): Generator<[CredentialType, Fields]> {
     if (apiKey !== undefined) {
@@ -129,6 +130,7 @@ export class ConsumerTable {
       else if (digest != null) yield ['basic', { username, sha256: digest }];
     }
     if (jwt !== undefined) yield ['jwt', jwt];
+    if (mtls !== undefined) yield ['mtls', mtls];
   }
 
   /** SHA-256 of a value of a Secret, in hexadecimal; null where it is not there, which is reported. */
@@ -183,6 +185,12 @@ function identityOf(type: CredentialType, entry: Fields): string {
       return String(entry['sha256']);
     case 'basic':
       return String(entry['username']);
+    case 'mtls':
+      return JSON.stringify([
+        entry['uri'] ?? entry['spiffe'],
+        ...['dns', 'sha256'].map((part) => String(entry[part] ?? '').toLowerCase()),
+        entry['subject'],
+      ]);
     case 'jwt':
       return JSON.stringify([entry['issuer'], [entry['claim']].flat(), entry['equals']]);
   }

@@ -65,7 +65,7 @@ beforeAll(async () => {
     const module = withSection(EMPTY_MODULE, 'weir.schema', JSON.stringify(schema));
     await writeFile(join(filters, `${name}.wasm`), module);
   }
-  for (const name of ['api-key', 'basic', 'jwt']) {
+  for (const name of ['api-key', 'basic', 'jwt', 'mtls']) {
     const schema = await readFile(join(root, 'src', 'filters', name, 'schema.json'), 'utf8');
     await writeFile(join(filters, `${name}.wasm`), withSection(EMPTY_MODULE, 'weir.schema', schema));
   }

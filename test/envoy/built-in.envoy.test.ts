@@ -47,6 +47,7 @@ const PLACES: Place[] = [
     consumerHeader: 'x-consumer',
   }),
   place('hashes', 'basic', { users: [{ username: 'mira', hash: HASH }] }),
+  place('mtls', 'mtls', { forwarded: 1, identities: [{ name: 'mira', dns: 'mira.example' }] }),
   place('rate-limit', 'rate-limit', {
     name: 'few',
     key: ['request.headers.x-user'],
@@ -175,6 +176,11 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     );
     const [weir, envoy] = await both.each({ role: 'hashes', send: head });
     expect([weir.answer.status, envoy.answer.status]).toEqual([401, 503]);
+  });
+
+  test('mtls: a connection without a certificate is refused, and what it says of one is not believed', async () => {
+    expect((await send('mtls', '/', 'X-Forwarded-Client-Cert: DNS=mira.example')).answer.status).toBe(403);
+    expect((await send('mtls', '/')).answer.status).toBe(403);
   });
 
   test('rate-limit: counts in shared data where the host cannot take from a limit', async () => {

@@ -75,6 +75,17 @@ export function memoryTests(requests: number): void {
     ],
     ['basic', { users: [{ username: 'a', password: 'b' }], consumerHeader: 'x-consumer' }],
     ['basic', { users: [{ username: 'a', password: 'c' }] }],
+    [
+      'mtls',
+      {
+        forwarded: 1,
+        identities: [
+          { name: 'a', spiffe: 'spiffe://a/*/b' },
+          { name: 'a', dns: 'a.test' },
+        ],
+        consumerHeader: 'x-consumer',
+      },
+    ],
     ['rate-limit', { key: ['request.path'], limit: { requests: 1000, per: '1m' } }],
     [
       'rate-limit',
@@ -109,6 +120,7 @@ export function memoryTests(requests: number): void {
     const fields: Fields = [
       [':path', '/a?k=b&c=d'],
       ['authorization', 'Basic YTpi'],
+      ['x-forwarded-client-cert', 'By=x;URI=spiffe://a/c/b;DNS=a.test'],
       ['x-api-key', 'b'],
       ['cookie', 'k=b; c=d'],
       ['origin', 'https://a.test'],

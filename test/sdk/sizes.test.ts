@@ -60,6 +60,7 @@ test.each([
   ['hmac', 84],
   ['introspection', 62],
   ['jwt', 84],
+  ['mtls', 57],
   ['rate-limit', 61],
 ])(
   '%s is at most %i KiB',

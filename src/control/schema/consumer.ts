@@ -64,7 +64,36 @@ const jwt = () =>
     equals: z.string().min(1).max(1024).describe('The text that it must be, or that a list must hold.'),
   });
 
-const CREDENTIALS = ['apiKey', 'basic', 'jwt'] as const;
+const CERTIFICATE_PARTS = ['dns', 'uri', 'spiffe', 'subject', 'sha256'] as const;
+
+const mtls = () =>
+  z
+    .strictObject({
+      dns: z.string().min(1).max(253).optional().describe('A DNS name of the certificate (SAN).'),
+      uri: z.string().min(1).max(2048).optional().describe('A URI of the certificate (SAN), to the letter.'),
+      spiffe: z
+        .string()
+        .max(2048)
+        .regex(/^spiffe:\/\/[^/*]+(\/([^/*]+|[*]))*(\/[*][*])?$/, {
+          error:
+            'must be spiffe://trust.domain/path, with * for a segment of the path and ** for all that are left',
+        })
+        .optional()
+        .describe('A SPIFFE id. In the path * is one segment, and ** at its end all that are left.'),
+      subject: z
+        .string()
+        .min(1)
+        .max(2048)
+        .optional()
+        .describe('The subject in the form of RFC 2253, such as CN=build,O=Acme.'),
+      sha256: sha256().optional().describe('SHA-256 of the certificate.'),
+    })
+    .superRefine((value, ctx) => {
+      if (CERTIFICATE_PARTS.filter((part) => value[part] !== undefined).length !== 1)
+        refuse(ctx, 'WEIR1046', `mtls needs exactly one of ${CERTIFICATE_PARTS.join(', ')}`);
+    });
+
+const CREDENTIALS = ['apiKey', 'basic', 'jwt', 'mtls'] as const;
 export type CredentialType = (typeof CREDENTIALS)[number];
 
 const credential = () =>
@@ -73,6 +102,7 @@ const credential = () =>
       apiKey: apiKey().optional().describe('For filters api-key.'),
       basic: basic().optional().describe('A user name and a password, for filters basic.'),
       jwt: jwt().optional().describe('A claim of tokens, for filters jwt.'),
+      mtls: mtls().optional().describe('A certificate of the client, for filters mtls.'),
       notAfter: z
         .string()
         .refine((text) => TIME.test(text) && !Number.isNaN(Date.parse(text)), {
