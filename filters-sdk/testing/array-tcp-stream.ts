@@ -32,6 +32,9 @@ export class ArrayTcpStream implements FilteredTcpStream {
   /** Bytes that came before the filter let the connection in. */
   readonly #early: { readonly bytes: Buffer; readonly ended: boolean }[] = [];
   #closing: CloseType | null = null;
+  #clientEnded = false;
+  /** Ends that came through to the other side, by where they came from. */
+  readonly #passed = new Set<Side>();
   #depth = 0;
 
   constructor(watcher: TcpWatcher, attributes: ReadonlyMap<string, AttributeValue>) {
@@ -45,6 +48,7 @@ export class ArrayTcpStream implements FilteredTcpStream {
   }
 
   fromClient(bytes: Buffer, ended: boolean): void {
+    this.#clientEnded ||= ended;
     if (!this.isOpen) this.#early.push({ bytes, ended });
     else this.#step(() => this.#filters.down.data(bytes, 0, bytes.length, ended));
   }
@@ -52,7 +56,7 @@ export class ArrayTcpStream implements FilteredTcpStream {
   fromUpstream(bytes: Buffer, ended: boolean): void {
     this.#step(() => {
       this.#filters.up.data(bytes, 0, bytes.length, ended);
-      if (ended && !this.halted) this.#filters.upstreamClosed(CloseType.Remote);
+      if (ended) this.#filters.upstreamClosed(CloseType.Remote);
     });
   }
 
@@ -79,8 +83,11 @@ export class ArrayTcpStream implements FilteredTcpStream {
     return this.#filters.context(index);
   }
 
-  passData(side: Side, bytes: Buffer, start: number, end: number): void {
+  passData(side: Side, bytes: Buffer, start: number, end: number, endOfStream: boolean): void {
     (side === Side.Downstream ? this.up : this.down).push(Buffer.from(bytes.subarray(start, end)));
+    if (!endOfStream) return;
+    this.#passed.add(side);
+    if (this.#passed.size === 2) this.#closing ??= CloseType.Local;
   }
 
   filterFailed(): void {
@@ -158,8 +165,8 @@ export class ArrayTcpStream implements FilteredTcpStream {
     this.#depth--;
     if (this.#depth > 0 || this.#closing === null) return;
     this.isOver = true;
-    this.#filters.upstreamClosed(CloseType.Local);
-    this.#filters.end(this.#closing);
+    if (this.isOpen) this.#filters.upstreamClosed(CloseType.Local);
+    this.#filters.end(this.#clientEnded ? CloseType.Remote : this.#closing);
     this.#watcher.over();
   }
 }
