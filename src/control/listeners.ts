@@ -129,7 +129,7 @@ function portOf(config: Config, key: string, compiled: readonly Compiled[]): Por
         related: [twin.bound.gateway.document.place(['spec', 'listeners', twin.bound.index])],
       });
     }
-    const differing = (Object.keys(first.limits) as (keyof ListenerLimits)[]).filter(
+    const differing = (Object.keys(LIMIT_FIELDS) as (keyof ListenerLimits)[]).filter(
       (name) => first.limits[name] !== other.limits[name],
     );
     if (differing.length > 0) {
@@ -321,6 +321,8 @@ const LIMIT_FIELDS = {
   bodyMinBytesPerSecond: 'limits.bodyRate',
   writeTimeoutMs: 'timeouts.write',
   trustedHops: 'trustedHops',
+  forwardedClientCert: 'forwardedClientCert.mode',
+  forwardedClientCertDetails: 'forwardedClientCert.details',
   underscores: 'headers.underscores',
   escapedSlashes: 'path.escapedSlashes',
   backslash: 'path.backslash',
@@ -331,8 +333,9 @@ const LIMIT_FIELDS = {
 function limitsOf(settings: ReadonlyMap<string, Setting>): ListenerLimits {
   const limits: Record<string, unknown> = { ...DEFAULT_LISTENER_LIMITS };
   for (const [name, field] of Object.entries(LIMIT_FIELDS)) {
-    const value = settings.get(field)?.value;
-    if (value === undefined) continue;
+    const written = settings.get(field)?.value;
+    if (written === undefined) continue;
+    const value = Array.isArray(written) ? [...written].sort().join() : written;
     // Words are capitals in configurations, as the Gateway API has them, and lower-case in the runtime.
     limits[name] = typeof value === 'string' && name !== 'serverName' ? value.toLowerCase() : value;
   }

@@ -30,27 +30,27 @@ const ATTRIBUTES: readonly CertificateAttribute[] = [
   {
     name: 'dns_san_local_certificate',
     note: 'the first',
-    read: (socket) => firstSan(localOf(socket), 'DNS'),
+    read: (socket) => sansOf(localOf(socket), 'DNS')[0],
   },
   {
     name: 'dns_san_peer_certificate',
     note: 'the first',
-    read: (socket) => firstSan(peerOf(socket), 'DNS'),
+    read: (socket) => sansOf(peerOf(socket), 'DNS')[0],
   },
   {
     name: 'uri_san_local_certificate',
     note: 'the first',
-    read: (socket) => firstSan(localOf(socket), 'URI'),
+    read: (socket) => sansOf(localOf(socket), 'URI')[0],
   },
   {
     name: 'uri_san_peer_certificate',
     note: 'the first',
-    read: (socket) => firstSan(peerOf(socket), 'URI'),
+    read: (socket) => sansOf(peerOf(socket), 'URI')[0],
   },
   {
     name: 'sha256_peer_certificate_digest',
     note: '64 hex digits, lower-case',
-    read: (socket) => peerOf(socket)?.fingerprint256.replaceAll(':', '').toLowerCase(),
+    read: (socket) => digestOf(peerOf(socket)),
   },
   {
     name: 'peer_certificate',
@@ -96,14 +96,14 @@ const peers = new WeakMap<TLSSocket, X509Certificate>();
 
 // Kept, since a closed connection has forgotten them when the stream is logged.
 
-function localOf(socket: TLSSocket): X509Certificate | undefined {
+export function localOf(socket: TLSSocket): X509Certificate | undefined {
   const known = locals.get(socket) ?? socket.getX509Certificate();
   if (known !== undefined) locals.set(socket, known);
   return known;
 }
 
 /** Made of the bytes: Node 20 gives a client the certificate of its server by `getPeerX509Certificate` only once. */
-function peerOf(socket: TLSSocket): X509Certificate | undefined {
+export function peerOf(socket: TLSSocket): X509Certificate | undefined {
   const known = peers.get(socket);
   if (known !== undefined) return known;
   // Null where the connection is closed, though Node's types do not say so.
@@ -114,20 +114,24 @@ function peerOf(socket: TLSSocket): X509Certificate | undefined {
   return made;
 }
 
+/** SHA-256, lower-case hexadecimal. */
+export function digestOf(certificate: X509Certificate | undefined): string | undefined {
+  return certificate?.fingerprint256.replaceAll(':', '').toLowerCase();
+}
+
 /** Node writes a subject with one part a line, the least specific first, escaped as RFC 2253 asks for. */
-function subject(certificate: X509Certificate | undefined): string {
+export function subject(certificate: X509Certificate | undefined): string {
   return certificate === undefined ? '' : (certificate.subject ?? '').split('\n').reverse().join(',');
 }
 
 /** `DNS:a.example, URI:spiffe://b`; a value with a comma or a quote in it is written as JSON text. */
 const SAN = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)/g;
 
-function firstSan(certificate: X509Certificate | undefined, kind: 'DNS' | 'URI'): string | undefined {
-  for (const [, name, value] of (certificate?.subjectAltName ?? '').matchAll(SAN)) {
-    if (name !== kind) continue;
-    return value!.startsWith('"') ? (JSON.parse(value!) as string) : value;
-  }
-  return undefined;
+/** All names of a certificate of one kind. */
+export function sansOf(certificate: X509Certificate | undefined, kind: 'DNS' | 'URI'): string[] {
+  return [...(certificate?.subjectAltName ?? '').matchAll(SAN)]
+    .filter(([, name]) => name === kind)
+    .map(([, , value]) => (value!.startsWith('"') ? (JSON.parse(value!) as string) : value!));
 }
 
 const ENCODED: Readonly<Record<string, string>> = {
@@ -138,6 +142,6 @@ const ENCODED: Readonly<Record<string, string>> = {
   '=': '%3D',
 };
 
-function urlEncodedPem(certificate: X509Certificate | undefined): string | undefined {
+export function urlEncodedPem(certificate: X509Certificate | undefined): string | undefined {
   return certificate?.toString().replace(/[\n +/=]/g, (sign) => ENCODED[sign]!);
 }

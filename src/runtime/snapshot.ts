@@ -410,6 +410,11 @@ export interface ListenerLimits {
   readonly bodyTimeoutMs: number;
   readonly bodyMinBytesPerSecond: number;
   readonly writeTimeoutMs: number;
+  /** What becomes of X-Forwarded-Client-Cert, with Envoy's words; absent: `sanitize`. */
+  readonly forwardedClientCert?:
+    'sanitize' | 'forwardonly' | 'appendforward' | 'sanitizeset' | 'alwaysforwardonly';
+  /** What it tells beside `By` and `Hash`, joined by commas: `subject`, `uri`, `dns`, `cert`. */
+  readonly forwardedClientCertDetails?: string;
   /** Proxies in front whose X-Forwarded-* are believed, counted from the right. */
   readonly trustedHops: number;
   readonly underscores: 'reject' | 'drop' | 'allow';

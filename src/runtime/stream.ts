@@ -8,6 +8,7 @@ import type { Connection } from './connection.ts';
 import type { CompiledHeaderModifier } from './header-modifier.ts';
 import type { BodyBuffer } from './http/body.ts';
 import { ACCEPT } from './http/fields.ts';
+import { forwardCertificate } from './forwarded-certificate.ts';
 import { HeaderBlock, MessageKind } from './http/headers.ts';
 import { isIdempotent, MethodId } from './http/method.ts';
 import { Framing, type HeadReader } from './http/parse.ts';
@@ -245,6 +246,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     const { request, connection, live } = this;
     if (normalisePath(request, connection.limits) !== 0) return this.#makeReply(Replies.badPath);
     connection.forwarding.append(request, connection.limits.trustedHops);
+    if (connection.limits.forwardedClientCert !== undefined) forwardCertificate(request, connection);
     // The log shows the request as it came; filters and rewrites come later.
     if (live.logs) this.record.capture(request);
     this.#route.decide(request, connection, live);

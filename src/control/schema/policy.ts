@@ -203,6 +203,24 @@ export const listenerPolicySpec = z.strictObject({
     .describe(
       'Proxies in front whose X-Forwarded-* fields are believed, counted from the right. Default: 0, none.',
     ),
+  forwardedClientCert: z
+    .strictObject({
+      mode: z
+        .enum(['Sanitize', 'ForwardOnly', 'AppendForward', 'SanitizeSet', 'AlwaysForwardOnly'])
+        .optional()
+        .describe(
+          'Sanitize: X-Forwarded-Client-Cert is left out. ForwardOnly: that of a client with a valid certificate goes on. AppendForward: the same, and an element for its own certificate is added. SanitizeSet: that element alone. AlwaysForwardOnly: it goes on from whoever sends it, for ports that trusted proxies alone can reach. Default: Sanitize.',
+        ),
+      details: z
+        .array(z.enum(['Subject', 'URI', 'DNS', 'Cert']))
+        .max(4)
+        .optional()
+        .describe(
+          'What an element says of a certificate beside its Hash, and By. Default: Subject, URI, DNS.',
+        ),
+    })
+    .optional()
+    .describe('What upstreams and filters learn of certificates of clients, in Envoy’s form.'),
   path: z
     .strictObject({
       escapedSlashes: z

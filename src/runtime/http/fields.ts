@@ -19,6 +19,7 @@ export const TE = encode('te');
 export const TRAILER = encode('trailer');
 export const TRANSFER_ENCODING = encode('transfer-encoding');
 export const UPGRADE = encode('upgrade');
+export const X_FORWARDED_CLIENT_CERT = encode('x-forwarded-client-cert');
 export const X_FORWARDED_FOR = encode('x-forwarded-for');
 export const X_FORWARDED_PROTO = encode('x-forwarded-proto');
 export const X_REAL_IP = encode('x-real-ip');
@@ -46,6 +47,8 @@ export const FieldId = {
   Forwarding: 9,
   /** Cookie, Authorization: relayed, and no Connection option may take them away. */
   Credential: 10,
+  /** X-Forwarded-Client-Cert: left out unless the listener lets it in. */
+  ClientCert: 11,
 } as const;
 export type FieldId = (typeof FieldId)[keyof typeof FieldId];
 
@@ -69,7 +72,10 @@ export function fieldId(bytes: Uint8Array, start: number, end: number): FieldId 
   const size = end - start;
   const first = bytes[start]! | 0x20;
   if (first === 0x78 /* x */) {
-    if (size > 12 && begins(bytes, start, X_FORWARDED)) return FieldId.Forwarding;
+    if (size > 12 && begins(bytes, start, X_FORWARDED)) {
+      const isCert = size === 23 && begins(bytes, start, X_FORWARDED_CLIENT_CERT);
+      return isCert ? FieldId.ClientCert : FieldId.Forwarding;
+    }
     if (size === 9 && begins(bytes, start, X_REAL_IP)) return FieldId.Forwarding;
     if (size === 12 && begins(bytes, start, X_REQUEST_ID)) return FieldId.Forwarding;
     return FieldId.Other;

@@ -287,6 +287,8 @@ export class HeadReader {
         return Keep.No;
       case FieldId.Forwarding:
         return isRequest && this.limits!.trustedHops === 0 ? Keep.No : Keep.Yes;
+      case FieldId.ClientCert:
+        return isRequest && !letsIn(this.limits!.forwardedClientCert) ? Keep.No : Keep.Yes;
       default:
         return Keep.Yes;
     }
@@ -303,6 +305,8 @@ export class HeadReader {
     if (underscores !== 'allow' && hasUnderscore(bytes, nameStart, nameEnd)) {
       return underscores === 'drop' ? Keep.No : this.refuseField(400, 'underscore in field name');
     }
+    // Nobody who may say it spells it in another way.
+    if (id === FieldId.ClientCert) return Keep.No;
     return id === FieldId.Forwarding && trustedHops === 0 ? Keep.No : Keep.Yes;
   }
 
@@ -385,3 +389,8 @@ export class HeadReader {
 }
 
 const NO_BLOCK = new HeaderBlock(0);
+
+/** Whether X-Forwarded-Client-Cert of a request goes further than its reader. */
+function letsIn(mode: ListenerLimits['forwardedClientCert']): boolean {
+  return mode !== undefined && mode !== 'sanitize' && mode !== 'sanitizeset';
+}

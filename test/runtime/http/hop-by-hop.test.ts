@@ -135,8 +135,26 @@ describe('forwarding fields', () => {
     expect(names(text, { limits: { underscores: 'allow' } })).toEqual([]);
   });
 
-  test('of trusted proxies are kept', () => {
-    expect(names(request(...lines), { limits: { trustedHops: 1 } })).toHaveLength(lines.length);
+  test('of trusted proxies are kept, but what they say of a certificate', () => {
+    const kept = names(request(...lines), { limits: { trustedHops: 1 } });
+    expect(kept).toHaveLength(lines.length - 1);
+    expect(kept).not.toContain('x-forwarded-client-cert');
+  });
+
+  test.each([
+    ['forwardonly', 1],
+    ['appendforward', 1],
+    ['alwaysforwardonly', 1],
+    ['sanitize', 0],
+    ['sanitizeset', 0],
+  ] as const)('X-Forwarded-Client-Cert, %s: %i', (forwardedClientCert, kept) => {
+    const limits = { forwardedClientCert, underscores: 'allow' } as const;
+    const text = request(
+      'X-Forwarded-Client-Cert: Hash=1',
+      'X_Forwarded_Client_Cert: Hash=2',
+      'X.Forwarded-Client-Cert: Hash=3',
+    );
+    expect(names(text, { limits })).toEqual(Array.from({ length: kept }, () => 'x-forwarded-client-cert'));
   });
 
   test('pass in answers', () => {
