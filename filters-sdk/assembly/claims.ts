@@ -69,7 +69,7 @@ export class ClaimHeader {
     return list;
   }
 
-  /** Its value for a header: see {@link claimText}. Null: it is not there. */
+  /** Its value for a header: a string as it is, strings of a list joined by commas, else JSON. Null: it is not there. */
   textIn(claims: JsonValue, text: Bytes): ArrayBuffer | null {
     const value = this.claim.find(claims);
     return value === null ? null : claimText(value, text);
@@ -81,7 +81,7 @@ export class ClaimHeader {
  *
  * @param text what the claims were read from
  */
-export function claimText(claim: JsonValue, text: Bytes): ArrayBuffer {
+function claimText(claim: JsonValue, text: Bytes): ArrayBuffer {
   if (claim.kind == JsonKind.String) return claim.text;
   if (claim.kind != JsonKind.Array) return text.slice(claim.offset, claim.end).copy();
   joined.clear();

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { values } from '../support/message.ts';
+import { exchange, getRequest } from '../support/raw-client.ts';
 import { pluginFile } from './build.ts';
 import { startParrot, talkOnce } from './tcp.ts';
 import { inRoles, WeirSubject } from './subject.ts';
@@ -28,4 +30,23 @@ test('a root context that is replaced is there until it says that it has finishe
     .poll(() => weir.logs().slice(-1))
     .toEqual([expect.stringMatching(/^root is done [1-9]\d* 3$/)]);
   expect(weir.authz.requests.map(({ target }) => target).slice(-1)).toEqual(['/end']);
+});
+
+test('limits, counters and shared data are exact over two workers, however a callback asks', async () => {
+  const places = inRoles(pluginFile('as-weir'), ['waits', 'callbacks', 'counters']);
+  const two = await WeirSubject.start({ places, workers: 2 });
+  const ask = async (role: string, path: string): Promise<number> =>
+    (await exchange({ port: two.port(role) }, getRequest(path, 'plugin.test'))).status;
+  for (const [role, path] of [
+    ['waits', '/limit'],
+    ['callbacks', '/limit0'],
+  ] as const) {
+    const statuses = await Promise.all(Array.from({ length: 12 }, () => ask(role, path)));
+    expect(statuses.filter((status) => status === 200)).toHaveLength(2);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(10);
+  }
+  await Promise.all(Array.from({ length: 12 }, () => ask('counters', '/count')));
+  // Each has added 5 and taken 2.
+  await ask('counters', '/count');
+  expect(values(two.upstream.requests.at(-1)!.fields, 'x-counted')).toEqual(['41 39']);
 });

@@ -47,6 +47,8 @@ export interface Deployment {
   /** Whether filters of one file share a VM. Default: each has its own. */
   readonly shared?: boolean;
   readonly tcpPort?: number;
+  /** Of weir. Default: 1. */
+  readonly workers?: number;
 }
 
 /** One plugin in every role. The first word of a configuration is the role. */
@@ -116,6 +118,7 @@ export class WeirSubject implements Subject {
     const weir = await Weir.start({
       files: weirFiles(deployment, ports, upstreamPorts(upstreams, deployment)),
       args: ['--log-level', 'trace'],
+      workers: deployment.workers ?? 1,
       readyTimeoutMs: 60_000,
     });
     return new WeirSubject(weir, upstreams, ports);
