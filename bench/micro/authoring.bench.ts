@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compileFilter } from '../../filters-sdk/cli/compile.mjs';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
-import { TestHost } from '../../test/support/wasm-host.ts';
-import { ArrayStream } from '../../test/support/wasm-stream.ts';
+import { BareHost } from '../../test/support/bare-host.ts';
+import { BareStream } from '../../test/support/bare-stream.ts';
 import { spread } from '../stats.ts';
 
 const TIMES = 10;
@@ -60,8 +60,8 @@ class Stream extends StreamContext {
 registerRoot(new Root());`;
 
 const folder = await mkdtemp(join(root, 'dist/authoring-'));
-const host = new TestHost();
-const stream = new ArrayStream();
+const host = new BareHost();
+const stream = new BareStream();
 const block = stream.request([
   ['user-agent', 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'],
   ['accept', 'text/html,application/xhtml+xml'],

@@ -7,8 +7,8 @@ import type { HeaderBlock } from '../../src/runtime/http/headers.ts';
 import type { StreamContext } from '../../src/runtime/wasm/context.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { compileAssemblyScript } from '../../test/support/assemblyscript.ts';
-import { TestHost } from '../../test/support/wasm-host.ts';
-import { ArrayStream } from '../../test/support/wasm-stream.ts';
+import { BareHost } from '../../test/support/bare-host.ts';
+import { BareStream } from '../../test/support/bare-stream.ts';
 
 const FILTER = {
   'index.ts': `
@@ -58,10 +58,10 @@ function bytes(text: string): string {
 }
 
 const code = await compileAssemblyScript(FILTER);
-const host = new TestHost();
+const host = new BareHost();
 const plugins: Plugin[] = [];
 for (let i = 0; i < 10; i++) plugins.push(await host.start(code, { name: `filter ${i}` }));
-const stream = new ArrayStream();
+const stream = new BareStream();
 const block: HeaderBlock = stream.request(FIELDS);
 const { count, length } = block;
 

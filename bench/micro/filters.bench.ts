@@ -9,8 +9,8 @@ import { LocalLedger } from '../../src/runtime/ledger.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import type { AttributeValue, StateValue, StreamHost } from '../../src/runtime/wasm/stream-host.ts';
 import { startBuiltIn } from '../../test/support/filter.ts';
-import { TestHost } from '../../test/support/wasm-host.ts';
-import { ArrayStream } from '../../test/support/wasm-stream.ts';
+import { BareHost } from '../../test/support/bare-host.ts';
+import { BareStream } from '../../test/support/bare-stream.ts';
 
 const REQUEST: [string, string][] = [
   [':path', '/v1/cart?item=4711'],
@@ -35,7 +35,7 @@ const RESPONSE: [string, string][] = [
   ['etag', '"33a64df5"'],
 ];
 
-const arrays = new ArrayStream();
+const arrays = new BareStream();
 const request = arrays.request(REQUEST);
 
 const response = arrays.response(RESPONSE);
@@ -91,7 +91,7 @@ const keyOf = (i: number): string => `acme_${createHash('md5').update(String(i))
 
 const ledger = new LocalLedger();
 const start = (name: string, config: object): Promise<Plugin> =>
-  startBuiltIn(name, config, new TestHost({ ledger }));
+  startBuiltIn(name, config, new BareHost({ ledger }));
 
 const apiKey = await start('api-key', {
   from: [{ header: 'x-api-key' }],
@@ -115,7 +115,7 @@ const manyKeys = await start('api-key', {
 });
 /** More than the filter remembers, so that most of them are hashed. */
 const requestsOfMany = Array.from({ length: 1000 }, (_, i) =>
-  new ArrayStream().request(
+  new BareStream().request(
     REQUEST.map(([name, value]) => [name, name === 'x-api-key' ? keyOf(10 * i) : value]),
   ),
 );
@@ -146,7 +146,7 @@ const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256
 const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const signed = `${part({ alg: 'ES256' })}.${part({ iss: 'https://id.test', sub: 'u1', aud: 'shop', exp: 9e9 })}`;
 const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' });
-const withToken = new ArrayStream().request([
+const withToken = new BareStream().request([
   ...REQUEST,
   ['authorization', `Bearer ${signed}.${signature.toString('base64url')}`],
 ]);

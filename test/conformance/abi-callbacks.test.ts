@@ -8,13 +8,13 @@ import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { pairs } from '../support/pairs.ts';
 import { op } from '../support/wasm-encoder.ts';
 import { guest, outWord, type Script, type Scripts } from '../support/wasm-guest.ts';
-import { TestHost } from '../support/wasm-host.ts';
-import { ArrayStream } from '../support/wasm-stream.ts';
+import { BareHost } from '../support/bare-host.ts';
+import { BareStream } from '../support/bare-stream.ts';
 
 interface World {
-  readonly host: TestHost;
+  readonly host: BareHost;
   readonly plugin: Plugin;
-  readonly stream: ArrayStream;
+  readonly stream: BareStream;
   readonly context: StreamContext;
 }
 
@@ -91,7 +91,7 @@ const CALLS: Record<string, Call> = {
     scripts: httpCall,
     when: (world) => {
       head(world);
-      const [{ sink, token }] = world.host.callouts.sent as [TestHost['callouts']['sent'][number]];
+      const [{ sink, token }] = world.host.callouts.sent as [BareHost['callouts']['sent'][number]];
       sink.onResponse(token, answer, Buffer.from('body'), trailers);
     },
     gets: [ROOT, 1, 2, 4, 1],
@@ -187,11 +187,11 @@ function notes(name: string, before: ((s: Script) => unknown) | undefined): (s: 
 }
 
 async function start(name: string, { scripts = {}, protocol }: Call): Promise<World> {
-  const host = new TestHost();
+  const host = new BareHost();
   const code = guest({ ...scripts, [name]: notes(name, scripts[name]) });
   const spec = { vmConfiguration: VM_CONFIGURATION, configuration: CONFIGURATION };
   const plugin = await host.start(code, spec);
-  const stream = new ArrayStream();
+  const stream = new BareStream();
   if (protocol !== undefined) stream.protocol = protocol;
   return { host, plugin, stream, context: plugin.createContext(stream)! };
 }

@@ -1,8 +1,8 @@
 // Section "Host calls" of docs/security.md: no pointer that a guest passes reads or writes outside its memory.
 import { describe, expect, test } from 'vitest';
 import { HOST_FUNCTIONS, Status } from '../../src/runtime/wasm/abi.ts';
-import { runScript } from '../support/wasm-run.ts';
-import { ArrayStream } from '../support/wasm-stream.ts';
+import { runScript } from '../support/bare-run.ts';
+import { BareStream } from '../support/bare-stream.ts';
 
 const PAGES = 2;
 const END = PAGES * 65_536;
@@ -118,7 +118,7 @@ describe('a pointer out of range is answered with InvalidMemoryAccess', () => {
 
   const rows = HOST_FUNCTIONS.filter(({ name }) => (ARGUMENTS[name] ?? '') !== '');
   test.each(rows.map(({ name, module }) => [name, module]))('%s', async (name, module) => {
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     stream.request([['x', 'y']]);
     stream.setBody(0, 'body');
     let calls = 0;

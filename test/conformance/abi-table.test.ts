@@ -4,7 +4,7 @@ import { placeOf } from '../../scripts/docs/abi-table.ts';
 import { CALLBACKS, HOST_FUNCTIONS } from '../../src/runtime/wasm/abi.ts';
 import { compileModule } from '../../src/runtime/wasm/module.ts';
 import { guest } from '../support/wasm-guest.ts';
-import { TestHost } from '../support/wasm-host.ts';
+import { BareHost } from '../support/bare-host.ts';
 
 describe('the table of the ABI', () => {
   test('names each function once', () => {
@@ -26,7 +26,7 @@ describe('the table of the ABI', () => {
   test('a module that imports every function of it links without a warning', async () => {
     const code = guest({ proxy_on_request_headers: () => {} });
     expect((await compileModule(code)).warnings).toEqual([]);
-    const host = new TestHost();
+    const host = new BareHost();
     await host.start(code);
     expect(host.messages).toEqual([]);
   });

@@ -6,7 +6,7 @@ import { foreignPlaceOf } from '../../scripts/docs/foreign-table.ts';
 import { FOREIGN_FUNCTIONS } from '../../src/runtime/wasm/foreign-functions.ts';
 import { Status } from '../../src/runtime/wasm/abi.ts';
 import { callForeign } from '../support/foreign.ts';
-import { runScript } from '../support/wasm-run.ts';
+import { runScript } from '../support/bare-run.ts';
 
 const rows = [...FOREIGN_FUNCTIONS.values()];
 

@@ -5,8 +5,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TestHost } from '../support/wasm-host.ts';
-import { ArrayStream } from '../support/wasm-stream.ts';
+import { BareHost } from '../support/bare-host.ts';
+import { BareStream } from '../support/bare-stream.ts';
 import { needDebian, needRustTarget } from './toolchains.ts';
 
 let folder: string;
@@ -18,9 +18,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 async function trap(file: string): Promise<string> {
-  const host = new TestHost();
+  const host = new BareHost();
   const plugin = await host.start(readFileSync(join(folder, file)));
-  const stream = new ArrayStream();
+  const stream = new BareStream();
   plugin.createContext(stream)!.onRequestHeaders(stream.request().count, true);
   // Told when the module's line table has been read.
   await expect.poll(() => host.messages.length).toBeGreaterThan(0);

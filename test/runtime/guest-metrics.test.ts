@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { GuestMetrics } from '../../src/runtime/guest-metrics.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
 import { MetricType } from '../../src/runtime/wasm/abi.ts';
-import { PLUGIN } from '../support/wasm-host.ts';
+import { PLUGIN } from '../support/bare-host.ts';
 
 let metrics: Metrics;
 let guests: GuestMetrics;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { LogFields } from '../../src/runtime/log-fields.ts';
 import type { StateValue } from '../../src/runtime/wasm/stream-host.ts';
-import { ArrayStream } from '../support/wasm-stream.ts';
+import { BareStream } from '../support/bare-stream.ts';
 
 const kept = (value: string, type: StateValue['type'] = 'bytes'): StateValue => ({
   bytes: Buffer.from(value),
@@ -10,8 +10,8 @@ const kept = (value: string, type: StateValue['type'] = 'bytes'): StateValue => 
   ofConnection: false,
 });
 
-function stream(): ArrayStream {
-  const made = new ArrayStream();
+function stream(): BareStream {
+  const made = new BareStream();
   made.attributes.set('request', { type: 'group' });
   made.attributes.set('request\0path', { type: 'string', value: '/cart"' });
   made.attributes.set('request\0size', { type: 'int', value: 12n });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { PluginSet } from '../../src/runtime/plugin-set.ts';
 import type { PluginSpec, Snapshot } from '../../src/runtime/snapshot.ts';
 import { guest } from '../support/wasm-guest.ts';
-import { PLUGIN, TestHost } from '../support/wasm-host.ts';
+import { PLUGIN, BareHost } from '../support/bare-host.ts';
 
 const SHARED = { shared: true, min: 1, max: 64, recycleAfter: 0 };
 
@@ -14,7 +14,7 @@ function snapshot(...plugins: Partial<PluginSpec>[]): Snapshot {
 }
 
 test('over a swap an unchanged plugin is the same, a changed one is on the same VM, and shared data stays', async () => {
-  const host = new TestHost();
+  const host = new BareHost();
   const set = new PluginSet(host.host, false);
   const code = new Map([
     ['d', guest({ proxy_on_delete: (s) => void s.call('proxy_log', 2, s.text('deleted')) })],
@@ -46,7 +46,7 @@ test('over a swap an unchanged plugin is the same, a changed one is on the same 
 });
 
 test('a snapshot that is refused leaves the VM with those that were on it', async () => {
-  const host = new TestHost();
+  const host = new BareHost();
   const set = new PluginSet(host.host, false);
   const code = new Map([
     ['d', guest({})],

@@ -1,24 +1,21 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { compileModule, type CompiledModule } from '../../src/runtime/wasm/module.ts';
+import { openFilter } from '../../filters-sdk/testing/kit.ts';
 import { pluginBytes } from '../support/plugin.ts';
-import { TestHost } from '../support/wasm-host.ts';
 
-let module: CompiledModule;
-beforeAll(async () => {
-  module = await compileModule(pluginBytes('config-kit'));
+let module: Buffer;
+beforeAll(() => {
+  module = pluginBytes('config-kit');
 });
 
 /** What the reader makes of a text: the value printed again, or the fault. */
 async function parse(text: string): Promise<string> {
-  const host = new TestHost();
-  await host.start(module, { vmConfiguration: text });
-  return host.messages[0]!.replace('configuration ', '');
+  const { logs } = await openFilter(module, { vmConfig: text });
+  return logs[0]!.message.replace('configuration ', '');
 }
 
-async function read(configuration: string): Promise<string[]> {
-  const host = new TestHost();
-  await host.start(module, { configuration });
-  return host.messages.map((message) => message.replace('configuration ', ''));
+async function read(config: string): Promise<string[]> {
+  const { logs } = await openFilter(module, { config });
+  return logs.map(({ message }) => message.replace('configuration ', ''));
 }
 
 describe('parseJson', () => {

@@ -9,22 +9,20 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileFilter } from '../../filters-sdk/cli/compile.mjs';
 import Configuration from '../../filters-sdk/cli/configuration.mjs';
 import { readSections } from '../../filters-sdk/cli/sections.mjs';
+import { openFilter } from '../../filters-sdk/testing/kit.ts';
 import { addKeywords } from '../../src/control/schema-keywords.ts';
 import { FilterSchema } from '../../src/control/filter-schema.ts';
-import { compileModule, type CompiledModule } from '../../src/runtime/wasm/module.ts';
 import { pluginBytes } from '../support/plugin.ts';
-import { TestHost } from '../support/wasm-host.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-let module: CompiledModule;
+let module: Buffer;
 let schema: Record<string, unknown>;
 let byAjv: ValidateFunction;
 let byWeir: FilterSchema;
 
-beforeAll(async () => {
-  const bytes = pluginBytes('configuration-kit');
-  module = await compileModule(bytes);
-  const [section] = readSections(bytes, 'weir.schema');
+beforeAll(() => {
+  module = pluginBytes('configuration-kit');
+  const [section] = readSections(module, 'weir.schema');
   schema = JSON.parse(Buffer.from(section!).toString()) as Record<string, unknown>;
   const ajv = new Ajv2020({ strict: false });
   addKeywords(ajv);
@@ -34,13 +32,14 @@ beforeAll(async () => {
 
 /** What the filter logs: the values that it read, or every fault. */
 async function read(config: unknown): Promise<{ accepted: boolean; logs: string[] }> {
-  const host = new TestHost();
-  const configuration = typeof config === 'string' ? config : JSON.stringify(config);
-  const accepted = await host.start(module, { configuration }).then(
-    () => true,
-    () => false,
+  const told = await openFilter(module, { config }).then(
+    ({ logs }) => ({ accepted: true, logs: logs.map(({ message }) => message) }),
+    ({ message }: Error) => ({
+      accepted: false,
+      logs: [...message.matchAll(/^ {2}error: (.*)$/gm)].map(([, line]) => line!),
+    }),
   );
-  return { accepted, logs: host.messages.map((message) => message.replace(/^configuration /, '')) };
+  return { ...told, logs: told.logs.map((line) => line.replace(/^configuration /, '')) };
 }
 
 const LEAST = { upstream: 'a', places: [{ header: 'x' }] };

@@ -1,24 +1,19 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { openFilter } from '../../filters-sdk/testing/kit.ts';
 import { pluginBytes } from '../support/plugin.ts';
-import { TestHost } from '../support/wasm-host.ts';
-import { ArrayStream } from '../support/wasm-stream.ts';
 
 let module: Buffer;
 beforeAll(() => {
   module = pluginBytes('sdk-host');
 }, 120_000);
 
-async function ask(path: string, { bytes = module, configuration = '' } = {}): Promise<string> {
-  const host = new TestHost();
-  const plugin = await host.start(bytes, { configuration });
-  const stream = new ArrayStream();
-  stream.attributes.set('request', { type: 'group' });
-  stream.attributes.set('request\0method', { type: 'string', value: 'GET' });
-  const head = stream.request([[':path', path]]);
-  plugin.createContext(stream)!.onRequestHeaders(head.count, true);
-  if (head.get('x-host') === undefined) throw new Error(host.messages.join(' ') + stream.failed.join(' '));
-  return head.get('x-host')!;
+async function ask(path: string, { bytes = module, config = '' } = {}): Promise<string> {
+  const filter = await openFilter(bytes, { config, capabilities: ['default', 'secrets'] });
+  const exchange = await filter.exchange({ request: { path } });
+  const answer = exchange.upstream?.headers['x-host'];
+  if (answer === undefined) throw new Error(exchange.transcript());
+  return answer;
 }
 
 describe('functions that hosts offer beyond the ABI', () => {
@@ -55,8 +50,8 @@ describe('functions that hosts offer beyond the ABI', () => {
     const publicKey = pair.publicKey.export({ type: 'spki', format: 'der' });
     const size = Buffer.alloc(2);
     size.writeUInt16LE(privateKey.length);
-    const configuration = Buffer.concat([size, privateKey, publicKey]).toString('base64');
-    expect(await ask('/signatures', { configuration })).toBe('true false true');
+    const config = Buffer.concat([size, privateKey, publicKey]).toString('base64');
+    expect(await ask('/signatures', { config })).toBe('true false true');
   });
 
   test('a function that the host does not know', async () => {

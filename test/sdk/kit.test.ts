@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 import type { PluginSpec } from '../../src/runtime/snapshot.ts';
 import { HeaderBlock, MessageKind } from '../../src/runtime/http/headers.ts';
 import { pluginBytes } from '../support/plugin.ts';
-import { TestHost } from '../support/wasm-host.ts';
-import { ArrayStream, type Fields } from '../support/wasm-stream.ts';
+import { BareHost } from '../support/bare-host.ts';
+import { BareStream, type Fields } from '../support/bare-stream.ts';
 
-async function start(spec: Partial<PluginSpec> = {}, host = new TestHost()) {
+async function start(spec: Partial<PluginSpec> = {}, host = new BareHost()) {
   const plugin = await host.start(pluginBytes('sdk-kit'), spec);
-  const request = (path: string, fields: Fields = [], stream = new ArrayStream()) => {
+  const request = (path: string, fields: Fields = [], stream = new BareStream()) => {
     const head = stream.request([[':path', path], ...fields]);
     const context = plugin.createContext(stream)!;
     const action = context.onRequestHeaders(head.count, false);
@@ -88,7 +88,7 @@ describe('the SDK in the real host', () => {
 
   test('reads and writes properties, typed', async () => {
     const { request } = await start();
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     stream.attributes.set('metadata\0filter_metadata\0envoy.lb\0canary', { type: 'string', value: 'on' });
     stream.attributes.set('source\0port', { type: 'int', value: 4711n });
     stream.attributes.set('connection\0mtls', { type: 'bool', value: true });
@@ -244,10 +244,10 @@ describe('limits', () => {
     const at = bytes.indexOf(name);
     expect(at).toBeGreaterThan(0);
     other.copy(bytes, at);
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(bytes);
     const take = (): string => {
-      const stream = new ArrayStream();
+      const stream = new BareStream();
       const head = stream.request([[':path', '/limit']]);
       plugin.createContext(stream)!.onRequestHeaders(head.count, true);
       return head.get('x-limit')!;

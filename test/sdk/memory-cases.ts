@@ -7,12 +7,12 @@ import { encodeDecision, option } from '../support/authorization-server.ts';
 import { LoadedFilter, type Load } from '../support/example-load.ts';
 import { filterBytes, startBuiltIn } from '../support/filter.ts';
 import { pluginBytes } from '../support/plugin.ts';
-import { TestHost } from '../support/wasm-host.ts';
-import { ArrayStream, type Fields } from '../support/wasm-stream.ts';
+import { BareHost } from '../support/bare-host.ts';
+import { BareStream, type Fields } from '../support/bare-stream.ts';
 
 /** Memory of the instance after a while, and after many more requests. */
 function heapOver(plugin: Plugin, requests: number, fields: Fields): [before: number, after: number] {
-  const stream = new ArrayStream();
+  const stream = new BareStream();
   const head = stream.request(fields);
   const answer = stream.response([
     [':status', '200'],
@@ -115,7 +115,7 @@ export function memoryTests(requests: number): void {
     // Refused each time, so that nothing of it is remembered.
     ['jwt', jwtFor('another')],
   ])(`%s needs no more memory after ${requests} requests`, async (name, config) => {
-    const host = new TestHost({ ledger: new LocalLedger(() => 0) });
+    const host = new BareHost({ ledger: new LocalLedger(() => 0) });
     const plugin = await startBuiltIn(name, config, host);
     const fields: Fields = [
       [':path', '/a?k=b&c=d'],
@@ -175,7 +175,7 @@ export function memoryTests(requests: number): void {
   });
 
   test('a filter that makes objects and strings for each request keeps its size too', async () => {
-    const host = new TestHost({ logLevel: 5 });
+    const host = new BareHost({ logLevel: 5 });
     const plugin = await host.start(pluginBytes('sdk-kit'));
     const [before, after] = heapOver(plugin, requests, [[':path', '/garbage']]);
     expect(after).toBe(before);

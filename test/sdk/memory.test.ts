@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { startBuiltIn } from '../support/filter.ts';
-import { ArrayStream } from '../support/wasm-stream.ts';
+import { BareStream } from '../support/bare-stream.ts';
 import { memoryTests } from './memory-cases.ts';
 
 memoryTests(20_000);
 
 test('a head larger than the SDK’s own memory is given back', async () => {
   const plugin = await startBuiltIn('headers', { request: { rename: { a: 'b' } } });
-  const stream = new ArrayStream();
+  const stream = new BareStream();
   const many = Array.from({ length: 60 }, (_, i) => [`x-${i}`, 'v'.repeat(1000)] as const);
   let size = 0;
   for (let i = 0; i < 2000; i++) {

@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openFilter } from '../../filters-sdk/testing/kit.ts';
 import { Wants } from '../../src/runtime/wasm/abi.ts';
 import { compileModule } from '../../src/runtime/wasm/module.ts';
-import { TestHost } from '../support/wasm-host.ts';
-import { ArrayStream } from '../support/wasm-stream.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** The first filter of the SDK's README. */
@@ -82,13 +81,13 @@ const bytesOf = (name: string): Buffer => readFileSync(join(folder, name));
 
 describe('a filter of a user', () => {
   test('builds from an empty folder with the packed SDK alone, and runs', async () => {
-    const plugin = await new TestHost().start(bytesOf('filter.wasm'), { configuration: 'secret' });
-    const ask = (value: string): number => {
-      const stream = new ArrayStream();
-      const head = stream.request([['authorization', value]]);
-      return plugin.createContext(stream)!.onRequestHeaders(head.count, true);
-    };
-    expect([ask('secret'), ask('guess')]).toEqual([0, 4]);
+    const filter = await openFilter(bytesOf('filter.wasm'), {
+      config: 'secret',
+      capabilities: ['default', 'secrets'],
+    });
+    const ask = async (authorization: string): Promise<number> =>
+      (await filter.exchange({ request: { headers: { authorization } } })).answer.status;
+    expect([await ask('secret'), await ask('guess')]).toEqual([200, 401]);
   });
 
   test('is small, imports nothing but what it uses, and exports nothing but what it overrides', async () => {
@@ -135,13 +134,8 @@ describe('a filter of a user', () => {
 
   test('the README’s first filter builds and does what it says', async () => {
     weirAsc('hello.ts', '-o', 'hello.wasm');
-    const plugin = await new TestHost().start(bytesOf('hello.wasm'));
-    const stream = new ArrayStream();
-    const context = plugin.createContext(stream)!;
-    context.onRequestHeaders(stream.request().count, true);
-    const head = stream.response();
-    context.onResponseHeaders(head.count, false);
-    expect(head.get('x-hello')).toBe('from weir');
+    const { answer } = await (await openFilter(bytesOf('hello.wasm'))).exchange();
+    expect(answer.headers['x-hello']).toBe('from weir');
   });
 
   test('a debug build has names and a source map', () => {

@@ -2,17 +2,17 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { PluginSpec } from '../../src/runtime/snapshot.ts';
 import { HeaderBlock, MessageKind } from '../../src/runtime/http/headers.ts';
 import { pluginBytes } from '../support/plugin.ts';
-import { TestHost, type SentCallout } from '../support/wasm-host.ts';
-import { ArrayStream, type Fields } from '../support/wasm-stream.ts';
+import { BareHost, type SentCallout } from '../support/bare-host.ts';
+import { BareStream, type Fields } from '../support/bare-stream.ts';
 
 // Compiling takes a while where others do as well.
 beforeAll(() => void pluginBytes('sdk-wait'), 120_000);
 
 async function start(spec: Partial<PluginSpec> = {}) {
-  const host = new TestHost();
+  const host = new BareHost();
   const plugin = await host.start(pluginBytes('sdk-wait'), spec);
   const request = (path: string, fields: Fields = [], endOfStream = true) => {
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     const head = stream.request([[':path', path], ...fields]);
     const context = plugin.createContext(stream)!;
     return { head, stream, context, action: context.onRequestHeaders(head.count, endOfStream) };

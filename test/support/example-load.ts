@@ -5,8 +5,8 @@ import { LocalLedger } from '../../src/runtime/ledger.ts';
 import type { CalloutSink, CalloutTransport } from '../../src/runtime/wasm/callouts.ts';
 import { compileModule } from '../../src/runtime/wasm/module.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
-import { TestHost } from './wasm-host.ts';
-import { ArrayStream, type Fields } from './wasm-stream.ts';
+import { BareHost } from './bare-host.ts';
+import { BareStream, type Fields } from './bare-stream.ts';
 
 /** What passes through a filter, a million times. */
 export interface Load {
@@ -89,7 +89,7 @@ export class LoadedFilter {
   readonly #load: Load;
   readonly #plugins: readonly Plugin[];
   readonly #upstreams: Upstreams;
-  readonly #stream = new ArrayStream();
+  readonly #stream = new BareStream();
   readonly #answer: Fields;
   #turn = 0;
 
@@ -111,7 +111,7 @@ export class LoadedFilter {
 
   static async start(bytes: Uint8Array, load: Load): Promise<LoadedFilter> {
     const upstreams = new Upstreams(load);
-    const host = new TestHost({
+    const host = new BareHost({
       ledger: new LocalLedger(() => performance.now()),
       callouts: upstreams,
       grpc: upstreams,

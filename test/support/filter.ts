@@ -7,7 +7,7 @@ import { BUILTIN_MEMORY_BYTES } from '../../src/control/chains.ts';
 import { expandCapabilities } from '../../src/runtime/wasm/capabilities.ts';
 import { compileModule, type CompiledModule } from '../../src/runtime/wasm/module.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
-import { TestHost } from './wasm-host.ts';
+import { BareHost } from './bare-host.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const built = new Map<string, Buffer>();
@@ -72,7 +72,7 @@ export async function wantsOf(name: string): Promise<number> {
 }
 
 /** A built-in filter in the host alone, without a chain: for loops that measure memory or time. */
-export async function startBuiltIn(name: string, config: unknown, host = new TestHost()): Promise<Plugin> {
+export async function startBuiltIn(name: string, config: unknown, host = new BareHost()): Promise<Plugin> {
   return host.start(await moduleOf(name), {
     configuration: JSON.stringify(config),
     capabilities: expandCapabilities(capabilitiesOf(name)),

@@ -1,8 +1,8 @@
 import { compileModule } from '../../src/runtime/wasm/module.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { pluginBytes } from './plugin.ts';
-import { TestHost } from './wasm-host.ts';
-import { ArrayStream } from './wasm-stream.ts';
+import { BareHost } from './bare-host.ts';
+import { BareStream } from './bare-stream.ts';
 
 /** By the host's `weir.verify_jws`, or as in a host that has `verify_signature` alone. */
 export type JwsWay = 'native' | 'fallback';
@@ -11,10 +11,10 @@ const base64url = (data: string | Uint8Array): string => Buffer.from(data as str
 
 /** The SDK's check of signatures, in a filter in the real host. */
 export class JwsPlugin {
-  readonly host: TestHost;
+  readonly host: BareHost;
   readonly #plugin: Plugin;
 
-  private constructor(host: TestHost, plugin: Plugin) {
+  private constructor(host: BareHost, plugin: Plugin) {
     this.host = host;
     this.#plugin = plugin;
   }
@@ -26,7 +26,7 @@ export class JwsPlugin {
       if (at < 0) throw new Error('the module does not name weir.verify_jws');
       bytes.write('none', at, 'utf16le');
     }
-    const host = new TestHost();
+    const host = new BareHost();
     // RSA on a loaded machine takes longer than a callback of a filter may.
     const module = await compileModule(bytes, {
       cpu: { perCallMs: 10_000, perRequestMs: 10_000, perStartMs: 10_000 },
@@ -40,7 +40,7 @@ export class JwsPlugin {
     input: string | Uint8Array,
     signature: Uint8Array,
   ): boolean {
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     const head = stream.request([
       [':path', '/'],
       ['x-algorithm', algorithm],

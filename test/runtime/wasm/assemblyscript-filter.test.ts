@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { Wants } from '../../../src/runtime/wasm/abi.ts';
 import { compileAssemblyScript } from '../../support/assemblyscript.ts';
 import { GUEST_SDK } from '../../support/guest-sdk.ts';
-import { TestHost } from '../../support/wasm-host.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { BareHost } from '../../support/bare-host.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 const FILTER = `
   export { proxy_abi_version_0_2_1, proxy_on_memory_allocate } from "./guest";
@@ -28,11 +28,11 @@ const FILTER = `
 const build = (): Promise<Uint8Array> => compileAssemblyScript({ 'index.ts': FILTER, ...GUEST_SDK });
 
 test('a filter from AssemblyScript checks a header, changes the request and logs', async () => {
-  const host = new TestHost();
+  const host = new BareHost();
   const plugin = await host.start(await build(), { configuration: 'secret' });
   expect(plugin.wants).toBe(Wants.RequestHeaders | Wants.End);
 
-  const stream = new ArrayStream();
+  const stream = new BareStream();
   const head = stream.request([
     [':path', '/items'],
     ['Authorization', 'secret'],
@@ -45,8 +45,8 @@ test('a filter from AssemblyScript checks a header, changes the request and logs
 });
 
 test('its local reply reaches the stream before the callback returns, with the stop value', async () => {
-  const plugin = await new TestHost().start(await build(), { configuration: 'secret' });
-  const stream = new ArrayStream();
+  const plugin = await new BareHost().start(await build(), { configuration: 'secret' });
+  const stream = new BareStream();
   const head = stream.request();
   expect(plugin.createContext(stream)!.onRequestHeaders(head.count, true)).toBe(4);
   expect(stream.replies).toMatchObject([{ status: 401, headers: [], grpcStatus: -1 }]);
@@ -54,7 +54,7 @@ test('its local reply reaches the stream before the callback returns, with the s
 });
 
 test('a configuration that it refuses stops the plugin from starting', async () => {
-  await expect(new TestHost().start(await build())).rejects.toThrow(
+  await expect(new BareHost().start(await build())).rejects.toThrow(
     'test/chain#filter: proxy_on_configure answered false',
   );
 });

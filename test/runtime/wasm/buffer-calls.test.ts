@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
-import { runScript } from '../../support/wasm-run.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { runScript } from '../../support/bare-run.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 const MAX = 0x7fff_ffff;
 
-function withBody(text: string): ArrayStream {
-  const stream = new ArrayStream();
+function withBody(text: string): BareStream {
+  const stream = new BareStream();
   stream.request();
   stream.setBody(0, text);
   return stream;

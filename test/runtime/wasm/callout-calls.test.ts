@@ -3,8 +3,8 @@ import { HeaderBlock, MessageKind } from '../../../src/runtime/http/headers.ts';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { pairs } from '../../support/pairs.ts';
 import type { Script, Scripts } from '../../support/wasm-guest.ts';
-import { runScript, type Run, type RunOptions } from '../../support/wasm-run.ts';
-import { TestHost } from '../../support/wasm-host.ts';
+import { runScript, type Run, type RunOptions } from '../../support/bare-run.ts';
+import { BareHost } from '../../support/bare-host.ts';
 
 const HEAD: [string, string][] = [
   [':method', 'POST'],
@@ -101,7 +101,7 @@ describe('sending', () => {
   });
 
   test('what the transport does not take is InternalFailure', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     host.callouts.refuses = true;
     expect((await run((s) => send(s), { host })).results(1)).toEqual([Status.InternalFailure]);
   });

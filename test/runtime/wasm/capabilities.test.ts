@@ -9,9 +9,9 @@ import {
 import { FOREIGN_FUNCTIONS } from '../../../src/runtime/wasm/foreign-functions.ts';
 import { compileModule } from '../../../src/runtime/wasm/module.ts';
 import { guest } from '../../support/wasm-guest.ts';
-import { PLUGIN } from '../../support/wasm-host.ts';
-import { runScript } from '../../support/wasm-run.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { PLUGIN } from '../../support/bare-host.ts';
+import { runScript } from '../../support/bare-run.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 /** Needs no capability: logs, clocks, contexts, configuration, WASI. */
 const FREE = [
@@ -110,7 +110,7 @@ describe('a module without a capability', () => {
   });
 
   test('reads no body without body, but its configuration', async () => {
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     stream.request();
     stream.setBody(0, 'body');
     const run = await runScript(

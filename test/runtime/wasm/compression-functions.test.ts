@@ -2,7 +2,7 @@ import { deflateSync, inflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { callForeign } from '../../support/foreign.ts';
-import { runScript } from '../../support/wasm-run.ts';
+import { runScript } from '../../support/bare-run.ts';
 
 const TEXT = 'hello world! '.repeat(50);
 

@@ -5,8 +5,8 @@ import { TRAPPED } from '../../../src/runtime/wasm/context.ts';
 import { compileModule } from '../../../src/runtime/wasm/module.ts';
 import { callForeign } from '../../support/foreign.ts';
 import { guest, type Script } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { BareHost } from '../../support/bare-host.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 const { RequestHeaders, RequestTrailers, ResponseHeaders, ResponseTrailers } = MapType;
 const { RequestBody, ResponseBody } = BufferType;
@@ -47,8 +47,8 @@ const ENDS: Record<string, (s: Script) => unknown> = {
   'a loop that the meter ends': (s) => s.run(ENDLESS_LOOP),
 };
 
-function stream(): ArrayStream {
-  const made = new ArrayStream();
+function stream(): BareStream {
+  const made = new BareStream();
   made.takesTrailers = true;
   made.request([['x-old', '1']]);
   made.response([
@@ -62,7 +62,7 @@ function stream(): ArrayStream {
 }
 
 /** All that a filter can change of a stream. */
-function look(of: ArrayStream): unknown {
+function look(of: BareStream): unknown {
   return {
     maps: [0, 1, 2, 3].map((type) => of.headerMap(type)?.entries() ?? []),
     bodies: [0, 1].map((type) => of.bodyText(type)),
@@ -82,7 +82,7 @@ async function run(
   const module = await compileModule(guest({ proxy_on_request_headers: (s) => void script(s) }), {
     cpu: { perCallMs: 1 },
   });
-  const plugin = await new TestHost().start(module);
+  const plugin = await new BareHost().start(module);
   const seen = stream();
   const before = look(seen);
   const action = plugin.createContext(seen)!.onRequestHeaders(5, false);

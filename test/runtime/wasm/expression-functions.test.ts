@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { callForeign } from '../../support/foreign.ts';
 import type { Script } from '../../support/wasm-guest.ts';
-import { runScript, type Run } from '../../support/wasm-run.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { runScript, type Run } from '../../support/bare-run.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 const token = (value: number): Uint8Array => Uint8Array.of(value, 0, 0, 0);
 
 /** Creates an expression and evaluates it: the first has token 0. */
-function evaluated(text: string, stream = new ArrayStream(), spec = {}): Promise<Run> {
+function evaluated(text: string, stream = new BareStream(), spec = {}): Promise<Run> {
   stream.attributes.set('request', { type: 'group' });
   return runScript(
     (s) => {
@@ -42,7 +42,7 @@ describe('expr_create and expr_evaluate', () => {
   });
 
   test('reads what the stream has, and what other filters have set', async () => {
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     stream.attributes.set('request\0path', { type: 'string', value: '/cart' });
     await runScript(
       (s) => {
@@ -59,7 +59,7 @@ describe('expr_create and expr_evaluate', () => {
   });
 
   test('does not see credentials without the capability', async () => {
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     stream.attributes.set('request\0headers', {
       type: 'map',
       value: [

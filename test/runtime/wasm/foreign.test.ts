@@ -5,9 +5,9 @@ import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { protobufBytes } from '../../../src/runtime/wasm/protobuf.ts';
 import { LocalLedger } from '../../../src/runtime/ledger.ts';
 import type { Script } from '../../support/wasm-guest.ts';
-import { ManualLedger, TestHost } from '../../support/wasm-host.ts';
+import { ManualLedger, BareHost } from '../../support/bare-host.ts';
 import type { StoreSpec } from '../../../src/runtime/snapshot.ts';
-import { runScript } from '../../support/wasm-run.ts';
+import { runScript } from '../../support/bare-run.ts';
 
 /** `weir.limit_take`'s arguments, as its documentation lays them out. */
 function take(
@@ -103,7 +103,7 @@ describe('weir.limit_take', () => {
   });
 
   test('a refusal says when to come again', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     host.ledger.decision = { allowed: false, remaining: 0, limit: 10, resetMs: 900, retryAfterMs: 90.5 };
     const run = await runScript((s) => call(s, 'weir.limit_take', take(0, 1, [10, 1000, 5, 1])), { host });
     expect(words(run.given())).toEqual([0, 0, 10, 900, 91]);
@@ -133,7 +133,7 @@ describe('weir.limit_take', () => {
 
   describe('where the answer comes later', () => {
     const pending = async (): Promise<Awaited<ReturnType<typeof runScript>>> => {
-      const host = new TestHost();
+      const host = new BareHost();
       host.ledger.decision = null;
       return runScript((s) => call(s, 'weir.limit_take', take(0, 1, [10, 1000, 5, 1])).return(1), {
         host,
@@ -176,13 +176,13 @@ describe('weir.limits_take', () => {
         return [size, limit];
       }),
     );
-  const counting = (): TestHost => new TestHost({ ledger: new LocalLedger(() => 0) });
+  const counting = (): BareHost => new BareHost({ ledger: new LocalLedger(() => 0) });
   const two = take(0, 1, [2, 1000, 0, 1], 'two');
   const one = take(2, 1, [1, 1000, 0, 1], 'one');
   const running = take(4, 1, [1, 1, 0, 1], 'running');
 
   /** Calls it so many times in one stream, and returns the last answer. */
-  const asked = async (host: TestHost, times: number, ...limits: Uint8Array[]) =>
+  const asked = async (host: BareHost, times: number, ...limits: Uint8Array[]) =>
     runScript(
       (s) => {
         for (let i = 0; i < times; i++) call(s, 'weir.limits_take', several(...limits));
@@ -253,7 +253,7 @@ describe('weir.limits_take', () => {
 
   describe('where answers come later', () => {
     const waiting = async (): Promise<Awaited<ReturnType<typeof runScript>>> => {
-      const host = new TestHost();
+      const host = new BareHost();
       host.ledger.decision = null;
       return runScript((s) => call(s, 'weir.limits_take', several(two, running)).return(1), {
         host,
@@ -307,7 +307,7 @@ describe('weir.limits_take', () => {
     });
 
     test('nobody to ask: unavailable, or as the guest wants it', async () => {
-      const host = new TestHost();
+      const host = new BareHost();
       host.ledger.decision = { ...no, failed: true };
       const allow = Buffer.from(two);
       allow[3] = 1;
@@ -336,7 +336,7 @@ describe('weir.limits_take', () => {
 
     test('a limit of the cluster is counted there, and nowhere without one', async () => {
       const ledger = new ManualLedger();
-      const host = new TestHost({ stores: { acquire: () => ledger, release: () => undefined } });
+      const host = new BareHost({ stores: { acquire: () => ledger, release: () => undefined } });
       const script = (s: Script): void => void call(s, 'weir.limits_take', several(inStore('k', 0)));
       const run = await runScript(script, { host, spec: { store: STORE } });
       expect(state(run.given())).toBe(1);
@@ -355,7 +355,7 @@ describe('weir.limits_take', () => {
           [1, 1],
           [2, 1],
         ] as const) {
-          const host = new TestHost({ stores: { acquire: () => ledger, release: () => undefined } });
+          const host = new BareHost({ stores: { acquire: () => ledger, release: () => undefined } });
           ledger.decision = late ? null : failed;
           const run = await runScript(
             (s) => call(s, 'weir.limits_take', several(two, inStore('k', onFailure))).return(1),

@@ -6,8 +6,8 @@ import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { protobufBytes } from '../../../src/runtime/wasm/protobuf.ts';
 import { pairs } from '../../support/pairs.ts';
 import type { Script, Scripts } from '../../support/wasm-guest.ts';
-import { TestHost, type OpenedGrpc } from '../../support/wasm-host.ts';
-import { runScript, type Run, type RunOptions } from '../../support/wasm-run.ts';
+import { BareHost, type OpenedGrpc } from '../../support/bare-host.ts';
+import { runScript, type Run, type RunOptions } from '../../support/bare-run.ts';
 
 interface Asked {
   readonly upstream?: string | Uint8Array;
@@ -159,7 +159,7 @@ describe('beginning a call', () => {
   });
 
   test('what the transport does not take is InternalFailure', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     host.grpc.refuses = true;
     expect((await run((s) => stream(call(s)), { host })).results(2)).toEqual([
       Status.InternalFailure,
@@ -281,7 +281,7 @@ describe('a stream', () => {
   });
 
   test('is told where the upstream does not keep up', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     host.grpc.full = true;
     const ran = await run((s) => stream(s).call('proxy_grpc_send', 1, s.text('a'), 0), { host });
     expect(ran.results(2)).toEqual([Status.Ok, Status.BadArgument]);

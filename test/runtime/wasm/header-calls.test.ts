@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
-import { runScript } from '../../support/wasm-run.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { runScript } from '../../support/bare-run.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 const pairs = (...fields: [string, string][]): Uint8Array => {
   const sizes = fields.flatMap(([name, value]) => [name.length, value.length]);
@@ -12,8 +12,8 @@ const pairs = (...fields: [string, string][]): Uint8Array => {
   ]);
 };
 
-const streamWith = (...fields: [string, string][]): ArrayStream => {
-  const stream = new ArrayStream();
+const streamWith = (...fields: [string, string][]): BareStream => {
+  const stream = new BareStream();
   stream.request(fields);
   return stream;
 };
@@ -95,7 +95,7 @@ describe('reading', () => {
   });
 
   test('the size of a map is that of its names and values', async () => {
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     stream.request();
     stream.requestTrailers([
       ['abc', 'de'],
@@ -216,7 +216,7 @@ describe('writing', () => {
     ['abc', Status.BadArgument],
     ['600', Status.BadArgument],
   ])('status %s in a response answers %i', async (status, expected) => {
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     stream.request();
     stream.response();
     const run = await runScript(

@@ -6,8 +6,8 @@ import type { Plugin } from '../../../src/runtime/wasm/plugin.ts';
 import type { InstancesSpec } from '../../../src/runtime/snapshot.ts';
 import { op } from '../../support/wasm-encoder.ts';
 import { guest, type Script, type Scripts } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { BareHost } from '../../support/bare-host.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 const instances = (more: Partial<InstancesSpec>): { instances: InstancesSpec } => ({
   instances: { shared: false, min: 1, max: 64, recycleAfter: 0, ...more },
@@ -38,7 +38,7 @@ const TRAPS_ON_DEMAND = (s: Script): void => {
 };
 
 function request(plugin: Plugin, path = '/'): number | null {
-  const stream = new ArrayStream();
+  const stream = new BareStream();
   const head = stream.request([[':path', path]]);
   const context = plugin.createContext(stream);
   const action = context === null ? null : context.onRequestHeaders(head.count, true);
@@ -62,7 +62,7 @@ describe('a shared VM', () => {
   };
 
   test('has a root context for each plugin, each with its configuration and its own lines', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const module = await compileModule(guest(CONFIGURED));
     const a = await host.start(module, { ...SHARED, name: 'a', configuration: 'for a' });
     const b = await host.start(module, { ...SHARED, name: 'b', configuration: 'for b' });
@@ -92,7 +92,7 @@ describe('a shared VM', () => {
     ['other variables', { environment: [{ name: 'A', value: '1' }] }],
     ['its own instance', instances({ shared: false })],
   ])('is not for a plugin with %s', async (_name, spec) => {
-    const host = new TestHost();
+    const host = new BareHost();
     const module = await compileModule(guest({}));
     const a = await host.start(module, SHARED);
     const b = await host.start(module, { ...SHARED, ...spec });
@@ -100,18 +100,18 @@ describe('a shared VM', () => {
   });
 
   test('that traps fails the streams of all plugins, and all are on the next one', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const module = await compileModule(
       guest({ proxy_on_request_headers: TRAPS_ON_DEMAND, proxy_on_response_headers: () => {} }),
     );
     const a = await host.start(module, { ...SHARED, name: 'a' });
     const b = await host.start(module, { ...SHARED, name: 'b' });
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     const waiting = b.createContext(stream)!;
     waiting.onRequestHeaders(stream.request().count, true);
     expect(request(a, '/trap')).toBe(TRAPPED);
     expect([a.traps, b.traps, a.health, b.health]).toEqual([1, 0, 'recovering', 'recovering']);
-    expect(b.createContext(new ArrayStream())).toBeNull();
+    expect(b.createContext(new BareStream())).toBeNull();
     await tick();
     expect(stream.failed).toEqual([waiting]);
     waiting.finish();
@@ -121,7 +121,7 @@ describe('a shared VM', () => {
   });
 
   test('refuses a plugin without harm to the others', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const refuses: Scripts = {
       // The first character of the configuration is the answer.
       proxy_on_configure: (s) =>
@@ -141,7 +141,7 @@ describe('a shared VM', () => {
   });
 
   test('serves those that were there on another instance when a new plugin traps it in its start', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const module = await compileModule(
       guest({
         proxy_on_configure: (s) =>
@@ -162,7 +162,7 @@ describe('a shared VM', () => {
   });
 
   test('lets a root context count what another one defined', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const module = await compileModule(
       guest({
         proxy_on_vm_start: (s) => s.call('proxy_define_metric', 0, s.text('requests'), s.out(0)).return(1),
@@ -181,8 +181,8 @@ describe('instances', () => {
   const QUIET: Scripts = { proxy_on_request_headers: TRAPS_ON_DEMAND };
 
   test('serve in turn where there are several; one that traps leaves the others at work', async () => {
-    const plugin = await new TestHost().start(guest(QUIET), instances({ min: 3 }));
-    const vms = new Set(Array.from({ length: 6 }, () => plugin.createContext(new ArrayStream())!.vm));
+    const plugin = await new BareHost().start(guest(QUIET), instances({ min: 3 }));
+    const vms = new Set(Array.from({ length: 6 }, () => plugin.createContext(new BareStream())!.vm));
     expect(vms.size).toBe(3);
     expect(request(plugin, '/trap')).toBe(TRAPPED);
     expect([plugin.instances, plugin.health]).toEqual([2, 'healthy']);
@@ -192,9 +192,9 @@ describe('instances', () => {
   });
 
   test('make way for another after so many streams, which those that they serve do not notice', async () => {
-    const plugin = await new TestHost().start(guest(QUIET), instances({ recycleAfter: 3 }));
+    const plugin = await new BareHost().start(guest(QUIET), instances({ recycleAfter: 3 }));
     const first = plugin.roots[0]!.vm;
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     const context = plugin.createContext(stream)!;
     context.onRequestHeaders(stream.request().count, true);
     request(plugin);
@@ -210,14 +210,14 @@ describe('instances', () => {
   });
 
   test('of one stream each are taken from a warm pool, which is filled again behind the request', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(
       guest({ ...QUIET, proxy_on_delete: trace('delete') }),
       instances({ min: 2, max: 4, recycleAfter: 1 }),
     );
     expect(plugin.instances).toBe(2);
     const open = (): ReturnType<Plugin['createContext']> => {
-      const context = plugin.createContext(new ArrayStream());
+      const context = plugin.createContext(new BareStream());
       return context;
     };
     const contexts = [open()!, open()!, open()!, open()!];
@@ -236,7 +236,7 @@ describe('instances', () => {
   });
 
   test('of all plugins together have a bounded memory', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const big = await compileModule(guest({}, { pages: 1024 }), { memoryBytes: 64 * MiB });
     for (let i = 0; i < 4; i++) await host.start(big, { name: `p${i}` });
     expect(host.host.heap.bytes).toBe(HEAP_BYTES);
@@ -244,7 +244,7 @@ describe('instances', () => {
   });
 
   test('that grow past that bound are stopped, and the memory is free again', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const big = await compileModule(guest({}, { pages: 1023 }), { memoryBytes: 64 * MiB });
     for (let i = 0; i < 4; i++) await host.start(big, { name: `p${i}` });
     const plugin = await host.start(
@@ -258,16 +258,16 @@ describe('instances', () => {
   });
 
   test('of one stream each that find no room are none the worse for it when there is some again', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const big = await compileModule(guest({}, { pages: 1024 }), { memoryBytes: 64 * MiB });
     const others = [];
     for (let i = 0; i < 3; i++) others.push(await host.start(big, { name: `p${i}` }));
     const code = await compileModule(guest(QUIET, { pages: 512 }), { memoryBytes: 64 * MiB });
     const plugin = await host.start(code, instances({ min: 1, max: 64, recycleAfter: 1 }));
-    const contexts = [plugin.createContext(new ArrayStream()), plugin.createContext(new ArrayStream())];
+    const contexts = [plugin.createContext(new BareStream()), plugin.createContext(new BareStream())];
     expect(contexts.map((context) => context === null)).toEqual([false, false]);
     for (let i = 0; i < 10; i++) {
-      expect(plugin.createContext(new ArrayStream())).toBeNull();
+      expect(plugin.createContext(new BareStream())).toBeNull();
       await tick();
     }
     expect([plugin.health, plugin.traps]).toEqual(['healthy', 0]);
@@ -279,7 +279,7 @@ describe('instances', () => {
   });
 
   test('leave nothing behind, however often they are replaced', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(guest(QUIET), instances({ recycleAfter: 1, min: 1, max: 2 }));
     for (let i = 0; i < 500; i++) {
       expect(request(plugin)).toBe(0);
@@ -291,7 +291,7 @@ describe('instances', () => {
 
 describe('variables', () => {
   test('are those that are listed, those of the host only where it has them', async () => {
-    const host = new TestHost({ environment: { REGION: 'eu', SECRET: 'x' } });
+    const host = new BareHost({ environment: { REGION: 'eu', SECRET: 'x' } });
     const plugin = await host.start(
       guest({
         proxy_on_configure: (s) =>

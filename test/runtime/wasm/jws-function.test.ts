@@ -3,7 +3,7 @@ import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { protobufBytes, ProtobufReader } from '../../../src/runtime/wasm/protobuf.ts';
 import { ALGORITHMS, makeSigner, signatureOf } from '../../filters/jwt/tokens.ts';
 import { callForeign } from '../../support/foreign.ts';
-import { runScript, type Run } from '../../support/wasm-run.ts';
+import { runScript, type Run } from '../../support/bare-run.ts';
 
 const call = (fields: Readonly<Record<number, Uint8Array | string>>): Promise<Run> => {
   const message = Object.entries(fields).map(([field, value]) => protobufBytes(Number(field), value));

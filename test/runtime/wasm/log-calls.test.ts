@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { LogLevel, Status } from '../../../src/runtime/wasm/abi.ts';
 import { logCalls } from '../../../src/runtime/wasm/log-calls.ts';
-import { TestHost } from '../../support/wasm-host.ts';
-import { runScript } from '../../support/wasm-run.ts';
+import { BareHost } from '../../support/bare-host.ts';
+import { runScript } from '../../support/bare-run.ts';
 
 describe('logs', () => {
   test('carry level, plugin and text', async () => {
@@ -26,7 +26,7 @@ describe('logs', () => {
           .call('proxy_get_log_level', s.out(0))
           .call('proxy_log', 2, s.text('info'))
           .call('proxy_log', 3, s.text('warn')),
-      { host: new TestHost({ logLevel: LogLevel.Warn }) },
+      { host: new BareHost({ logLevel: LogLevel.Warn }) },
     );
     expect(run.word(0)).toBe(LogLevel.Warn);
     expect(run.host.messages).toEqual(['warn']);
@@ -57,7 +57,7 @@ describe('logs', () => {
 
 describe('the clock', () => {
   test('is in nanoseconds since 1970, in steps of a millisecond', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     host.now = 1_700_000_000_123.9;
     const run = await runScript((s) => s.call('proxy_get_current_time_nanoseconds', s.out(0)), { host });
     expect(BigInt(run.word(1)) * 2n ** 32n + BigInt(run.word(0))).toBe(1_700_000_000_123_000_000n);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { MetricType, Status } from '../../../src/runtime/wasm/abi.ts';
 import { guest } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
-import { runScript } from '../../support/wasm-run.ts';
+import { BareHost } from '../../support/bare-host.ts';
+import { runScript } from '../../support/bare-run.ts';
 
 const { Counter, Gauge, Histogram } = MetricType;
 
@@ -56,7 +56,7 @@ describe('metrics', () => {
   });
 
   test('the same name is the same metric, and outlives the instance', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const code = guest({
       proxy_on_configure: (s) =>
         s
@@ -72,7 +72,7 @@ describe('metrics', () => {
   });
 
   test('a plugin does not reach the metrics of another', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     await host.start(
       guest({
         proxy_on_configure: (s) => s.call('proxy_define_metric', Counter, s.text('mine'), s.out(0)).return(1),

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { compileModule } from '../../../src/runtime/wasm/module.ts';
 import { ModuleEncoder, op } from '../../support/wasm-encoder.ts';
 import { guest, type GuestOptions, type Script } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
+import { BareHost } from '../../support/bare-host.ts';
 
 describe('a file that is no core module is told for what it is', () => {
   test.each<[string, Uint8Array, RegExp]>([
@@ -98,7 +98,7 @@ test('threads: the message says how to leave them out', async () => {
 });
 
 test('asyncify loads, and the author is told what does not work', async () => {
-  const host = new TestHost();
+  const host = new BareHost();
   await host.start(
     guest({}, { encode: (e) => void e.export('asyncify_start_unwind', e.function('i', '', [])) }),
   );
@@ -112,15 +112,15 @@ describe('a root id that the module does not register', () => {
 
   test('is named where the module aborts, as AssemblyScript does', async () => {
     const code = guest({ proxy_on_context_create: (s) => asks(s).trap() }, holds('add_header'));
-    await expect(new TestHost().start(code, { rootId: 'addheader' })).rejects.toThrow(
+    await expect(new BareHost().start(code, { rootId: 'addheader' })).rejects.toThrow(
       /trap in proxy_on_context_create.*does not hold the text "addheader": rootId of the filter/,
     );
-    await expect(new TestHost().start(code, { rootId: '' })).rejects.toThrow(/the filter has no rootId/);
-    await expect(new TestHost().start(code, { rootId: 'add_header' })).rejects.toThrow(/unreachable[^(]*$/);
+    await expect(new BareHost().start(code, { rootId: '' })).rejects.toThrow(/the filter has no rootId/);
+    await expect(new BareHost().start(code, { rootId: 'add_header' })).rejects.toThrow(/unreachable[^(]*$/);
   });
 
   test('is warned of where the module does nothing, as C++ does', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const code = guest({ proxy_on_context_create: (s) => void asks(s) }, holds('my_root_id'));
     await host.start(code, { rootId: 'my_root_id' });
     await host.start(code, { rootId: '' });

@@ -3,7 +3,7 @@ import { Wants } from '../../../src/runtime/wasm/abi.ts';
 import { compileModule } from '../../../src/runtime/wasm/module.ts';
 import { ModuleEncoder, op } from '../../support/wasm-encoder.ts';
 import { guest, type GuestOptions } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
+import { BareHost } from '../../support/bare-host.ts';
 
 const build = (options: GuestOptions = {}): Uint8Array => guest({}, options);
 
@@ -78,7 +78,7 @@ describe('what a module may ask for', () => {
     encoder.export('proxy_abi_version_0_2_1', encoder.function('', '', []));
     encoder.export('proxy_on_vm_start', encoder.function('ii', 'i', check));
     encoder.export('proxy_on_configure', encoder.function('ii', 'i', callWrong));
-    const host = new TestHost();
+    const host = new BareHost();
     await host.start(encoder.bytes());
     expect(host.messages).toEqual([
       'env.proxy_kv_store_get is not a function of this host: calls answer Unimplemented',
@@ -103,8 +103,8 @@ describe('memory', () => {
       { proxy_on_configure: (s) => s.run(op.i32(64), op.grow, op.i32(-1), [0x46], op.return) },
       { pages: 2 },
     );
-    await new TestHost().start(grows, {}, { memoryBytes: 16 * 65_536 });
-    await expect(new TestHost().start(grows, {}, { memoryBytes: 128 * 65_536 })).rejects.toThrow(
+    await new BareHost().start(grows, {}, { memoryBytes: 16 * 65_536 });
+    await expect(new BareHost().start(grows, {}, { memoryBytes: 128 * 65_536 })).rejects.toThrow(
       'proxy_on_configure answered false',
     );
   });
@@ -116,7 +116,7 @@ describe('memory', () => {
   });
 
   test('a declared maximum below the limit stays', async () => {
-    const plugin = await new TestHost().start(build({ pages: 1, maxPages: 1 }));
+    const plugin = await new BareHost().start(build({ pages: 1, maxPages: 1 }));
     expect(plugin.heapBytes).toBe(65_536);
   });
 });

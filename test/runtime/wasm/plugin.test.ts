@@ -3,8 +3,8 @@ import { TRAPPED } from '../../../src/runtime/wasm/context.ts';
 import type { Plugin } from '../../../src/runtime/wasm/plugin.ts';
 import { op } from '../../support/wasm-encoder.ts';
 import { guest, results, type Script, type Scripts } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { BareHost } from '../../support/bare-host.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 /** Logs its name and the id of its context, which is parameter 0: one digit. */
 const trace =
@@ -35,8 +35,8 @@ const TRAPS_ON_DEMAND: Scripts = {
   },
 };
 
-function request(plugin: Plugin, path = '/'): { stream: ArrayStream; action: number | null } {
-  const stream = new ArrayStream();
+function request(plugin: Plugin, path = '/'): { stream: BareStream; action: number | null } {
+  const stream = new BareStream();
   const head = stream.request([[':path', path]]);
   const context = plugin.createContext(stream);
   const action = context === null ? null : context.onRequestHeaders(head.count, true);
@@ -49,9 +49,9 @@ afterEach(() => void vi.useRealTimers());
 
 describe('the life of contexts', () => {
   test('one counter for root and streams; done, log, delete; a plugin that saw nothing is told nothing', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(guest(TRACED));
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     stream.request();
     const unseen = plugin.createContext(stream)!;
     const first = plugin.createContext(stream)!;
@@ -83,15 +83,15 @@ describe('the life of contexts', () => {
   });
 
   test('a filter that only logs is told of every stream', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(guest({ proxy_on_log: trace('log') }));
     request(plugin);
     expect(host.messages).toEqual(['log 2']);
   });
 
   test('ids differ while they live, however many there are', async () => {
-    const plugin = await new TestHost().start(guest({ proxy_on_request_headers: () => {} }));
-    const stream = new ArrayStream();
+    const plugin = await new BareHost().start(guest({ proxy_on_request_headers: () => {} }));
+    const stream = new BareStream();
     const contexts = Array.from({ length: 1000 }, () => plugin.createContext(stream)!);
     for (const context of contexts) context.onRequestHeaders(4, true);
     for (const context of contexts.splice(0, 500)) context.finish();
@@ -103,7 +103,7 @@ describe('the life of contexts', () => {
   });
 
   test('in the log phase the maps are shown and not changed', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(
       guest({
         proxy_on_request_headers: () => {},
@@ -121,7 +121,7 @@ describe('the life of contexts', () => {
 
 describe('a trap', () => {
   test('undoes what the callback did, costs one request, and another instance takes over', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(guest(TRAPS_ON_DEMAND));
     expect(request(plugin).stream.headerMap(0)!.get('x-edit')).toBe('1');
 
@@ -144,11 +144,11 @@ describe('a trap', () => {
   });
 
   test('streams with contexts in the instance are told once; those that it does not know yet move on', async () => {
-    const plugin = await new TestHost().start(guest(TRAPS_ON_DEMAND));
-    const known = new ArrayStream();
+    const plugin = await new BareHost().start(guest(TRAPS_ON_DEMAND));
+    const known = new BareStream();
     const knownContext = plugin.createContext(known)!;
     knownContext.onRequestHeaders(known.request().count, true);
-    const fresh = new ArrayStream();
+    const fresh = new BareStream();
     const freshContext = plugin.createContext(fresh)!;
     fresh.request();
     const { stream } = request(plugin, '/trap');
@@ -164,7 +164,7 @@ describe('a trap', () => {
   });
 
   test('replacements wait longer each time; five traps in a minute trip the breaker', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(guest(TRAPS_ON_DEMAND));
     const pass = async (ms: number): Promise<void> => {
       host.now += ms;
@@ -187,7 +187,7 @@ describe('a trap', () => {
   });
 
   test('a plugin whose instance lives a minute is forgiven', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(guest(TRAPS_ON_DEMAND));
     for (let i = 0; i < 10; i++) {
       host.now += 60_001;
@@ -204,7 +204,7 @@ describe('a trap', () => {
     ],
     ['the allocator', {}],
   ])('in %s is one of the callback', async (name, scripts) => {
-    const plugin = await new TestHost().start(
+    const plugin = await new BareHost().start(
       guest(
         {
           proxy_on_request_headers: (s) =>
@@ -220,7 +220,7 @@ describe('a trap', () => {
   test.each(['proxy_on_done', 'proxy_on_log', 'proxy_on_delete'])(
     'in %s ends the instance and nothing else',
     async (name) => {
-      const plugin = await new TestHost().start(
+      const plugin = await new BareHost().start(
         guest({ proxy_on_request_headers: () => {}, [name]: (s) => void s.trap() }),
       );
       const { stream, action } = request(plugin);
@@ -233,14 +233,14 @@ describe('a trap', () => {
   );
 
   test('in a tick fails the streams of the instance', async () => {
-    const plugin = await new TestHost().start(
+    const plugin = await new BareHost().start(
       guest({
         proxy_on_configure: (s) => s.call('proxy_set_tick_period_milliseconds', 50).return(1),
         proxy_on_request_headers: () => {},
         proxy_on_tick: (s) => s.trap(),
       }),
     );
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     const context = plugin.createContext(stream)!;
     context.onRequestHeaders(stream.request().count, false);
     await vi.advanceTimersByTimeAsync(50);
@@ -249,7 +249,7 @@ describe('a trap', () => {
   });
 
   test('by endless recursion is a trap as any other', async () => {
-    const plugin = await new TestHost().start(
+    const plugin = await new BareHost().start(
       guest(
         { proxy_on_request_headers: () => {} },
         {
@@ -264,20 +264,20 @@ describe('a trap', () => {
         },
       ),
     );
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     const context = plugin.createContext(stream)!;
     expect(context.onResponseHeaders(1, true)).toBe(TRAPPED);
   });
 
   test('an exit of the guest is a trap', async () => {
-    const plugin = await new TestHost().start(
+    const plugin = await new BareHost().start(
       guest({ proxy_on_request_headers: (s) => s.call('proc_exit', 0) }),
     );
     expect(request(plugin).action).toBe(TRAPPED);
   });
 
   test('AssemblyScript aborts with its message in the log', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const string = (text: string): Uint8Array =>
       Buffer.concat([Buffer.from(Uint32Array.of(2 * text.length).buffer), Buffer.from(text, 'utf16le')]);
     const plugin = await host.start(
@@ -296,7 +296,7 @@ describe('a trap', () => {
 
 describe('ticks', () => {
   test('come at their period, change it, and stop', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(
       guest({
         proxy_on_configure: (s) => s.call('proxy_set_tick_period_milliseconds', 100).return(1),
@@ -320,9 +320,9 @@ describe('ticks', () => {
 
 describe('retiring', () => {
   test('waits for the last stream, which works to its end', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(guest(TRACED));
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     const context = plugin.createContext(stream)!;
     context.onRequestHeaders(stream.request().count, true);
     let ended = false;
@@ -338,7 +338,7 @@ describe('retiring', () => {
   });
 
   test('a root that answers false to done is deleted when it says proxy_done', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(
       guest({
         proxy_on_configure: (s) =>
@@ -357,7 +357,7 @@ describe('retiring', () => {
   });
 
   test('and is deleted after ten seconds where it never does', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await host.start(
       guest({ proxy_on_done: trace('done', 0), proxy_on_delete: trace('delete') }),
     );
@@ -368,8 +368,8 @@ describe('retiring', () => {
   });
 
   test('a retired plugin whose last stream traps is not replaced', async () => {
-    const plugin = await new TestHost().start(guest(TRAPS_ON_DEMAND));
-    const stream = new ArrayStream();
+    const plugin = await new BareHost().start(guest(TRAPS_ON_DEMAND));
+    const stream = new BareStream();
     const context = plugin.createContext(stream)!;
     const ended = plugin.retire();
     const head = stream.request([[':path', '/trap']]);
@@ -383,7 +383,7 @@ describe('retiring', () => {
 
 describe('the effective context', () => {
   test('a tick resumes a stream by its id; an id that is gone is BadArgument', async () => {
-    const plugin = await new TestHost().start(
+    const plugin = await new BareHost().start(
       guest({
         proxy_on_configure: (s) => s.call('proxy_set_tick_period_milliseconds', 10).return(1),
         proxy_on_request_headers: (s) => s.return(1),
@@ -397,7 +397,7 @@ describe('the effective context', () => {
             .call('proxy_continue_stream', 0),
       }),
     );
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     const context = plugin.createContext(stream)!;
     expect(context.onRequestHeaders(stream.request().count, true)).toBe(1);
     await vi.advanceTimersByTimeAsync(10);
@@ -407,7 +407,7 @@ describe('the effective context', () => {
   });
 
   test('a reply to another stream does not stop the one whose callback runs', async () => {
-    const plugin = await new TestHost().start(
+    const plugin = await new BareHost().start(
       guest({
         proxy_on_request_headers: () => {},
         proxy_on_request_body: (s) =>
@@ -416,7 +416,7 @@ describe('the effective context', () => {
             .call('proxy_send_local_response', 503, 0, 0, 0, 0, 0, 0, -1),
       }),
     );
-    const [first, second] = [new ArrayStream(), new ArrayStream()];
+    const [first, second] = [new BareStream(), new BareStream()];
     plugin.createContext(first)!.onRequestHeaders(first.request().count, true);
     const context = plugin.createContext(second)!;
     context.onRequestHeaders(second.request().count, false);
@@ -426,13 +426,13 @@ describe('the effective context', () => {
   });
 
   test('a stream that is resumed may call the same instance again before the first call returns', async () => {
-    const plugin = await new TestHost().start(
+    const plugin = await new BareHost().start(
       guest({
         proxy_on_request_headers: (s) => s.call('proxy_continue_stream', 0).call('proxy_close_stream', 0),
         proxy_on_request_body: (s) => s.call('proxy_continue_stream', 1),
       }),
     );
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     stream.onResume = (type, context) => void (type === 0 && context.onRequestBody(0, true));
     plugin.createContext(stream)!.onRequestHeaders(stream.request().count, false);
     expect(stream.resumed).toEqual([0, 1]);
@@ -441,7 +441,7 @@ describe('the effective context', () => {
 });
 
 test('memory that grows within a host call is seen by the next', async () => {
-  const host = new TestHost();
+  const host = new BareHost();
   const grows = [...op.i32(1), ...op.grow, ...op.drop, ...op.i32(0x9000)];
   const plugin = await host.start(
     guest(

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
 import type { AttributeValue } from '../../../src/runtime/wasm/stream-host.ts';
-import { runScript } from '../../support/wasm-run.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { runScript } from '../../support/bare-run.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 const hex = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('hex');
 
-function withAttribute(path: string, value: AttributeValue): ArrayStream {
-  const stream = new ArrayStream();
+function withAttribute(path: string, value: AttributeValue): BareStream {
+  const stream = new BareStream();
   stream.attributes.set(path, value);
   return stream;
 }

@@ -3,8 +3,8 @@ import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { protobufBool, protobufField } from '../../../src/runtime/wasm/protobuf.ts';
 import { callForeign } from '../../support/foreign.ts';
 import type { Script } from '../../support/wasm-guest.ts';
-import { runScript } from '../../support/wasm-run.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { runScript } from '../../support/bare-run.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 interface Declaration {
   name: string;
@@ -153,7 +153,7 @@ describe('weir.set_metadata', () => {
   });
 
   test('without any, the message is empty and its parts are not there', async () => {
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     const run = await runScript(
       (s) => {
         get(s, `${METADATA}\0my.filter`);

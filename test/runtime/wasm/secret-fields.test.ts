@@ -3,14 +3,14 @@ import { MapType, Status } from '../../../src/runtime/wasm/abi.ts';
 import { DEFAULT_CAPABILITIES } from '../../../src/runtime/wasm/capabilities.ts';
 import { isSecretName, isSecretProperty } from '../../../src/runtime/wasm/secret-fields.ts';
 import { readPairs } from '../../support/pairs.ts';
-import { runScript, type RunOptions } from '../../support/wasm-run.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { runScript, type RunOptions } from '../../support/bare-run.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 const { RequestHeaders, ResponseHeaders } = MapType;
 const SECRETS = ['Authorization', 'proxy-authorization', 'COOKIE', 'set-cookie', 'x-forwarded-client-cert'];
 
-function stream(): ArrayStream {
-  const made = new ArrayStream();
+function stream(): BareStream {
+  const made = new BareStream();
   made.request([
     ['accept', '*/*'],
     ...SECRETS.map((name) => [name, `secret-${name}`] as const),

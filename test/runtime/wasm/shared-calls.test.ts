@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { LocalSharedState } from '../../../src/runtime/wasm/shared.ts';
 import { guest, outWord, results } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
-import { runScript } from '../../support/wasm-run.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { BareHost } from '../../support/bare-host.ts';
+import { runScript } from '../../support/bare-run.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 describe('shared data', () => {
   test('a value is found under its key with a version that is not 0; empty is not absent', async () => {
@@ -53,7 +53,7 @@ describe('shared data', () => {
 
 describe('shared queues', () => {
   test('an item of one VM reaches the root context of another, when no guest is on the stack', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const receiver = await host.start(
       guest({
         proxy_on_configure: (s) => s.call('proxy_register_shared_queue', s.text('jobs'), s.out(0)).return(1),
@@ -79,14 +79,14 @@ describe('shared queues', () => {
     expect(host.messages).toEqual([]);
     await new Promise((resolve) => setImmediate(resolve));
     expect(host.messages).toEqual(['ready']);
-    const context = receiver.createContext(new ArrayStream())!;
+    const context = receiver.createContext(new BareStream())!;
     expect(results(context.vm, 4)).toEqual([0, Status.Ok, Status.Ok, Status.Empty]);
     const at = outWord(context.vm, 2);
     expect(Buffer.from(context.vm.view().subarray(at, at + 4)).toString()).toBe('work');
   });
 
   test('of another tenant is not found, by its VM id and name nor by its number', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const id = host.shared.register('test\0receiver', 'jobs');
     host.shared.enqueue('test\0', id, Buffer.from('secret'));
     const run = await runScript(
@@ -106,7 +106,7 @@ describe('shared queues', () => {
   });
 
   test('tells the instance that takes the place of one that is gone of what waits', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const receiver = await host.start(
       guest({
         proxy_on_configure: (s) => s.call('proxy_register_shared_queue', s.text('jobs'), s.out(0)).return(1),
@@ -116,7 +116,7 @@ describe('shared queues', () => {
       }),
       { vmId: 'receiver' },
     );
-    const context = receiver.createContext(new ArrayStream())!;
+    const context = receiver.createContext(new BareStream())!;
     context.onRequestHeaders(1, true);
     context.finish();
     expect(receiver.instances).toBe(0);
@@ -126,7 +126,7 @@ describe('shared queues', () => {
   });
 
   test('a queue is bounded', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const id = host.shared.register('test\0vm', 'q');
     for (let i = 0; i < 1024; i++)
       expect(host.shared.enqueue('test\0', id, new Uint8Array(1))).toBe(Status.Ok);

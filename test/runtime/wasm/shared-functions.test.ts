@@ -3,8 +3,8 @@ import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { LocalSharedState, spaceOf } from '../../../src/runtime/wasm/shared.ts';
 import { callForeign } from '../../support/foreign.ts';
 import type { Script } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
-import { runScript, type Run } from '../../support/wasm-run.ts';
+import { BareHost } from '../../support/bare-host.ts';
+import { runScript, type Run } from '../../support/bare-run.ts';
 
 const SPACE = spaceOf('test', 'vm');
 
@@ -25,17 +25,17 @@ const set = (key: string, value: string, { ttlMs = 0, cas = 0 } = {}): Buffer =>
 const remove = (key: string, cas = 0): Buffer => Buffer.concat([words(cas), Buffer.from(key)]);
 
 /** A host whose shared data have a clock of the test's. */
-function hostAt(clock: { now: number }): TestHost {
-  return new TestHost({ shared: new LocalSharedState(() => clock.now) });
+function hostAt(clock: { now: number }): BareHost {
+  return new BareHost({ shared: new LocalSharedState(() => clock.now) });
 }
 
-const run = (script: (s: Script) => void, host = new TestHost()): Promise<Run> => runScript(script, { host });
+const run = (script: (s: Script) => void, host = new BareHost()): Promise<Run> => runScript(script, { host });
 const number = (result: Run): bigint => Buffer.from(result.given(), 'latin1').readBigInt64LE();
 const flag = (result: Run): number => Buffer.from(result.given(), 'latin1').readUInt32LE();
 
 describe('weir.counter_add', () => {
   test('begins with 0, adds and takes away, and is shared data of eight bytes', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     expect(number(await run((s) => callForeign(s, 'weir.counter_add', add(5n, 'hits')), host))).toBe(5n);
     expect(number(await run((s) => callForeign(s, 'weir.counter_add', add(-7n, 'hits')), host))).toBe(-2n);
     const read = await run(
@@ -46,7 +46,7 @@ describe('weir.counter_add', () => {
   });
 
   test('wraps at 64 bits', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     await run((s) => callForeign(s, 'weir.counter_add', add(2n ** 63n - 1n, 'k')), host);
     expect(number(await run((s) => callForeign(s, 'weir.counter_add', add(1n, 'k')), host))).toBe(
       -(2n ** 63n),
@@ -102,7 +102,7 @@ describe('weir.shared_set', () => {
   });
 
   test('says whether the version was the one it named', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     await run((s) => callForeign(s, 'weir.shared_set', set('k', 'one')), host);
     const { cas } = host.shared.get(SPACE, 'k')!;
     expect(
@@ -143,7 +143,7 @@ describe('weir.shared_set', () => {
 
 describe('weir.shared_delete', () => {
   test('removes a key, once, in the version that it names', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     host.shared.set(SPACE, 'k', Buffer.from('v'), 0);
     const { cas } = host.shared.get(SPACE, 'k')!;
     const call = async (version: number): Promise<number> =>

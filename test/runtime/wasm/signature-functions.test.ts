@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { protobufBytes, ProtobufReader } from '../../../src/runtime/wasm/protobuf.ts';
 import { callForeign } from '../../support/foreign.ts';
-import { runScript, type Run } from '../../support/wasm-run.ts';
+import { runScript, type Run } from '../../support/bare-run.ts';
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { op } from '../../support/wasm-encoder.ts';
 import { guest, type GuestOptions, type Script, type Scripts } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
+import { BareHost } from '../../support/bare-host.ts';
 
 async function messages(scripts: Scripts, options: GuestOptions): Promise<string[]> {
-  const host = new TestHost();
+  const host = new BareHost();
   await host.start(guest(scripts, options));
   return host.messages;
 }
@@ -103,7 +103,7 @@ describe('a plugin that does not start says why', () => {
       /build it with -buildmode=c-shared/,
     ],
   ])('%s', async (_name, scripts, options, message) => {
-    await expect(new TestHost().start(guest(scripts, options))).rejects.toThrow(message);
+    await expect(new BareHost().start(guest(scripts, options))).rejects.toThrow(message);
   });
 
   test.each<[string, Scripts, GuestOptions]>([
@@ -114,7 +114,7 @@ describe('a plugin that does not start says why', () => {
     'an endless loop %s is stopped',
     async (_name, scripts, options) => {
       const code = guest(scripts, options);
-      await expect(new TestHost().start(code)).rejects.toThrow(
+      await expect(new BareHost().start(code)).rejects.toThrow(
         'used more than its CPU budget of 1000 ms for its start',
       );
     },
@@ -124,7 +124,7 @@ describe('a plugin that does not start says why', () => {
 
 describe('the allocator', () => {
   const asks = (allocate: number[]): Promise<unknown> =>
-    new TestHost().start(
+    new BareHost().start(
       guest(
         {
           proxy_on_configure: (s) => s.call('proxy_get_buffer_bytes', 7, 0, 9, s.out(0), s.out(1)).return(1),

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
-import { runScript } from '../../support/wasm-run.ts';
+import { runScript } from '../../support/bare-run.ts';
 import type { Script } from '../../support/wasm-guest.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 const NONE: [number, number] = [0, 0];
 const pair = (name: string, value: string): Uint8Array =>
@@ -101,7 +101,7 @@ describe('a local reply', () => {
 describe('resuming and resetting', () => {
   test('reach the stream after the callback, before its action is known; twice does no harm', async () => {
     const order: string[] = [];
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     stream.onResume = (type) => order.push(`resume ${type}`);
     const run = await runScript(
       (s) =>

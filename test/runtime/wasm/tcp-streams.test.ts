@@ -4,10 +4,10 @@ import { TRAPPED, type StreamContext } from '../../../src/runtime/wasm/context.t
 import type { Plugin } from '../../../src/runtime/wasm/plugin.ts';
 import { op } from '../../support/wasm-encoder.ts';
 import { given, guest, results, type Script, type Scripts } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { BareHost } from '../../support/bare-host.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
-class TcpArrayStream extends ArrayStream {
+class BareTcpStream extends BareStream {
   override protocol = 'tcp' as const;
 }
 
@@ -22,10 +22,10 @@ const trace =
 
 async function open(
   scripts: Scripts,
-): Promise<{ host: TestHost; plugin: Plugin; stream: TcpArrayStream; context: StreamContext }> {
-  const host = new TestHost();
+): Promise<{ host: BareHost; plugin: Plugin; stream: BareTcpStream; context: StreamContext }> {
+  const host = new BareHost();
   const plugin = await host.start(guest(scripts));
-  const stream = new TcpArrayStream();
+  const stream = new BareTcpStream();
   return { host, plugin, stream, context: plugin.createContext(stream)! };
 }
 
@@ -155,8 +155,8 @@ describe('data of a TCP stream', () => {
     tcp.stream.setBody(0, 'not a request');
     tcp.context.onNewConnection();
     expect(results(tcp.context.vm, 4)).toEqual(Array(4).fill(Status.NotFound));
-    const http = await new TestHost().start(guest({ proxy_on_request_headers: ask(2) }));
-    const stream = new ArrayStream();
+    const http = await new BareHost().start(guest({ proxy_on_request_headers: ask(2) }));
+    const stream = new BareStream();
     stream.setBody(2, 'not a connection');
     const context = http.createContext(stream)!;
     context.onRequestHeaders(stream.request().count, true);

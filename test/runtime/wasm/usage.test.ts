@@ -4,8 +4,8 @@ import { CAPABILITIES } from '../../../src/runtime/wasm/capabilities.ts';
 import type { PluginUsage } from '../../../src/runtime/wasm/usage.ts';
 import { HOST_GROUPS } from '../../../src/runtime/wasm/usage.ts';
 import { guest } from '../../support/wasm-guest.ts';
-import { TestHost } from '../../support/wasm-host.ts';
-import { runScript } from '../../support/wasm-run.ts';
+import { BareHost } from '../../support/bare-host.ts';
+import { runScript } from '../../support/bare-run.ts';
 
 const countsOf = ({ hostCalls }: PluginUsage): Record<string, number> =>
   Object.fromEntries(HOST_GROUPS.flatMap((name, i) => (hostCalls[i]! > 0 ? [[name, hostCalls[i]!]] : [])));
@@ -51,7 +51,7 @@ describe('what a plugin uses', () => {
 
   test('what callbacks of a root context took is told by callback', async () => {
     const spent: [string, number][] = [];
-    const host = new TestHost({ spent: (_, callback, fuel) => void spent.push([callback, fuel]) });
+    const host = new BareHost({ spent: (_, callback, fuel) => void spent.push([callback, fuel]) });
     const plugin = await host.start(
       guest({
         proxy_on_configure: (s) => s.return(1),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { LogLevel } from '../../../src/runtime/wasm/abi.ts';
-import { runScript } from '../../support/wasm-run.ts';
-import { ArrayStream } from '../../support/wasm-stream.ts';
+import { runScript } from '../../support/bare-run.ts';
+import { BareStream } from '../../support/bare-stream.ts';
 
 describe('WASI', () => {
   const iovs = (...parts: [number, number][]): Uint8Array =>
@@ -58,7 +58,7 @@ describe('WASI', () => {
 
   test('random bytes come from the system, 64 KiB a call at most', async () => {
     const run = await runScript((s) => s.call('random_get', s.out(0), 16).call('random_get', 0, 65_537), {
-      stream: new ArrayStream(),
+      stream: new BareStream(),
     });
     expect(run.results(2)).toEqual([0, 28]);
     expect(new Set([0, 1, 2, 3].map((i) => run.word(i))).size).toBeGreaterThan(1);

@@ -8,8 +8,8 @@ import type { Plugin } from '../../../../src/runtime/wasm/plugin.ts';
 import { hostileModules, hostileStarts, type Hostile } from '../../../support/hostile.ts';
 import { op } from '../../../support/wasm-encoder.ts';
 import { guest } from '../../../support/wasm-guest.ts';
-import { TestHost } from '../../../support/wasm-host.ts';
-import { ArrayStream } from '../../../support/wasm-stream.ts';
+import { BareHost } from '../../../support/bare-host.ts';
+import { BareStream } from '../../../support/bare-stream.ts';
 import { wat } from '../../../support/wat.ts';
 
 const BUDGET_MS = 10;
@@ -30,8 +30,8 @@ function stopwatch(): () => number {
   };
 }
 
-function streamOf(plugin: Plugin): [StreamContext, ArrayStream] {
-  const stream = new ArrayStream();
+function streamOf(plugin: Plugin): [StreamContext, BareStream] {
+  const stream = new BareStream();
   stream.request([['user-agent', 'test']]);
   stream.response();
   stream.setBody(0, 'request');
@@ -64,7 +64,7 @@ describe('a module that means harm is stopped within its budget and 10 ms', { re
   test.each(hostileModules().map((hostile): [string, Hostile] => [hostile.name, hostile]))(
     '%s',
     async (_name, { bytes, when }) => {
-      const host = new TestHost();
+      const host = new BareHost();
       const plugin = await host.start(bytes);
       const [context] = streamOf(plugin);
       let actions: number[] = [];
@@ -79,7 +79,7 @@ describe('a module that means harm is stopped within its budget and 10 ms', { re
     '%s',
     async (_name, { bytes }) => {
       const module = await compileModule(bytes, { cpu: { perStartMs: 30 } });
-      const host = new TestHost();
+      const host = new BareHost();
       const start = process.cpuUsage();
       await expect(host.start(module, { configuration: 'x' })).rejects.toThrow(
         'used more than its CPU budget of 30 ms for its start',
@@ -90,7 +90,7 @@ describe('a module that means harm is stopped within its budget and 10 ms', { re
   );
 
   test('ticks: the worker is free again after each, and the plugin is replaced', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const scripts = {
       proxy_on_request_headers: () => {},
       proxy_on_configure: (
@@ -118,13 +118,13 @@ const WORKER = wat(`(module (memory (export "memory") 1)
   (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (call $work (global.get $turns)) (i32.const 0))
   (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (call $work (global.get $turns)) (i32.const 0)))`);
 
-async function worker(host: TestHost, hundredThousands: number, limits: ModuleLimits = {}): Promise<Plugin> {
+async function worker(host: BareHost, hundredThousands: number, limits: ModuleLimits = {}): Promise<Plugin> {
   return host.start(WORKER, { configuration: 'x'.repeat(hundredThousands) }, limits);
 }
 
 describe('budgets are what the Module says', { retry: 2 }, () => {
   test('of a callback', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await worker(host, 3000, { cpu: { perCallMs: 5 } });
     const took = spent(() => void serve(streamOf(plugin)[0]));
     expect(took).toBeGreaterThan(4);
@@ -135,7 +135,7 @@ describe('budgets are what the Module says', { retry: 2 }, () => {
   });
 
   test('of a request, over callbacks and filters, and a filter behind has a slice left', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const hog = await worker(host, 3000, { cpu: { perCallMs: 30, perRequestMs: 40 } });
     const modest = await worker(host, 1, { cpu: { perCallMs: 30, perRequestMs: 40 } });
     const [context, stream] = streamOf(hog);
@@ -148,7 +148,7 @@ describe('budgets are what the Module says', { retry: 2 }, () => {
   });
 
   test('what callbacks take is added up, and bodies earn time', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const plugin = await worker(host, 5);
     const [context, stream] = streamOf(plugin);
     context.onRequestHeaders(4, false);
@@ -164,7 +164,7 @@ describe('budgets are what the Module says', { retry: 2 }, () => {
   });
 
   test('of the stack', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const deep = hostileModules().find(({ name }) => name === 'recursion')!.bytes;
     const plugin = await host.start(deep, {}, { cpu: { frames: 50 } });
     serve(streamOf(plugin)[0]);
@@ -172,7 +172,7 @@ describe('budgets are what the Module says', { retry: 2 }, () => {
   });
 
   test('fuel of a callback can be read after it, and differs with the work', async () => {
-    const host = new TestHost();
+    const host = new BareHost();
     const used: number[] = [];
     for (const size of [1, 2]) {
       const [context] = streamOf(await worker(host, size));
@@ -191,7 +191,7 @@ test('bytes that the host copies for a guest cost fuel', async () => {
     },
   });
   const used = async (size: number): Promise<number> => {
-    const [context] = streamOf(await new TestHost().start(reads, { configuration: 'x'.repeat(size) }));
+    const [context] = streamOf(await new BareHost().start(reads, { configuration: 'x'.repeat(size) }));
     expect(context.onRequestHeaders(4, true)).toBe(0);
     return context.vm.meter.used;
   };

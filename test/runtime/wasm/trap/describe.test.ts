@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { compileModule } from '../../../../src/runtime/wasm/module.ts';
 import { compileWithMap } from '../../../support/assemblyscript.ts';
 import { GUEST_SDK } from '../../../support/guest-sdk.ts';
-import { TestHost } from '../../../support/wasm-host.ts';
-import { ArrayStream } from '../../../support/wasm-stream.ts';
+import { BareHost } from '../../../support/bare-host.ts';
+import { BareStream } from '../../../support/bare-stream.ts';
 
 const ENTRY = `export { proxy_abi_version_0_2_1, proxy_on_memory_allocate } from "./guest";
 import { header } from "./guest";
@@ -30,10 +30,10 @@ const sources = { 'index.ts': ENTRY, ...GUEST_SDK };
 
 /** What is logged of the trap. */
 async function trap(binary: Uint8Array, sourceMap?: Uint8Array, limits = {}): Promise<string> {
-  const host = new TestHost();
+  const host = new BareHost();
   const module = await compileModule(binary, { ...limits, sourceMap });
   const plugin = await host.start(module);
-  const stream = new ArrayStream();
+  const stream = new BareStream();
   const head = stream.request([[':path', '/long']]);
   plugin.createContext(stream)!.onRequestHeaders(head.count, true);
   // Told when the module's sources have been read.
@@ -89,12 +89,12 @@ function uleb(value: number): number[] {
 
 test('the first trap is told when the map has been read, the next ones at once', async () => {
   const { binary, map } = await compileWithMap(sources, ['--sourceMap', ...PLAIN]);
-  const host = new TestHost();
+  const host = new BareHost();
   const module = await compileModule(binary, { sourceMap: Buffer.from(map) });
   const run = async (): Promise<string> => {
     const plugin = await host.start(module);
     host.lines.length = 0;
-    const stream = new ArrayStream();
+    const stream = new BareStream();
     const head = stream.request([[':path', '/long']]);
     plugin.createContext(stream)!.onRequestHeaders(head.count, true);
     return host.messages[0] ?? '';

@@ -185,8 +185,11 @@ function whole(said: Said): Decision {
   return { failed: false, at: 0, ...said };
 }
 
-/** A host whose surroundings are the test's: log lines, clock, callouts, metrics, ledger. */
-export class TestHost {
+/**
+ * The Wasm host without a chain, for tests of the host itself and loops that measure: its surroundings are the test's
+ * (log lines, clock, callouts, metrics, ledger). What a filter does with a request is tested with the kit of the SDK.
+ */
+export class BareHost {
   readonly lines: LogLine[] = [];
   readonly callouts = new ManualCallouts();
   readonly grpc = new ManualGrpc();

@@ -11,27 +11,27 @@ import {
   type Script,
   type Scripts,
 } from './wasm-guest.ts';
-import { TestHost } from './wasm-host.ts';
-import { ArrayStream } from './wasm-stream.ts';
+import { BareHost } from './bare-host.ts';
+import { BareStream } from './bare-stream.ts';
 
 export interface RunOptions extends GuestOptions {
   readonly spec?: Partial<PluginSpec>;
-  readonly host?: TestHost;
+  readonly host?: BareHost;
   readonly limits?: ModuleLimits;
   /** Beside `proxy_on_request_headers`. */
   readonly scripts?: Scripts;
-  readonly stream?: ArrayStream;
+  readonly stream?: BareStream;
 }
 
 /** What a script did when it ran as `proxy_on_request_headers`. */
 export class Run {
-  readonly host: TestHost;
+  readonly host: BareHost;
   readonly plugin: Plugin;
-  readonly stream: ArrayStream;
+  readonly stream: BareStream;
   readonly context: StreamContext;
   readonly action: number;
 
-  constructor(host: TestHost, plugin: Plugin, stream: ArrayStream, context: StreamContext, action: number) {
+  constructor(host: BareHost, plugin: Plugin, stream: BareStream, context: StreamContext, action: number) {
     this.host = host;
     this.plugin = plugin;
     this.stream = stream;
@@ -56,13 +56,13 @@ export class Run {
 
 /** Starts a guest and lets a script run as its `proxy_on_request_headers`. */
 export async function runScript(script: (script: Script) => void, options: RunOptions = {}): Promise<Run> {
-  const host = options.host ?? new TestHost();
+  const host = options.host ?? new BareHost();
   const plugin = await host.start(
     guest({ proxy_on_request_headers: script, ...options.scripts }, options),
     options.spec,
     options.limits,
   );
-  const stream = options.stream ?? new ArrayStream();
+  const stream = options.stream ?? new BareStream();
   const head = stream.headerMap(0) ?? stream.request();
   const context = plugin.createContext(stream)!;
   return new Run(host, plugin, stream, context, context.onRequestHeaders(head.count, false));

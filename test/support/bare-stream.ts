@@ -28,10 +28,10 @@ const REQUEST: Fields = [
 ];
 
 /**
- * A stream made of arrays: the real header blocks and bodies, and a record of what a filter asked for.
+ * A stream without a chain: the real header blocks and bodies, and a record of what a guest asked for.
  * The test plays the proxy: it lays down a message, calls the context, looks.
  */
-export class ArrayStream implements StreamHost {
+export class BareStream implements StreamHost {
   protocol: StreamHost['protocol'] = 'http';
   guestMs = 0;
   /** What was asked for, in order. */
