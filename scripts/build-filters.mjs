@@ -39,7 +39,7 @@ async function build(name) {
   mkdirSync(target, { recursive: true });
   const module = join(target, `${name}.wasm`);
   const stamp = join(target, `.${name}.json`);
-  const inputs = hash([...filesOf(folder).filter((file) => /\.(ts|json)$/.test(file)), ...common]);
+  const inputs = hash([...withNeighbours(folder), ...common]);
 
   const known = read(stamp);
   if (!existsSync(module) || known === null || known.inputs !== inputs || known.output !== hashOf(module)) {
@@ -72,6 +72,14 @@ function filtersIn(sources, target) {
   return readdirSync(join(root, sources), { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && existsSync(join(entry.parentPath, entry.name, 'index.ts')))
     .map(({ parentPath, name }) => [name, { folder: join(parentPath, name), target: join(root, target) }]);
+}
+
+/** The sources of a filter, and of those that it takes something from (`../jwt/token`). */
+function withNeighbours(folder) {
+  const own = filesOf(folder).filter((file) => /\.(ts|json)$/.test(file));
+  const named = own.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/from '\.\.\/([\w-]+)\//g)]);
+  const neighbours = new Set(named.map(([, name]) => join(folder, '..', name)));
+  return [...own, ...[...neighbours].flatMap((one) => filesOf(one).filter((file) => file.endsWith('.ts')))];
 }
 
 /** Written whole or not at all: others may build at the same time. */

@@ -30,3 +30,16 @@ function valueOf(byte: i32): i32 {
   if (<u32>(byte - 48) < 10) return byte + 4;
   return byte == 45 ? 62 : byte == 95 ? 63 : -1;
 }
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/** Adds bytes in base64url without padding. */
+export function addBase64Url(writer: ByteWriter, bytes: Bytes): void {
+  for (let i = 0; i < bytes.length; i += 3) {
+    const left = bytes.length - i;
+    const word =
+      (bytes.at(i) << 16) | (left > 1 ? bytes.at(i + 1) << 8 : 0) | (left > 2 ? bytes.at(i + 2) : 0);
+    for (let k = 0; k < min(left + 1, 4); k++)
+      writer.addByte(ALPHABET.charCodeAt((word >> (18 - 6 * k)) & 63));
+  }
+}

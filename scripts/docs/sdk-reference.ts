@@ -21,6 +21,7 @@ const OWN = [
   'bearer',
   'claims',
   'consumer',
+  'sealing',
   'sha256',
   'passwords',
   'base64',

@@ -80,6 +80,13 @@ const APP = 'https://a.test';
 const SECRET = 'x'.repeat(32);
 const SIGNER = { id: 'a', secret: SECRET };
 const GRPC = { grpc: { upstream: 'a' } };
+const LOGIN = {
+  issuer: 'https://id.test',
+  upstream: 'id',
+  clientId: 'a',
+  clientSecret: 'b',
+  cookieSecrets: [SECRET],
+};
 const SERVER = { uri: 'https://id.test/i', upstream: 'id', client: { id: 'a', secret: 'b' } };
 
 /** Schema and filter agree: the one speaks with file and line, the other also where no schema is at hand. */
@@ -122,6 +129,33 @@ test.each<[string, unknown, boolean]>([
   ['hmac', { keys: [SIGNER], components: ['@status'] }, false],
   ['hmac', { keys: [SIGNER], body: { maxBytes: 1 }, nonceRequired: true, label: 'a', tag: 'b' }, true],
   ['hmac', { keys: [SIGNER], body: {} }, false],
+  ['oidc', LOGIN, true],
+  ['oidc', {}, false],
+  ['oidc', { ...LOGIN, issuer: 'id.test' }, false],
+  ['oidc', { ...LOGIN, clientSecret: undefined }, false],
+  ['oidc', { ...LOGIN, clientSecret: undefined, clientAuth: 'none' }, true],
+  ['oidc', { ...LOGIN, clientAuth: 'none' }, false],
+  ['oidc', { ...LOGIN, clientAuth: 'jwt' }, false],
+  ['oidc', { ...LOGIN, cookieSecrets: [] }, false],
+  ['oidc', { ...LOGIN, cookieSecrets: ['short'] }, false],
+  [
+    'oidc',
+    { ...LOGIN, cookieSecrets: [SECRET, `${SECRET}y`], scopes: ['email'], hosts: ['a.test:8080'] },
+    true,
+  ],
+  ['oidc', { ...LOGIN, redirectPath: 'back' }, false],
+  ['oidc', { ...LOGIN, redirectPath: '/back?x' }, false],
+  ['oidc', { ...LOGIN, origin: 'https://app.test' }, true],
+  ['oidc', { ...LOGIN, origin: 'https://app.test/a' }, false],
+  ['oidc', { ...LOGIN, cookie: { name: 'a_b-1', secure: false, sameSite: 'Strict' } }, true],
+  ['oidc', { ...LOGIN, cookie: { name: 'a b' } }, false],
+  ['oidc', { ...LOGIN, cookie: { sameSite: 'lax' } }, false],
+  [
+    'oidc',
+    { ...LOGIN, session: { lifetime: '1h', refreshBefore: '30s' }, clockSkew: '1m', timeout: '1s' },
+    true,
+  ],
+  ['oidc', { ...LOGIN, forwardAccessToken: true, consumerClaim: ['a', 'b'] }, true],
   ['introspection', SERVER, true],
   ['introspection', { ...SERVER, uri: undefined }, false],
   ['introspection', { ...SERVER, uri: 'id.test' }, false],

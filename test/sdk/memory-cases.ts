@@ -174,6 +174,34 @@ export function memoryTests(requests: number): void {
     await filter.stop();
   });
 
+  test(`oidc needs no more memory after ${requests} requests`, async () => {
+    // Pages of people who have not logged in, with what another filter of the name has left in their cookies.
+    const filter = await LoadedFilter.start(filterBytes('oidc'), {
+      config: {
+        issuer: 'http://id.test',
+        upstream: 'auth',
+        clientId: 'a',
+        clientSecret: 'b',
+        cookieSecrets: [SECRET],
+      },
+      request: (turn) => [
+        ['accept', 'text/html'],
+        ['cookie', `a=b; __Host-weir-session=1.${'A'.repeat(400 + (turn % 50))}`],
+      ],
+      called: JSON.stringify({
+        issuer: 'http://id.test',
+        authorization_endpoint: 'http://id.test/a',
+        token_endpoint: 'http://id.test/t',
+        jwks_uri: 'http://id.test/k',
+      }),
+    });
+    await filter.run(20_000);
+    const before = filter.heapBytes;
+    await filter.run(requests);
+    expect(filter.heapBytes).toBe(before);
+    await filter.stop();
+  });
+
   test('a filter that makes objects and strings for each request keeps its size too', async () => {
     const host = new BareHost({ logLevel: 5 });
     const plugin = await host.start(pluginBytes('sdk-kit'));

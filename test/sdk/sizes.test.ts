@@ -61,6 +61,7 @@ test.each([
   ['introspection', 62],
   ['jwt', 84],
   ['mtls', 57],
+  ['oidc', 116],
   ['rate-limit', 61],
 ])(
   '%s is at most %i KiB',

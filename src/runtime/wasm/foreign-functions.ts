@@ -3,6 +3,7 @@ import { compress, uncompress } from './compression-functions.ts';
 import { createExpression, deleteExpression, evaluateExpression } from './expression-functions.ts';
 import type { ForeignResult } from './foreign-result.ts';
 import { verifyJws } from './jws-function.ts';
+import { seal, unseal } from './seal-functions.ts';
 import { takeLimit, takeLimits } from './limit-take.ts';
 import { verifyPassword } from './password-function.ts';
 import { declareProperty, setEnvoyFilterState, setMetadata } from './property-functions.ts';
@@ -166,6 +167,28 @@ const ROWS: readonly ForeignFunction[] = [
     timed: true,
     file: 'jws-function.ts',
     call: verifyJws,
+  },
+  {
+    name: 'weir.seal',
+    does: 'Encrypts and authenticates up to 32 KiB with AES-256-GCM under a random nonce, so that only who has the key can read or make it.',
+    takes: 'protobuf: 1 key (32 bytes), 2 data, 3 what it belongs to, which must be the same to open it',
+    gives: 'nonce (12 bytes), ciphertext, tag (16 bytes)',
+    statuses: 'BadArgument',
+    like: '',
+    timed: true,
+    file: 'seal-functions.ts',
+    call: seal,
+  },
+  {
+    name: 'weir.unseal',
+    does: 'The other way round.',
+    takes: 'protobuf: 1 key (32 bytes), 2 what `weir.seal` gave, 3 what it belongs to',
+    gives: 'the data',
+    statuses: 'BadArgument SerializationFailure',
+    like: '',
+    timed: true,
+    file: 'seal-functions.ts',
+    call: unseal,
   },
   {
     name: 'weir.verify_password',

@@ -78,6 +78,8 @@ export const FOREIGN_ARGUMENT_BYTES = MiB;
 /** What `compress` takes and `uncompress` gives: some 10 ms of work. */
 export const COMPRESS_BYTES = 256 * KiB;
 export const UNCOMPRESSED_BYTES = MiB;
+/** What `weir.seal` takes: a session in cookies is a fraction of it. */
+export const SEALED_BYTES = 32 * KiB;
 /** A key for `sign` and `verify_signature`. */
 export const KEY_BYTES = 16 * KiB;
 export const KEY_BITS = 4096;

@@ -1,0 +1,249 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import {
+  openFilter,
+  type CallAnswer,
+  type Exchange,
+  type Filter,
+  type HttpCall,
+} from '@weir/filters-sdk/testing';
+import { ROOT } from '../support/process.ts';
+import { makeSigner, makeToken } from './jwt/tokens.ts';
+
+const MODULE = `${ROOT}dist/filters/oidc.wasm`;
+const NOW = 1_700_000_000;
+const ISSUER = 'https://id.test/realm';
+const SIGNER = makeSigner('ES256', 'one');
+const BASE = {
+  issuer: ISSUER,
+  upstream: 'id',
+  clientId: 'shop',
+  clientSecret: 'secret',
+  cookieSecrets: ['a secret for cookies of 32 bytes or more'],
+};
+const ABOUT = {
+  issuer: ISSUER,
+  authorization_endpoint: 'https://login.test/authorize?x=1',
+  token_endpoint: 'https://id.test/token',
+  jwks_uri: 'https://id.test/keys',
+};
+
+interface Provider {
+  readonly filter: Filter;
+  readonly asked: HttpCall[];
+  /** What the token endpoint answers. */
+  tokens: (form: URLSearchParams) => CallAnswer;
+}
+
+async function open(config: object = {}, about: object = ABOUT): Promise<Provider> {
+  const asked: HttpCall[] = [];
+  const provider: Provider = {
+    asked,
+    tokens: () => ({ status: 500 }),
+    filter: await openFilter(MODULE, {
+      config: { ...BASE, ...config },
+      capabilities: ['default', 'secrets'],
+      clock: NOW * 1000,
+      upstreams: {
+        id: (call): CallAnswer => {
+          asked.push(call);
+          if (call.path === '/realm/.well-known/openid-configuration') return { body: JSON.stringify(about) };
+          if (call.path === '/keys') return { body: JSON.stringify({ keys: [SIGNER.jwk] }) };
+          return provider.tokens(new URLSearchParams(call.body));
+        },
+      },
+    }),
+  };
+  for (let i = 0; i < 3; i++) await provider.filter.clock.advance(1100);
+  return provider;
+}
+
+const page = { accept: 'text/html' };
+
+async function begin(filter: Filter): Promise<{ location: URL; cookie: string }> {
+  const { answer } = await filter.exchange({ request: { path: '/a?b=c', headers: page } });
+  expect(answer.status).toBe(302);
+  return {
+    location: new URL(answer.headers['location']!),
+    cookie: answer.headers['set-cookie']!.split(';')[0]!,
+  };
+}
+
+async function settled(filter: Filter, exchange: Exchange): Promise<Exchange> {
+  for (let i = 0; i < 400 && exchange.state === 'waiting'; i++) {
+    await filter.clock.advance(50);
+    await exchange.settle();
+  }
+  return exchange;
+}
+
+async function finish(
+  provider: Provider,
+  claims: object,
+  token?: (claims: object) => string,
+  more: object = {},
+): Promise<Exchange> {
+  const { location, cookie } = await begin(provider.filter);
+  const now = Math.floor(provider.filter.clock.now / 1000);
+  const all = {
+    iss: ISSUER,
+    aud: 'shop',
+    sub: 'mira',
+    iat: now,
+    exp: now + 600,
+    nonce: location.searchParams.get('nonce'),
+    ...claims,
+  };
+  provider.tokens = (form) => {
+    const challenge = createHash('sha256').update(form.get('code_verifier')!).digest('base64url');
+    expect(challenge).toBe(location.searchParams.get('code_challenge'));
+    const id_token = token === undefined ? makeToken(SIGNER, all) : token(all);
+    return {
+      body: JSON.stringify({ access_token: 'at', token_type: 'Bearer', expires_in: 300, id_token, ...more }),
+    };
+  };
+  const path = `/oauth2/callback?code=abc&state=${location.searchParams.get('state')!}`;
+  return settled(
+    provider.filter,
+    await provider.filter.exchange({ request: { path, headers: { ...page, cookie } } }),
+  );
+}
+
+test('a login: what the provider is asked, the session, what the upstream gets', async () => {
+  const provider = await open({
+    scopes: ['email'],
+    claimsToHeaders: [{ claim: 'email', header: 'x-email' }],
+    forwardAccessToken: true,
+  });
+  const { answer } = await finish(provider, { email: 'mira@shop.test' });
+  expect([answer.status, answer.headers['location']]).toEqual([302, '/a?b=c']);
+  const asked = provider.asked.at(-1)!;
+  expect(asked).toMatchObject({ method: 'POST', path: '/token', authority: 'id.test' });
+  expect(asked.headers['authorization']).toBe(`Basic ${Buffer.from('shop:secret').toString('base64')}`);
+  expect(Object.fromEntries(new URLSearchParams(asked.body))).toMatchObject({
+    grant_type: 'authorization_code',
+    code: 'abc',
+    redirect_uri: 'http://example.test/oauth2/callback',
+  });
+  const cookies = answer.fields.filter(([name]) => name === 'set-cookie').map(([, value]) => value);
+  const session = cookies.find((value) => value.startsWith('__Host-weir-session='))!;
+  expect(session).toMatch(/; Max-Age=28800; Path=\/; HttpOnly; SameSite=Lax; Secure$/);
+  expect(session).not.toContain('mira');
+  const cookie = `a=b; ${session.split(';')[0]!}`;
+  const { upstream } = await provider.filter.exchange({
+    request: { headers: { cookie, 'x-email': 'root', x_email: 'root', authorization: 'Bearer mine' } },
+  });
+  expect(upstream!.headers).toMatchObject({
+    'x-email': 'mira@shop.test',
+    authorization: 'Bearer at',
+    cookie: 'a=b',
+  });
+  expect(Object.keys(upstream!.headers)).not.toContain('x_email');
+});
+
+const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+test.each<[string, object, ((claims: object) => string)?]>([
+  ['for another login', { nonce: 'another' }],
+  ['for no login', { nonce: undefined }],
+  ['for another client', { aud: 'bank' }],
+  ['for no client', { aud: undefined }],
+  ['made for another of its clients', { aud: ['shop', 'bank'], azp: 'bank' }],
+  ['of another issuer', { iss: 'https://evil.test' }],
+  ['that is over', { exp: NOW - 60 }],
+  ['of the future', { iat: NOW + 3600 }],
+  ['without an end', { exp: undefined }],
+  ['of another key', {}, (claims) => makeToken(makeSigner('ES256', 'one'), claims)],
+  ['that is not signed', {}, (claims) => `${encode({ alg: 'none' })}.${encode(claims)}.`],
+  ['that is none', {}, () => 'x'],
+])('an ID token %s is refused', async (_name, claims, token) => {
+  const { answer } = await finish(await open(), claims, token);
+  expect([answer.status, answer.details]).toEqual([403, 'oidc_login_failed']);
+  expect(answer.headers['set-cookie']).toBeUndefined();
+});
+
+test('an answer in the name of another provider is refused, and errors of the provider are not repeated', async () => {
+  const provider = await open();
+  for (const query of [
+    'code=abc&iss=https%3A%2F%2Fevil.test',
+    'error=access_denied&error_description=<script>',
+  ]) {
+    const { location, cookie } = await begin(provider.filter);
+    const path = `/oauth2/callback?${query}&state=${location.searchParams.get('state')!}`;
+    const { answer } = await provider.filter.exchange({ request: { path, headers: { cookie } } });
+    expect([answer.status, answer.details]).toEqual([403, 'oidc_login_failed']);
+    expect(answer.body).not.toContain('script');
+  }
+});
+
+test('a provider that names itself otherwise is not believed, and while none is known pages get 503', async () => {
+  for (const about of [{ ...ABOUT, issuer: `${ISSUER}/` }, { ...ABOUT, token_endpoint: undefined }, []]) {
+    const { filter } = await open({ timeout: '500ms' }, about);
+    const exchange = await settled(filter, await filter.exchange({ request: { headers: page } }));
+    expect([exchange.answer.status, exchange.upstream]).toEqual([503, null]);
+  }
+});
+
+test('logins begin at the hosts that are listed, and come back to the origin that is told', async () => {
+  const { filter } = await open({ hosts: ['app.test'], origin: 'https://app.example' });
+  const other = await filter.exchange({ request: { headers: page } });
+  expect([other.answer.status, other.answer.details]).toEqual([400, 'oidc_unknown_host']);
+  const { answer } = await filter.exchange({ request: { authority: 'app.test', headers: page } });
+  const location = new URL(answer.headers['location']!);
+  expect(location.searchParams.get('redirect_uri')).toBe('https://app.example/oauth2/callback');
+  expect(location.searchParams.get('x')).toBe('1');
+});
+
+test('logins that were never finished do not pile up', async () => {
+  const { filter } = await open();
+  const cookie = Array.from({ length: 9 }, (_, i) => `__Host-weir-session-login-${i}=x`).join('; ');
+  const { answer } = await filter.exchange({ request: { headers: { ...page, cookie } } });
+  const removed = answer.fields.filter(
+    ([name, value]) => name === 'set-cookie' && value.includes('Max-Age=0'),
+  );
+  expect(removed).toHaveLength(4);
+});
+
+test('a session that does not fit one cookie takes several, without the ID token where that helps; one that fits none is refused', async () => {
+  const groups = Array.from({ length: 350 }, (_, i) => `group-${i}`);
+  const provider = await open({ claimsToHeaders: [{ claim: 'groups', header: 'x-groups' }] });
+  for (const [size, count] of [
+    [10, 4],
+    [5000, 4],
+  ] as const) {
+    const { answer } = await finish(provider, { groups }, undefined, { access_token: 'a'.repeat(size) });
+    const session = answer.fields
+      .filter(([name, value]) => name === 'set-cookie' && !value.includes('Max-Age=0'))
+      .map(([, value]) => value.split(';')[0]!);
+    expect(session).toHaveLength(count);
+    const { upstream } = await provider.filter.exchange({
+      request: { headers: { cookie: session.join('; ') } },
+    });
+    expect(upstream!.headers['x-groups']).toBe(groups.join(','));
+    expect(Object.keys(upstream!.headers)).not.toContain('cookie');
+    // One part missing is no session.
+    const part = await provider.filter.exchange({
+      request: { headers: { cookie: session.slice(1).join('; ') } },
+    });
+    expect(part.answer.status).toBe(401);
+  }
+  // More than cookies hold, and more than the host seals.
+  for (const size of [20_000, 40_000]) {
+    const huge = await finish(provider, { groups }, undefined, { access_token: 'a'.repeat(size) });
+    expect([huge.answer.status, huge.answer.details]).toEqual([500, 'oidc_session_too_large']);
+  }
+});
+
+test.each<[string, object, RegExp]>([
+  ['no secret for cookies', { cookieSecrets: [] }, /at least one/],
+  ['a short secret for cookies', { cookieSecrets: ['short'] }, /32 bytes/],
+  ['no secret of the client', { clientSecret: undefined }, /required/],
+  ['a secret of a public client', { clientAuth: 'none' }, /no "clientSecret"/],
+  ['an issuer that is no URL', { issuer: 'id.test' }, /URL/],
+  ['an origin with a path', { origin: 'https://app.test/a' }, /scheme and a host/],
+  ['a path that is none', { redirectPath: 'callback' }, /must be a path/],
+])('refuses a configuration with %s', async (_name, config, message) => {
+  await expect(openFilter(MODULE, { config: { ...BASE, ...config }, upstreams: ['id'] })).rejects.toThrow(
+    message,
+  );
+});
