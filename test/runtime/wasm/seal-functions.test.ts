@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { protobufBytes } from '../../../src/runtime/wasm/protobuf.ts';
 import { callForeign } from '../../support/foreign.ts';
-import { runScript, type Run } from '../../support/wasm-run.ts';
+import { runScript, type Run } from '../../support/bare-run.ts';
 
 const KEY = Buffer.alloc(32, 7);
 
