@@ -41,6 +41,12 @@ export const MEANT: readonly MeantDifference[] = [
     path: /^xds\/upstream_host_(locality_)?metadata$/,
     kinds: '1 / 3',
   },
+  {
+    id: 'weir-properties',
+    role: /^(request|response)$/,
+    path: /^(connection\/peer_address|consumer\/labels)$/,
+    kinds: 'value / 1',
+  },
 ];
 
 /** Values that tell two hosts apart: addresses, times, names, and sizes of what each host adds. */

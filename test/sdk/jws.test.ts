@@ -1,12 +1,27 @@
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { ALGORITHMS, makeSigner, signatureOf } from '../filters/jwt/tokens.ts';
+import { ALGORITHMS, makeSigner, signatureOf, type Algorithm, type Signer } from '../filters/jwt/tokens.ts';
 import { JwsPlugin, type JwsWay } from '../support/jws-plugin.ts';
 import { pluginBytes } from '../support/plugin.ts';
 
 beforeAll(() => void pluginBytes('sdk-jws'), 120_000);
 
-const signers = new Map(ALGORITHMS.map((algorithm) => [algorithm, makeSigner(algorithm)]));
+/** A signer for each algorithm. Those of RSA share a key, since making one takes long. */
+function makeSigners(): Map<Algorithm, Signer> {
+  const rsa = makeSigner('RS256');
+  return new Map(
+    ALGORITHMS.map((algorithm) => [
+      algorithm,
+      /^[RP]S/.test(algorithm)
+        ? { ...rsa, algorithm, jwk: { ...rsa.jwk, alg: algorithm } }
+        : makeSigner(algorithm),
+    ]),
+  );
+}
+
+const signers = makeSigners();
+const strangers = makeSigners();
+const oddKeys = [1024, 2047, 4104].map((modulusLength) => generateKeyPairSync('rsa', { modulusLength }));
 const es = signers.get('ES256')!;
 const good = signatureOf(es, 'a.b');
 
@@ -20,7 +35,7 @@ describe.each<JwsWay>(['native', 'fallback'])('signatures of JWS, %s', (way) => 
       const signature = signatureOf(signer, `a.${i}`);
       expect(jws.verify(algorithm, signer.jwk, `a.${i}`, signature)).toBe(can);
       expect(jws.verify(algorithm, signer.jwk, `b.${i}`, signature)).toBe(false);
-      expect(jws.verify(algorithm, makeSigner(algorithm).jwk, `a.${i}`, signature)).toBe(false);
+      expect(jws.verify(algorithm, strangers.get(algorithm)!.jwk, `a.${i}`, signature)).toBe(false);
     }
     const told = `this host cannot check signatures of ${algorithm}: they count as wrong`;
     expect(jws.host.messages.filter((message) => message === told)).toHaveLength(can ? 0 : 1);
@@ -51,10 +66,22 @@ describe.each<JwsWay>(['native', 'fallback'])('signatures of JWS, %s', (way) => 
     expect(jws.verify(algorithm, jwk, 'a.b', signature)).toBe(false);
   });
 
-  test.each([1024, 2047, 4104])('refuses RSA keys of %i bits', async (modulusLength) => {
+  test.each(
+    oddKeys.map(({ privateKey }) => [privateKey.asymmetricKeyDetails!.modulusLength!, privateKey] as const),
+  )('refuses RSA keys of %i bits', async (_, privateKey) => {
     const jws = await JwsPlugin.start(way);
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength });
     const jwk = createPublicKey(privateKey).export({ format: 'jwk' });
     expect(jws.verify('RS256', jwk, 'a.b', sign('sha256', Buffer.from('a.b'), privateKey))).toBe(false);
+  });
+
+  test('takes no more memory for many tokens than for a few', async () => {
+    const jws = await JwsPlugin.start(way);
+    const check = (times: number): void => {
+      for (let i = 0; i < times; i++) expect(jws.verify('ES256', es.jwk, 'a.b', good)).toBe(true);
+    };
+    check(300);
+    const before = jws.heapBytes;
+    check(1000);
+    expect(jws.heapBytes).toBe(before);
   });
 });

@@ -34,6 +34,10 @@ export class JwsPlugin {
     return new JwsPlugin(host, await host.start(module));
   }
 
+  get heapBytes(): number {
+    return this.#plugin.heapBytes;
+  }
+
   verify(
     algorithm: string,
     jwk: object | string,
