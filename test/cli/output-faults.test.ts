@@ -1,6 +1,11 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Program, ROOT } from '../support/process.ts';
+import { FakeUpstream } from '../support/fake-upstream.ts';
+import { freePort } from '../support/ports.ts';
+import { Program, ROOT, temporaryFolder } from '../support/process.ts';
+import { exchange, getRequest } from '../support/raw-client.ts';
+import { policies } from '../support/scenario.ts';
 import { Unread } from '../support/unread.ts';
 
 const BIN = join(ROOT, 'bin/weir');
@@ -22,3 +27,22 @@ test('an output that cannot be written for another reason is told of', async () 
   expect((await program.exited).code).toBe(70);
   expect(program.stderr).toMatch(/^error: cannot write to standard output: ENOSPC.*\n$/);
 });
+
+test('the proxy serves on where nobody reads its access log', async () => {
+  const [folder, port] = [await temporaryFolder(), await freePort()];
+  const upstream = await FakeUpstream.start();
+  const log =
+    '---\napiVersion: policy.weir/v1alpha1\nkind: Telemetry\nmetadata: {name: log}\nspec: {accessLog: {mode: Json}}\n';
+  const file = join(folder, 'edge.yaml');
+  writeFileSync(file, policies({ port, upstreamPort: upstream.port, module: null }) + log);
+  const unread = new Unread([BIN, 'run', '-f', file, '--workers', '1', '--admin', 'off']);
+  const ask = () =>
+    exchange({ port }, getRequest('/', 'a', 'Connection: close')).then(
+      ({ status }) => status,
+      () => 0,
+    );
+  await expect.poll(ask).toBe(200);
+  for (let i = 0; i < 20; i++) expect(await ask()).toBe(200);
+  unread.stop();
+  expect((await unread.exited).code).toBe(0);
+}, 60_000);
