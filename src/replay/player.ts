@@ -7,6 +7,7 @@ import type { Witness } from '../runtime/wasm/tap/witness.ts';
 import type { Writer } from '../runtime/wasm/tap/writer.ts';
 import type { Callbacks, GuestFunction, Vm } from '../runtime/wasm/vm.ts';
 import type { Found } from './answers.ts';
+import type { Stopwatch } from './stopwatch.ts';
 
 type Value = number | bigint;
 type HostCall = (...args: Value[]) => number | bigint | undefined;
@@ -61,10 +62,13 @@ export class Player implements Witness {
   readonly #vm: Vm;
   readonly #score: Score;
   readonly #writer: Writer;
+  readonly #stopwatch: Stopwatch | null;
   readonly #metrics = new Map<string, number>();
 
-  constructor(vm: Vm, score: Score, writer: Writer) {
+  /** @param stopwatch stands still while the recording answers */
+  constructor(vm: Vm, score: Score, writer: Writer, stopwatch: Stopwatch | null) {
     this.#vm = vm;
+    this.#stopwatch = stopwatch;
     this.#writer = writer;
     this.#score = score;
   }
@@ -74,7 +78,7 @@ export class Player implements Witness {
     for (const [module, functions] of Object.entries(own)) {
       imports[module] = {};
       for (const [name, call] of Object.entries(functions))
-        imports[module][name] = this.#play(name, call as HostCall) as WebAssembly.ImportValue;
+        imports[module][name] = this.#besideTheClock(name, call as HostCall) as WebAssembly.ImportValue;
     }
     return imports;
   }
@@ -89,6 +93,20 @@ export class Player implements Witness {
         return [key, callback === null ? null : begin];
       }),
     ) as unknown as Callbacks;
+  }
+
+  #besideTheClock(name: string, call: HostCall): HostCall {
+    const play = this.#play(name, call);
+    const stopwatch = this.#stopwatch;
+    if (stopwatch === null || play === call) return play;
+    return (...args) => {
+      stopwatch.pause();
+      try {
+        return play(...args);
+      } finally {
+        stopwatch.resume();
+      }
+    };
   }
 
   #play(name: string, call: HostCall): HostCall {

@@ -16,6 +16,7 @@ import { Player, type Score } from './player.ts';
 import type { RecordedInstance } from './recording.ts';
 import { ReplayCalls } from './replay-calls.ts';
 import { ReplayStream } from './replay-stream.ts';
+import type { Stopwatch } from './stopwatch.ts';
 
 /** One callback, as it was recorded and as it was replayed. */
 export interface Step {
@@ -74,6 +75,7 @@ interface Played {
 export class Replay implements Score {
   readonly #instance: RecordedInstance;
   readonly #bodyBytes: number;
+  readonly #stopwatch: Stopwatch | null;
   readonly #compiled: CompiledModule;
   readonly #calls = new ReplayCalls();
   readonly #plugins: Plugin[] = [];
@@ -95,9 +97,18 @@ export class Replay implements Score {
   #now = 0;
   #random = 1;
 
-  /** @param bodyBytes of each body that were recorded, at most */
-  constructor(compiled: CompiledModule, instance: RecordedInstance, bodyBytes: number) {
+  /**
+   * @param bodyBytes of each body that were recorded, at most
+   * @param stopwatch measures what is replayed, in the place of recording it
+   */
+  constructor(
+    compiled: CompiledModule,
+    instance: RecordedInstance,
+    bodyBytes: number,
+    stopwatch: Stopwatch | null = null,
+  ) {
     this.#bodyBytes = bodyBytes;
+    this.#stopwatch = stopwatch;
     this.#compiled = compiled;
     this.#instance = instance;
     for (const record of instance.callbacks) {
@@ -167,18 +178,21 @@ export class Replay implements Score {
       .filter((id, i, ids) => ids.indexOf(id) === i);
     this.#vm = this.#plugins[0]!.group.watch((vm) => {
       const writer = new Writer(null, this.#bodyBytes);
-      const player = new Player(vm, this, writer);
+      const player = new Player(vm, this, writer, this.#stopwatch);
       this.#begin(this.#next('start 0'), null);
-      const recorder = new Recorder(vm, {
-        instance: this.#instance.record.instance,
-        writer,
-        now: () => this.#now,
-        write: (replayed) => this.#ended(replayed),
-      });
+      const ended = (replayed: CallbackRecord): void => this.#ended(replayed);
+      const looksOn =
+        this.#stopwatch?.witness(vm, ended) ??
+        new Recorder(vm, {
+          instance: this.#instance.record.instance,
+          writer,
+          now: () => this.#now,
+          write: ended,
+        });
       return {
-        imports: (own) => recorder.imports(player.imports(own)),
+        imports: (own) => looksOn.imports(player.imports(own)),
         // The stream is brought to its place before the recorder looks at it.
-        callbacks: (own) => player.callbacks(recorder.callbacks(own)),
+        callbacks: (own) => player.callbacks(looksOn.callbacks(own)),
       };
     });
     for (const plugin of this.#plugins) plugin.tap = { choose: () => this.#chosen(plugin) };

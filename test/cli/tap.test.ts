@@ -8,9 +8,24 @@ import { freePort } from '../support/ports.ts';
 import { run, temporaryFolder, Weir } from '../support/process.ts';
 import { exchange, getRequest } from '../support/raw-client.ts';
 import { labelFilter, policies } from '../support/scenario.ts';
+import { guest } from '../support/wasm-guest.ts';
 import { Unread } from '../support/unread.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/weir', import.meta.url));
+
+/** Does the same as another one 500 times. */
+function slowFilter(): Uint8Array {
+  return guest({
+    proxy_on_context_create: () => undefined,
+    proxy_on_vm_start: (script) => script.return(1),
+    proxy_on_configure: (script) => script.return(1),
+    proxy_on_response_headers: (script) => {
+      const [name, value] = [script.text('x-module'), script.text('slow')];
+      for (let i = 0; i < 500; i++) script.call('proxy_replace_header_map_value', 2, name, value);
+      script.return(0);
+    },
+  });
+}
 
 let folder: string;
 let weir: Weir;
@@ -42,6 +57,7 @@ async function tap(...args: string[]): ReturnType<typeof run> {
 beforeAll(async () => {
   folder = await temporaryFolder();
   for (const label of ['m1', 'm2']) writeFileSync(join(folder, `${label}.wasm`), labelFilter(label));
+  writeFileSync(join(folder, 'slow.wasm'), slowFilter());
   const upstream = await FakeUpstream.start({ discard: true });
   port = await freePort();
   weir = await Weir.start({
@@ -110,4 +126,20 @@ test('what is wrong is said with what to do about it', async () => {
   expect((await replay('m1.wasm', '--filter', 'other')).stderr).toContain(
     'has no filter other; there are: shop/chain#label',
   );
+});
+
+test('weir filter bench tells what callbacks cost with the requests of a recording, beside another build', async () => {
+  const { code, stdout, stderr } = await command(
+    ...['filter', 'bench', join(folder, 'm2.wasm'), '--against', join(folder, 'slow.wasm')],
+    ...['--replay', recording, '--rounds', '9'],
+  );
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(
+    /^response headers {2,}[\d.]+ (ns|µs) ±\d+ % +before +[\d.]+ (ns|µs) ±\d+ % +−[\d.]+ % \(/m,
+  );
+  expect(stdout).toMatch(/^fuel +\d+ +before \d{4,}$/m);
+  expect(stdout).toMatch(/^heap +[\d.]+ KiB +before [\d.]+ KiB$/m);
+  expect(stdout).toMatch(/\nFaster than before: by [\d.]+ %\.\n$/);
+  const both = await command('filter', 'bench', '--replay', recording, '--request', recording);
+  expect(both.stderr).toContain('--request and --replay both say what is repeated; give one');
 });

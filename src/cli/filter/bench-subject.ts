@@ -3,6 +3,7 @@ import { piecesOf, withLength, type Field } from '../../../filters-sdk/testing/f
 import { startFilter, type KitFilter } from '../../../filters-sdk/testing/kit-filter.ts';
 import { KitHost } from '../../../filters-sdk/testing/kit-host.ts';
 import type { CallAnswer, Fields } from '../../../filters-sdk/testing/testing.d.ts';
+import type { Cost, Round } from './bench-report.ts';
 import { HOST_GROUPS } from '../../runtime/wasm/usage.ts';
 import type { Plugin } from '../../runtime/wasm/plugin.ts';
 
@@ -25,7 +26,7 @@ export interface BenchMessage {
 }
 
 /** Names of the callbacks, as the filter metrics number them. */
-export const PHASES = [
+const PHASES = [
   'request headers',
   'request body',
   'request trailers',
@@ -33,14 +34,6 @@ export const PHASES = [
   'response body',
   'response trailers',
 ] as const;
-
-/** What a run of exchanges took. */
-export interface Round {
-  /** Nanoseconds a call, by phase; NaN where it was not called. */
-  readonly callbacks: readonly number[];
-  /** Nanoseconds of all callbacks together, for one exchange. */
-  readonly total: number;
-}
 
 const NOBODY: StreamWatcher = {
   called: () => undefined,
@@ -66,6 +59,10 @@ class TimedStream extends ArrayStream {
 
 /** One build of a filter in the real host, with the exchange that is repeated. */
 export class BenchSubject {
+  readonly callbacks = PHASES;
+  readonly notes: readonly string[] = [];
+  readonly warmUp = 3000;
+  readonly roundMs = 30;
   readonly #host: KitHost;
   readonly #filter: KitFilter;
   readonly #request: readonly Field[];
@@ -102,12 +99,7 @@ export class BenchSubject {
     return new BenchSubject(host, await startFilter(bytes, { config, upstreams }, host), exchange);
   }
 
-  /** What one exchange uses, whatever the clock says. */
-  cost(): {
-    readonly fuel: number;
-    readonly hostCalls: Readonly<Record<string, number>>;
-    readonly heapBytes: number;
-  } {
+  cost(): Promise<Cost> {
     const { plugin } = this.#filter;
     const fuel = plugin.usage.fuel;
     const before = Float64Array.from(plugin.usage.hostCalls);
@@ -117,22 +109,22 @@ export class BenchSubject {
       group,
       (plugin.usage.hostCalls[i]! - before[i]!) / exchanges,
     ]);
-    return {
+    return Promise.resolve({
       fuel: (plugin.usage.fuel - fuel) / exchanges,
       hostCalls: Object.fromEntries(calls.filter(([, count]) => count > 0)),
       heapBytes: plugin.heapBytes,
-    };
+    });
   }
 
-  run(exchanges: number): Round {
+  run(exchanges: number): Promise<Round> {
     sums.fill(0);
     counts.fill(0);
     for (let i = 0; i < exchanges; i++) this.#exchange();
     const all = sums.reduce((sum, ms) => sum + ms, 0);
-    return {
+    return Promise.resolve({
       callbacks: Array.from(sums, (ms, phase) => (1e6 * ms) / counts[phase]!),
       total: (1e6 * all) / exchanges,
-    };
+    });
   }
 
   close(): Promise<void> {
