@@ -84,8 +84,10 @@ export class AccessTable {
   }
 }
 
-function isStage({ value }: Policy): boolean {
-  return value.spec.enforced && value.spec.action === 'ALLOW';
+/** One without rules that has a default is there for that alone. */
+function isStage({ value: { spec } }: Policy): boolean {
+  const allows = spec.rules.length > 0 || spec.default === undefined;
+  return spec.enforced && spec.action === 'ALLOW' && allows;
 }
 
 function defaultLayer(policy: Policy): Layer {

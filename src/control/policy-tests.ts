@@ -11,17 +11,18 @@ type Case = PolicyTest['value']['spec']['cases'][number];
  * `HTTPRoute/name#rule` as the runtime names it.
  *
  * @param namespace of whoever refers
- * @returns `namespace/name#section`; null where the text is no such reference
+ * @returns `namespace/name#section`, with the kind in front for a rule of an AccessPolicy; null where the text is no such reference
  */
 export function qualifiedName(text: string, namespace: string): string | null {
-  const [, other, name, section] = SECTION_REFERENCE.exec(text) ?? [];
-  return name === undefined ? null : `${other ?? namespace}/${name}#${section!}`;
+  const [, kind, other, name, section] = SECTION_REFERENCE.exec(text) ?? [];
+  if (name === undefined) return null;
+  return `${kind === 'AccessPolicy' ? 'AccessPolicy/' : ''}${other ?? namespace}/${name}#${section!}`;
 }
 
 /** Something that a case names. */
 interface Reference {
   readonly path: Path;
-  readonly kind: 'rule' | 'filter' | 'Upstream in use';
+  readonly kind: 'rule' | 'filter' | 'access rule' | 'Upstream in use';
   readonly name: string;
 }
 
@@ -30,6 +31,7 @@ export function checkPolicyTests(config: Config, snapshot: Snapshot): void {
   const known = {
     rule: snapshot.rules.map(({ name }) => name),
     filter: snapshot.plugins.map(({ name }) => name),
+    'access rule': snapshot.plugins.flatMap(({ rules = [] }) => rules.map((rule) => rule.name)),
     'Upstream in use': snapshot.clusters.map(({ name }) => name),
   };
   for (const test of config.all('PolicyTest')) {
@@ -37,7 +39,7 @@ export function checkPolicyTests(config: Config, snapshot: Snapshot): void {
     const references = test.value.spec.cases.flatMap((each, i) => referencesOf(each, i, namespace));
     for (const { path, kind, name } of references) {
       if (known[kind].includes(name)) continue;
-      const near = known[kind].filter((each) => each.startsWith(`${namespace}/`));
+      const near = known[kind].filter((each) => each.includes(`${namespace}/`));
       config.report(test, 'WEIR3012', path, `there is no ${kind} ${name}`, {
         severity: 'warning',
         hint: suggest(name, near),
@@ -62,7 +64,7 @@ function referencesOf({ expect, upstreams }: Case, index: number, namespace: str
     references.push({ path, kind: 'Upstream in use', name: `${namespace}/${name}` });
   };
   section('rule', 'rule');
-  section('decidedBy', 'filter');
+  section('decidedBy', expect.decidedBy?.startsWith('AccessPolicy/') === true ? 'access rule' : 'filter');
   if (expect.upstream !== undefined) upstream([...at, 'expect', 'upstream'], expect.upstream);
   for (const [k, name] of (expect.upstreamOneOf ?? []).entries())
     upstream([...at, 'expect', 'upstreamOneOf', k], name);

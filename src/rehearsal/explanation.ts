@@ -1,5 +1,6 @@
 import { portKey, type PortSpec, type Snapshot } from '../runtime/snapshot.ts';
 import type { Rehearsed } from './rehearsal.ts';
+import { explainAccess, type AccessExplanation } from './access-explanation.ts';
 import { explainRoute, type ExplainedMatch, type RouteExplanation } from './route-explanation.ts';
 import type { Edit, FilterStep } from './trace.ts';
 
@@ -10,6 +11,8 @@ export interface Explanation {
   /** Null where the head broke a rule of HTTP, so that nothing was routed. */
   readonly route: RouteExplanation | null;
   readonly filters: readonly FilterVerdict[];
+  /** What AccessPolicies decided; empty where there are none. */
+  readonly access: readonly AccessExplanation[];
   /** One for each attempt. */
   readonly upstreams: readonly { readonly cluster: string; readonly endpoint: string }[];
   /** What differs between the head that came and the one that went to the upstream, rule and backend included. */
@@ -53,6 +56,7 @@ export function explain(snapshot: Snapshot, port: PortSpec, { trace, answer }: R
     port: portKey(port),
     route: trace.begun ? explainRoute(snapshot, port, trace.head) : null,
     filters,
+    access: trace.access.map((access) => explainAccess(access, trace.head)),
     upstreams: trace.attempts.map(({ cluster, endpoint }) => ({
       cluster,
       endpoint: endpointText(snapshot, cluster, endpoint),
@@ -88,6 +92,7 @@ export function explanationText(
   } else {
     putRoute(route, explanation, put, file);
     putFilters(explanation, put, file);
+    putAccess(explanation, put, file);
     putUpstream(explanation, put);
   }
   put('answer', answerText(explanation));
@@ -131,6 +136,17 @@ function putFilters({ filters }: Explanation, put: Put, file: (p: string) => str
     put(i === 0 ? 'filters' : '', `${filter.padEnd(width)}  ${decision.padEnd(11)}  ${file(source)}`);
     for (const edit of request) put('', `  request   ${editText(edit)}`);
     for (const edit of response) put('', `  response  ${editText(edit)}`);
+  }
+}
+
+function putAccess({ access }: Explanation, put: Put, file: (p: string) => string): void {
+  for (const { allowed, rule, source, tried, nearest } of access) {
+    const verb = allowed ? 'allowed' : 'denied';
+    put('access', rule === '' ? 'no policy decides' : `${verb} by ${rule}   ${file(source)}`);
+    if (tried !== '') put('', `${tried} (dryRun) would have decided otherwise`);
+    if (nearest === null) continue;
+    const { rule: other, wanted, actual, source: place } = nearest;
+    put('', `not ${other}: ${actual}, it wants ${wanted}   ${file(place)}`);
   }
 }
 

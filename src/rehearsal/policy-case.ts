@@ -68,7 +68,7 @@ function missesOf(
   expected: Case['expect'],
 ): string[] {
   const misses: string[] = [];
-  const by = decider(trace.repliedBy);
+  const by = decider(trace.decidedBy);
   const miss = (what: string, wanted: unknown, got: unknown): void => {
     misses.push(`${what}: expected ${text(wanted)}, got ${text(got)}`);
   };
@@ -115,9 +115,9 @@ function missesOf(
 }
 
 /** As `decidedBy` names it. */
-function decider(repliedBy: string | null): string {
-  if (repliedBy === null) return 'upstream';
-  return repliedBy === '' ? 'weir' : repliedBy;
+function decider(by: string | null): string {
+  if (by === null) return 'upstream';
+  return by === '' ? 'weir' : by;
 }
 
 function valueOf(fields: Fields, wanted: string): string | null {

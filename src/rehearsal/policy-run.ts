@@ -1,10 +1,12 @@
 import type { LoadedWithTests } from '../control/load.ts';
 import type { PolicyTest } from '../control/policy-tests.ts';
+import { DEFAULT_RULE } from '../control/schema/access-policy.ts';
 import type { Phase } from '../control/phase.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Log } from '../runtime/worker-state.ts';
 import { runCase } from './policy-case.ts';
 import { Rehearsal, type Rehearsed } from './rehearsal.ts';
+import type { AccessTrace } from './trace.ts';
 
 export interface CaseResult {
   /** `namespace/name` of the PolicyTest. */
@@ -69,6 +71,11 @@ function placeOf({ document }: PolicyTest, index: number): string {
   return document.position(['spec', 'cases', index]);
 }
 
+/** Rules that matched, with the one that decided. */
+function matchedRules({ rule, missing }: AccessTrace): string[] {
+  return [rule, ...[...missing].filter(([, place]) => place === '').map(([name]) => name)];
+}
+
 function coverage(
   { snapshot, phases }: LoadedWithTests & { readonly snapshot: Snapshot },
   all: readonly Rehearsed[],
@@ -80,14 +87,21 @@ function coverage(
   const rules = new Map(snapshot.rules.map(({ name, source }) => [name, source]));
   const inUse = new Set(snapshot.chains.flat());
   const gaps: Gap[] = [];
+  /** A rule is in force at several places, and seen once. */
+  const policyGaps = new Map<string, string>();
   for (const [name, place] of rules) if (!reached.has(name)) gaps.push({ what: `rule ${name}`, place });
-  for (const [i, { name, source: place, module }] of snapshot.plugins.entries()) {
+  const matched = new Set(all.flatMap(({ trace }) => trace.access.flatMap(matchedRules)));
+  for (const [i, { name, source: place, module, rules: ofPolicies = [] }] of snapshot.plugins.entries()) {
     if (!inUse.has(i)) continue;
+    for (const rule of ofPolicies)
+      if (!matched.has(rule.name) && !rule.name.endsWith(`#${DEFAULT_RULE}`))
+        policyGaps.set(rule.name, rule.source);
     const phase = phases.get(snapshot.modules[module]!.name);
     if (!met.has(name)) gaps.push({ what: `filter ${name}`, place });
     else if (phase !== undefined && GUARDS.includes(phase) && !refused.has(name))
       gaps.push({ what: `filter ${name} (${phase}): no case sees it refuse`, place });
   }
+  for (const [what, place] of policyGaps) gaps.push({ what: `rule ${what}: no case matches it`, place });
   return {
     rules: { reached: [...rules.keys()].filter((name) => reached.has(name)).length, total: rules.size },
     gaps,

@@ -1,7 +1,14 @@
 import { LocalLedger } from '../runtime/ledger.ts';
 import { LocalQuotas } from '../runtime/quota/local.ts';
 import { Runtime } from '../runtime/runtime.ts';
-import { isSecure, portKey, type ClusterSpec, type PortSpec, type Snapshot } from '../runtime/snapshot.ts';
+import {
+  isSecure,
+  portKey,
+  type ClusterSpec,
+  type PluginSpec,
+  type PortSpec,
+  type Snapshot,
+} from '../runtime/snapshot.ts';
 import { LocalSharedState } from '../runtime/wasm/shared.ts';
 import type { Log } from '../runtime/worker-state.ts';
 import { readAnswer, type HttpAnswer } from './http-answer.ts';
@@ -72,6 +79,7 @@ export class Rehearsal {
     const staged: Snapshot = {
       ...snapshot,
       clusters: snapshot.clusters.map((cluster, i) => onLoopback(cluster, upstreams[i]!)),
+      plugins: snapshot.plugins.map(explaining),
       accessLog: { mode: 'off', path: 'stdout', fields: [] },
     };
     try {
@@ -152,6 +160,13 @@ class Clock {
   monotonic(): number {
     return this.ahead;
   }
+}
+
+/** A filter that was made of policies tells of each rule why it does not match. */
+function explaining(plugin: PluginSpec): PluginSpec {
+  if (plugin.rules === undefined) return plugin;
+  const configuration = { ...(JSON.parse(plugin.configuration) as object), explain: true };
+  return { ...plugin, configuration: JSON.stringify(configuration) };
 }
 
 /** The same upstream, with its endpoints on loopback and in the clear. */

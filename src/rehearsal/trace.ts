@@ -1,5 +1,6 @@
 import { Direction } from '../runtime/chain.ts';
 import { HeaderBlock } from '../runtime/http/headers.ts';
+import type { PluginSpec } from '../runtime/snapshot.ts';
 import { responseFlagsText } from '../runtime/response-flags.ts';
 import type { Stream } from '../runtime/stream.ts';
 import type { StreamObserver } from '../runtime/stream-observer.ts';
@@ -31,6 +32,20 @@ export interface FilterStep {
   readonly edits: Edit[];
 }
 
+/** What a filter that was made of policies told of its decision. */
+export interface AccessTrace {
+  readonly plugin: PluginSpec;
+  allowed: boolean;
+  /** `AccessPolicy/namespace/name#rule`; empty where none had to decide. */
+  readonly rule: string;
+  /** The rule with `dryRun` that would have changed the decision; empty: none. */
+  readonly tried: string;
+  /** By rule: where its first condition stands that does not hold; empty where it matches. */
+  readonly missing: ReadonlyMap<string, string>;
+  /** As a filter in front found it; null: none did. */
+  readonly consumer: string | null;
+}
+
 /** Where a request was sent. */
 export interface AttemptStep {
   /** `namespace/name` of the Upstream or Service. */
@@ -51,6 +66,8 @@ export class Trace implements StreamObserver {
   chain: readonly { readonly filter: string; readonly source: string }[] = [];
   readonly steps: FilterStep[] = [];
   readonly attempts: AttemptStep[] = [];
+  /** One for each filter that was made of policies. */
+  readonly access: AccessTrace[] = [];
   /** The head as routing saw it at last. */
   readonly head = new HeaderBlock();
   /** The filter that answered; empty: weir itself. Null: the answer is the upstream's. */
@@ -86,6 +103,8 @@ export class Trace implements StreamObserver {
     if (action === TRAPPED) step.decision = 'trapped';
     else if (part === 0 && action !== HeadersAction.Continue && action !== HeadersAction.ContinueAndEndStream)
       step.decision = 'paused';
+    if (plugin.spec.rules !== undefined && direction === Direction.Request)
+      this.#noteAccess(stream, plugin.spec);
     this.#collect(stream, step, direction);
   }
 
@@ -115,6 +134,7 @@ export class Trace implements StreamObserver {
     if (plugin === null) return;
     const step = this.steps.findLast(({ filter }) => filter === plugin.spec.name);
     if (step !== undefined && step.decision !== 'trapped') step.decision = 'replied';
+    for (const access of this.access) if (access.plugin === plugin.spec) access.allowed = false;
   }
 
   ended(stream: Stream): void {
@@ -122,6 +142,28 @@ export class Trace implements StreamObserver {
     this.flags = responseFlagsText(stream.flags);
     this.details = stream.details || (stream.attempts > 0 ? 'via_upstream' : '');
     this.done = true;
+  }
+
+  /** Who decided on the answer: as {@link repliedBy}, but by the rule where policies refused. */
+  get decidedBy(): string | null {
+    return this.access.find(({ allowed }) => !allowed)?.rule ?? this.repliedBy;
+  }
+
+  #noteAccess(stream: Stream, plugin: PluginSpec): void {
+    const property = (name: string): string | null => {
+      const value = stream.state(`wasm.${name}`);
+      return value === undefined ? null : Buffer.from(value.bytes).toString();
+    };
+    const lines = (property('access.explanation') ?? '').split('\n').filter((line) => line !== '');
+    const rule = property('access.rule') ?? '';
+    this.access.push({
+      plugin,
+      allowed: true,
+      rule,
+      tried: property('access.dry_run') ?? '',
+      missing: new Map(lines.map((line) => line.split('\t') as [string, string])),
+      consumer: property('consumer.name'),
+    });
   }
 
   #step(plugin: Plugin, direction: Direction): FilterStep {

@@ -6,13 +6,19 @@ import { duration, headerName, integer, objectName, refuse } from './scalar.ts';
 const HOUR = 3_600_000;
 
 const NAME = '[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?';
-/** `Kind/name#section` or `Kind/namespace/name#section`. Groups: namespace, name, section. */
-export const SECTION_REFERENCE = new RegExp(`^(?:HTTPRoute|FilterChain)/(?:(${NAME})/)?(${NAME})#(${NAME})$`);
+/** `Kind/name#section` or `Kind/namespace/name#section`. Groups: kind, namespace, name, section. */
+export const SECTION_REFERENCE = new RegExp(
+  `^(HTTPRoute|FilterChain|AccessPolicy)/(?:(${NAME})/)?(${NAME})#(${NAME})$`,
+);
 
-const sectionOf = (kind: string, section: string, others: readonly string[] = []) => {
-  const shape = new RegExp(`^(${[...others, `${kind}/(?:${NAME}/)?${NAME}#${NAME}`].join('|')})$`);
-  const instead = others.map((other) => ` or ${other}`).join('');
-  return z.string().regex(shape, { error: `must be written as ${kind}/name#${section}${instead}` });
+/** @param kinds what the section of each is called */
+const sectionOf = (kinds: Readonly<Record<string, string>>, others: readonly string[] = []) => {
+  const names = Object.keys(kinds);
+  const shape = new RegExp(
+    `^(${[...others, `(${names.join('|')})/(?:${NAME}/)?${NAME}#${NAME}`].join('|')})$`,
+  );
+  const forms = [...names.map((kind) => `${kind}/name#${kinds[kind]!}`), ...others];
+  return z.string().regex(shape, { error: `must be written as ${forms.join(' or ')}` });
 };
 
 const fields = (what: string) =>
@@ -77,13 +83,15 @@ const expectation = () =>
   z
     .strictObject({
       status: integer(200, 599).optional().describe('Of the answer.'),
-      rule: sectionOf('HTTPRoute', 'rule')
+      rule: sectionOf({ HTTPRoute: 'rule' })
         .nullable()
         .optional()
         .describe('`HTTPRoute/name#rule`; rules without name are called by their index. null: no route.'),
-      decidedBy: sectionOf('FilterChain', 'filter', ['upstream', 'weir'])
+      decidedBy: sectionOf({ FilterChain: 'filter', AccessPolicy: 'rule' }, ['upstream', 'weir'])
         .optional()
-        .describe('Who made the answer: `FilterChain/name#filter`, `upstream`, or `weir` itself.'),
+        .describe(
+          'Who made the answer: `FilterChain/name#filter`, `AccessPolicy/name#rule` (`#default` where none matched), `upstream`, or `weir` itself.',
+        ),
       upstream: objectName().optional().describe('The Upstream that was asked, at last.'),
       upstreamOneOf: z.array(objectName()).min(1).optional().describe('The same where weights decide.'),
       upstreamAllOf: z

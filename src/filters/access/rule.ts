@@ -173,9 +173,9 @@ function readSource(value: JsonValue, index: i32): All {
 
 function readOperation(value: JsonValue, index: i32): All {
   return new Reader(value, 'to', index)
-    .both('methods', 'notMethods', (values): Condition => new MethodIs(values))
-    .both('paths', 'notPaths', (values): Condition => new PathIs(values))
     .both('hosts', 'notHosts', (values): Condition => new HostIs(Globs.read(values, true)))
+    .both('paths', 'notPaths', (values): Condition => new PathIs(values))
+    .both('methods', 'notMethods', (values): Condition => new MethodIs(values))
     .both('ports', 'notPorts', (values): Condition => new PortIs(values))
     .both('serverNames', 'notServerNames', (values): Condition => new ServerNameIs(Globs.read(values, true)))
     .end();
