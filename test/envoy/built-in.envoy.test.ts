@@ -86,6 +86,7 @@ const PLACES: Place[] = [
     cost: { response: 'response.size' },
     headers: false,
   }),
+  place('csrf', 'csrf', { allowedOrigins: ['https://admin.test'], token: { cookie: 'csrf' } }),
   place('hmac', 'hmac', {
     keys: [
       { id: 'shop', secret: SECRET, consumer: 'mira' },
@@ -284,6 +285,18 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     expect((await ask('bad', reply(200, [], '{"active":false}'))).answer.status).toBe(401);
     expect((await ask('other', reply(500, [], ''))).answer.status).toBe(503);
     expect((await send('introspection', '/')).answer.status).toBe(401);
+  });
+
+  test('csrf: a change of this origin, of a listed one, of another site, without the token', async () => {
+    const ask = async (...fields: string[]): Promise<number> => {
+      const head = getRequest('/', 'plugin.test', 'Cookie: csrf=t', ...fields).replace('GET', 'DELETE');
+      return (await both.compare({ role: 'csrf', send: head })).answer.status;
+    };
+    expect(await ask('Sec-Fetch-Site: same-origin', 'X-CSRF-Token: t')).toBe(200);
+    expect(await ask('Origin: https://admin.test', 'X-CSRF-Token: t')).toBe(200);
+    expect(await ask('Origin: https://evil.test', 'X-CSRF-Token: t')).toBe(403);
+    expect(await ask('Sec-Fetch-Site: same-origin')).toBe(403);
+    expect((await send('csrf', '/')).answer.status).toBe(200);
   });
 
   test('in a chain: one finds what another found out', async () => {

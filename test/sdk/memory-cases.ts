@@ -109,6 +109,7 @@ export function memoryTests(requests: number): void {
       },
     ],
     ['cors', { origins: ['https://a.test'], credentials: true }],
+    ['csrf', { token: { cookie: 'k' } }],
     ['hmac', { keys: [{ id: 'a', secret: SECRET }], components: ['@path'], maxAge: '1d' }],
     ['quota', { key: ['request.path'], quotas: [{ name: 'a', limit: 1000 }], charge: { on: 'response' } }],
     ['jwt', jwtFor('shop')],

@@ -55,6 +55,7 @@ test.each([
   ['api-key', 50],
   ['basic', 50],
   ['cors', 42],
+  ['csrf', 37],
   ['ext-authz', 88],
   ['headers', 40],
   ['hmac', 84],
