@@ -162,6 +162,24 @@ const jwt = await start('jwt', {
     },
   ],
 });
+/** A rule for each of 100 paths, the one that matches among them. */
+const accessRules = Array.from({ length: 100 }, (_, i) => ({
+  name: `r${i}`,
+  from: [{ consumers: ['acme', 'other'] }],
+  to: [{ methods: ['GET'], paths: [{ type: 'PathPrefix', value: i === 57 ? '/v1' : `/service-${i}` }] }],
+}));
+const access = await start('access', {
+  policies: [{ name: 'AccessPolicy/shop/all', action: 'ALLOW', rules: accessRules }],
+});
+const accessAnywhere = await start('access', {
+  policies: [
+    {
+      name: 'AccessPolicy/shop/none',
+      action: 'DENY',
+      rules: accessRules.map(({ name }, i) => ({ name, from: [{ consumers: [`nobody-${i}`] }] })),
+    },
+  ],
+});
 const cors = await start('cors', { origins: ['https://app.example.com'], credentials: true });
 
 pass([jwt], withToken);
@@ -189,6 +207,8 @@ bench('rate-limit by address, without headers', () => pass([byAddress]));
 bench('rate-limit, three limits', () => pass([severalLimits]));
 bench('headers, set and two removes', () => pass([headers]));
 bench('headers, three variables', () => pass([variables]));
+bench('access, 100 rules for 100 paths', () => pass([access]));
+bench('access, 100 rules by consumer alone', () => pass([accessAnywhere]));
 bench('cors, an answer for an allowed origin', () => pass([cors]));
 bench('chain: api-key, rate-limit, headers', () => pass([apiKey, rateLimit, headers]));
 

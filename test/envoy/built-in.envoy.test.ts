@@ -48,6 +48,22 @@ const PLACES: Place[] = [
   }),
   place('hashes', 'basic', { users: [{ username: 'mira', hash: HASH }] }),
   place('mtls', 'mtls', { forwarded: 1, identities: [{ name: 'mira', dns: 'mira.example' }] }),
+  place('access', 'access', {
+    policies: [
+      {
+        name: 'AccessPolicy/shop/deny',
+        action: 'DENY',
+        rules: [
+          { to: [{ paths: [{ type: 'PathPrefix', value: '/admin' }] }] },
+          { when: [{ expression: 'request.headers["x-stop"] == "1"' }, { header: 'x-stop', values: ['*'] }] },
+        ],
+      },
+      {
+        name: 'AccessPolicy/shop/allow',
+        rules: [{ from: [{ ipBlocks: ['127.0.0.0/8'] }], to: [{ methods: ['GET'] }] }],
+      },
+    ],
+  }),
   place('rate-limit', 'rate-limit', {
     name: 'few',
     key: ['request.headers.x-user'],
@@ -182,6 +198,14 @@ describe('a filter that ships with weir does the same in Envoy', () => {
   test('mtls: a connection without a certificate is refused, and what it says of one is not believed', async () => {
     expect((await send('mtls', '/', 'X-Forwarded-Client-Cert: DNS=mira.example')).answer.status).toBe(403);
     expect((await send('mtls', '/')).answer.status).toBe(403);
+  });
+
+  test('access: what is denied, what is allowed, and what neither is', async () => {
+    expect((await send('access', '/orders')).answer.status).toBe(200);
+    expect((await send('access', '/admin/x')).answer.status).toBe(403);
+    expect((await send('access', '/', 'X-Stop: 1')).answer.status).toBe(403);
+    const post = getRequest('/orders', 'plugin.test').replace('GET', 'PUT');
+    expect((await both.compare({ role: 'access', send: post })).answer.status).toBe(403);
   });
 
   test('rate-limit: counts in shared data where the host cannot take from a limit', async () => {

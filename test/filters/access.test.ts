@@ -398,7 +398,7 @@ describe('explained', () => {
       policies: [
         policy('ALLOW', [
           { name: 'x', from: [{ consumers: ['ann'] }], to: [{ methods: ['GET'] }] },
-          { name: 'y', to: [{ methods: ['PUT'] }, { methods: ['GET'], paths: [{ value: '/b' }] }] },
+          { name: 'y', to: [{ methods: ['PUT'] }, { methods: ['POST'], paths: [{ value: '/a' }] }] },
           { name: 'z', when: [{ header: 'x-a', values: ['1'] }] },
           { name: 'all' },
         ]),
@@ -407,7 +407,7 @@ describe('explained', () => {
     const told = (await filter.exchange({ request: { path: '/a' } })).property('access.explanation')!;
     expect(told.replaceAll('AccessPolicy/shop/allow#', '').split('\n')).toEqual([
       'x\tfrom[0].consumers',
-      'y\tto[1].paths',
+      'y\tto[1].methods',
       'z\twhen[0]',
       'all\t',
       '',

@@ -112,6 +112,28 @@ export function memoryTests(requests: number): void {
     ['csrf', { token: { cookie: 'k' } }],
     ['hmac', { keys: [{ id: 'a', secret: SECRET }], components: ['@path'], maxAge: '1d' }],
     ['quota', { key: ['request.path'], quotas: [{ name: 'a', limit: 1000 }], charge: { on: 'response' } }],
+    [
+      'access',
+      {
+        policies: [
+          {
+            name: 'a',
+            action: 'DENY',
+            rules: [
+              { to: [{ paths: [{ value: '/b%20c' }], hosts: ['b.test'] }] },
+              {
+                when: [
+                  { header: 'accept', values: ['b'] },
+                  { query: 'k', values: ['c'] },
+                ],
+              },
+              { from: [{ remoteIpBlocks: ['10.0.0.0/8'] }], when: [{ expression: 'request.path == "/"' }] },
+            ],
+          },
+          { name: 'b', action: 'ALLOW', rules: [{ to: [{ methods: ['GET'] }] }] },
+        ],
+      },
+    ],
     ['jwt', jwtFor('shop')],
     // Refused each time, so that nothing of it is remembered.
     ['jwt', jwtFor('another')],
