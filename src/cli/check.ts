@@ -8,9 +8,11 @@ export type CheckFormat = 'text' | 'json' | 'sarif';
 export interface CheckOptions extends LoadOptions {
   readonly output: CheckFormat;
   readonly color?: boolean;
+  /** Warnings are errors. */
+  readonly strict?: boolean;
 }
 
-/** What `weir check` prints, and its exit code: 1 where there are errors, else 0. */
+/** What `weir check` prints, and its exit code: 1 where there are errors, with `strict` also warnings, else 0. */
 export interface CheckResult {
   readonly text: string;
   readonly exitCode: 0 | 1;
@@ -24,12 +26,16 @@ export function registerCheck(program: Command): void {
     .addOption(
       new Option('-o, --output <format>', 'how to print').choices(['text', 'json', 'sarif']).default('text'),
     )
+    .option('--strict', 'warnings are errors', false)
     .option('--offline', 'use no network: modules of registries and web servers are left out')
-    .addHelpText('after', '\nExit status: 0 without errors, 1 with errors, 2 where the command line is wrong')
+    .addHelpText(
+      'after',
+      '\nExit status: 0 without errors, 1 with errors (--strict: or warnings), 2 where the command line is wrong',
+    )
     .action(
       async (
         paths: readonly string[],
-        flags: { readonly output: CheckFormat; readonly offline?: boolean },
+        flags: { readonly output: CheckFormat; readonly offline?: boolean; readonly strict: boolean },
       ) => {
         const { text, exitCode } = await check(paths, { ...flags, color: process.stdout.isTTY });
         process.stdout.write(text);
@@ -41,7 +47,8 @@ export function registerCheck(program: Command): void {
 /** Checks a configuration as `weir run` would, without serving it. */
 export async function check(paths: readonly string[], options: CheckOptions): Promise<CheckResult> {
   const { snapshot, diagnostics } = await loadConfiguration(paths, options);
-  const exitCode = hasErrors(diagnostics) ? 1 : 0;
+  const isFaulty = options.strict === true ? diagnostics.length > 0 : hasErrors(diagnostics);
+  const exitCode = isFaulty ? 1 : 0;
   if (options.output === 'sarif') return { text: json(toSarif(diagnostics, packageVersion())), exitCode };
   if (options.output === 'json') {
     const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error').length;
@@ -50,6 +57,7 @@ export async function check(paths: readonly string[], options: CheckOptions): Pr
   }
   const faults = formatDiagnostics(diagnostics, { color: options.color === true, consequence: null });
   if (snapshot === null) return { text: faults, exitCode };
+  if (isFaulty) return { text: `${faults}Warnings are errors here (--strict).\n`, exitCode };
   const { ports, rules, plugins, clusters, version } = snapshot;
   const parts = [
     count(ports.length, 'port'),

@@ -23,7 +23,7 @@ test('errors exit 1', async () => {
   expect(text).not.toContain('ok:');
 });
 
-test('warnings exit 0', async () => {
+test('warnings exit 0, and 1 where they are errors', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'weir-check-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const unused = 'spec: {endpoints: {static: [{address: 127.0.0.1, port: 1}]}}';
@@ -35,6 +35,10 @@ test('warnings exit 0', async () => {
   expect(exitCode).toBe(0);
   expect(text).toContain('warning WEIR3002');
   expect(text).toContain('ok: 0 ports');
+  const strict = await check([folder], { output: 'text', strict: true });
+  expect(strict.exitCode).toBe(1);
+  expect(strict.text).toMatch(/warning WEIR3002[\s\S]*Warnings are errors here/);
+  expect(strict.text).not.toContain('ok:');
 });
 
 test('-o json is one object with all diagnostics', async () => {
