@@ -251,7 +251,7 @@ export class Replay implements Score {
       const { tick } = vm.callbacks;
       if (tick !== null) vm.call(root, tick, callback, 0, 0);
     } else if (callback === 'proxy_on_queue_ready') root.onQueueReady(args[0]!);
-    else if (callback === 'proxy_on_done') void root.end();
+    else if (callback === 'proxy_on_done' || callback === 'proxy_on_delete') void root.end();
     else if (callback === 'proxy_on_foreign_function')
       root.onForeignFunction(root.id, args[0]!, bytesOf(record.data ?? ''));
     else if (record.answer !== undefined) this.#calls.deliver(record);

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readRecording } from '../../src/replay/recording.ts';
-import { compare } from '../../src/replay/report.ts';
+import { Replay } from '../../src/replay/replay.ts';
+import { compare, compileForReplay } from '../../src/replay/report.ts';
 import { FakeUpstream } from '../support/fake-upstream.ts';
 import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
@@ -172,10 +173,14 @@ function foundIn(recording: string, literals: readonly string[]): string[] {
   );
 }
 
-async function replay(recording: string): ReturnType<typeof compare> {
+function read(recording: string): ReturnType<typeof readRecording> {
   const file = join(mkdtempSync(join(tmpdir(), 'weir-secrets-')), 'leaky.jsonl');
   writeFileSync(file, recording);
-  return compare(await readRecording(file), 'guard', module);
+  return readRecording(file);
+}
+
+async function replay(recording: string): ReturnType<typeof compare> {
+  return compare(await read(recording), 'guard', module);
 }
 
 describe('a recording of a filter that spreads all that it is given', { timeout: 60_000 }, () => {
@@ -202,5 +207,11 @@ describe('a recording of a filter that spreads all that it is given', { timeout:
     expect(foundIn(recording, [SECRETS.bearer, SECRETS.pin, ...BODIES.slice(0, 3)])).toHaveLength(5);
     const report = await replay(recording);
     expect(report).toMatchObject({ requests: 4, identical: 4, different: 0 });
+    // The end of the instance as well, of which a module without proxy_on_done is told by proxy_on_delete alone.
+    expect(recording).toMatch(/"callback":"proxy_on_delete","context":1,/);
+    const instance = (await read(recording)).instances[0]!;
+    const compiled = await compileForReplay(module, instance.record.memoryBytes);
+    const steps = await new Replay(compiled, instance, Infinity).run();
+    expect(steps.filter(({ replayed }) => replayed === null)).toEqual([]);
   });
 });
