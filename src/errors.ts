@@ -371,7 +371,7 @@ export const ERRORS = {
     title: 'a Store is not found',
     source: 'config',
     explanation:
-      '`store` of a filter names a Store that is not declared in its namespace, or a filter with `scope: cluster` names none.',
+      '`store` of a filter or of a RateLimitService names a Store that is not declared in its namespace, or a filter with `scope: cluster` names none.',
     fix: 'Declare the Store, or correct the name.',
   },
   WEIR3002: {

@@ -18,6 +18,8 @@ import { loadBuiltins, loadModules, type Code } from './modules.ts';
 import { parseText } from './parse.ts';
 import type { Phase } from './phase.ts';
 import { checkPolicyTests, type PolicyTest } from './policy-tests.ts';
+import { compileRateLimitServices, type RateLimitDomain } from './rate-limit-services.ts';
+import { StoreTable } from './stores.ts';
 
 export interface LoadOptions {
   /** Folder of the filters that ship with weir. Default: `dist/filters` of the package. */
@@ -47,6 +49,8 @@ export interface Loaded {
 /** With what `weir test` reads beside the snapshot. */
 export interface LoadedWithTests extends Loaded {
   readonly tests: readonly PolicyTest[];
+  /** What `weir ratelimit` serves. */
+  readonly rateLimits: readonly RateLimitDomain[];
   /** Phases of filters by the name of their module, as the snapshot has it; those that declare none are left out. */
   readonly phases: ReadonlyMap<string, Phase>;
   /** Of configurations of filters, by what `use` says; Modules of several namespaces may share a name. */
@@ -101,6 +105,7 @@ export async function loadDocuments(
     authorities: await loadAuthorities(config, reader),
   };
   const snapshot = compileSnapshot(config, assets);
+  const rateLimits = compileRateLimitServices(config, new StoreTable(config, assets));
   checkPolicyTests(config, snapshot);
   const diagnostics = sortDiagnostics(unique([...before, ...config.diagnostics]));
   const used = new Set(snapshot.modules.map((module) => module.digest));
@@ -108,6 +113,7 @@ export async function loadDocuments(
     snapshot: hasErrors(diagnostics) ? null : snapshot,
     code: codeOf(code, used),
     tests: config.all('PolicyTest'),
+    rateLimits,
     phases: phasesOf(config, assets),
     schemas: schemasByUse(assets),
     diagnostics,

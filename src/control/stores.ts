@@ -1,7 +1,9 @@
 import type { StoreSpec } from '../runtime/snapshot.ts';
 import type { Assets } from './assets.ts';
 import type { Config, UsableObject } from './config.ts';
+import type { Path } from './document.ts';
 import { referredSecret } from './secrets.ts';
+import type { ConfigObject } from './validate.ts';
 
 type Chain = UsableObject<'FilterChain'>;
 
@@ -23,6 +25,16 @@ export class StoreTable {
     if (store === undefined) return {};
     const spec = this.#specs.get(`${chain.namespace}/${store}`);
     return spec === undefined || spec === null ? {} : { store: spec };
+  }
+
+  /** The one that a field of an object names; null where there is none, which is reported. */
+  find(object: ConfigObject, name: string, path: Path): StoreSpec | null {
+    const spec = this.#specs.get(`${object.namespace}/${name}`);
+    if (spec === undefined && this.#config.find('Store', object.namespace, name) === undefined) {
+      const wanted = { kind: 'Store', namespace: object.namespace, name } as const;
+      this.#config.reportMissing(object, 'WEIR2117', path, `${object.kind} "${object.name}":`, wanted);
+    }
+    return spec ?? null;
   }
 
   /** Reports a Store that is not there, and a filter that counts in none. */

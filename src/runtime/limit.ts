@@ -79,6 +79,11 @@ const USED = 0;
 const BEFORE = 1;
 const SINCE = 2;
 
+/** Whether its arithmetic stays in whole numbers that are exact. */
+export function capacityFits(requests: number, burst: number, periodMs: number): boolean {
+  return Math.max(requests, burst) * periodMs <= MOST_UNITS;
+}
+
 /** Nothing owes more than this, however much is charged without being asked. */
 const MOST_UNITS = 2 ** 52;
 /** They travel as u32; 49 days stand for anything longer. */

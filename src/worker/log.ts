@@ -20,7 +20,7 @@ export function guestLogLevel(level: string): number {
 
 /** JSON lines on standard error, never blocking the event loop. */
 export function openLog(
-  role: 'supervisor' | 'worker',
+  role: 'supervisor' | 'worker' | 'ratelimit',
   level: string,
   base: Record<string, unknown> = {},
 ): Log {

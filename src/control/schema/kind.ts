@@ -7,6 +7,7 @@ import { gateway, gatewayClass, referenceGrant } from './gateway.ts';
 import { httpRoute } from './http-route.ts';
 import { listenerPolicy, telemetry, trafficPolicy } from './policy.ts';
 import { policyTest } from './policy-test.ts';
+import { rateLimitService } from './rate-limit-service.ts';
 import { store } from './store.ts';
 import { tcpRoute } from './tcp-route.ts';
 import { tlsRoute } from './tls-route.ts';
@@ -34,6 +35,7 @@ export const KINDS = {
   Consumer: consumer,
   AccessPolicy: accessPolicy,
   Store: store,
+  RateLimitService: rateLimitService,
   TrafficPolicy: trafficPolicy,
   ListenerPolicy: listenerPolicy,
   Telemetry: telemetry,

@@ -1,4 +1,4 @@
-import { ALGORITHMS, isWindowed, type Limit } from '../limit.ts';
+import { ALGORITHMS, capacityFits, isWindowed, type Limit } from '../limit.ts';
 import { Interner } from './intern.ts';
 import type { Plugin } from './plugin.ts';
 
@@ -75,7 +75,7 @@ function isCountable(limit: Limit): boolean {
   if (requests === 0 || periodMs === 0) return false;
   if (burst > 0 && (isWindowed(limit) || algorithm === 'concurrency')) return false;
   if (algorithm === 'concurrency' && periodMs !== 1) return false;
-  return Math.max(requests, burst) * periodMs <= 2 ** 52;
+  return capacityFits(requests, burst, periodMs);
 }
 
 /** What one call asks for, read once for all calls that ask the same. */

@@ -169,6 +169,12 @@ export function protobufBool(field: number, value: boolean): Buffer {
   return value ? Buffer.from([(field << 3) | Wire.Varint, 1]) : NOTHING;
 }
 
+/** A whole number of up to 32 bits, left out where it is 0. */
+export function protobufVarint(field: number, value: number): Buffer {
+  if (value === 0) return NOTHING;
+  return Buffer.concat([varint((field << 3) | Wire.Varint), varint(value)]);
+}
+
 const NOTHING = Buffer.alloc(0);
 
 function varint(value: number): Uint8Array {

@@ -1,0 +1,73 @@
+import * as z from 'zod';
+import { capacityFits } from '../../runtime/limit.ts';
+import { object } from './meta.ts';
+import { duration, integer, objectName, refuse } from './scalar.ts';
+
+const DAY = 24 * 3_600_000;
+const MOST = 1_000_000_000;
+
+const limit = () =>
+  z
+    .strictObject({
+      requests: integer(1, MOST).describe('Hits in each period.'),
+      per: duration(1, 31 * DAY).describe('The period.'),
+      burst: integer(0, MOST)
+        .default(0)
+        .describe("How many may come at once. 0: a whole period's for `token-bucket`, one for `gcra`."),
+      algorithm: z
+        .enum(['token-bucket', 'gcra', 'fixed-window', 'sliding-window'])
+        .default('fixed-window')
+        .describe('How it is counted. See the filter rate-limit.'),
+    })
+    .superRefine((value, ctx) => {
+      if (value.burst > 0 && value.algorithm.endsWith('-window'))
+        refuse(ctx, 'WEIR1046', 'only token-bucket and gcra have a burst', ['burst']);
+      if (!capacityFits(value.requests, value.burst, value.per))
+        refuse(ctx, 'WEIR1044', 'too many for so long a period', ['requests']);
+    });
+
+const entry = () =>
+  z.strictObject({
+    key: z.string().min(1).max(256).describe('Key of the entry that Envoy sends.'),
+    value: z
+      .string()
+      .min(1)
+      .max(4096)
+      .optional()
+      .describe('Its value. Left out: any, each counted by itself.'),
+  });
+
+export const rateLimitServiceSpec = z.strictObject({
+  domain: z.string().min(1).max(256).describe('`domain` of the filters that ask.'),
+  store: objectName()
+    .optional()
+    .describe('The Store of the namespace to count in. Default: the memory of this process.'),
+  onStoreFailure: z
+    .enum(['Deny', 'Allow', 'Error'])
+    .default('Error')
+    .describe(
+      'While the Store cannot be asked. Error: the call fails, and `failure_mode_deny` of the filter decides. Deny: over the limit. Allow: within.',
+    ),
+  limits: z
+    .array(
+      z.strictObject({
+        descriptor: z
+          .array(entry())
+          .min(1)
+          .max(16)
+          .describe('Entries in the order that they are sent in, all of them.'),
+        limit: limit().describe('How much.'),
+      }),
+    )
+    .min(1)
+    .max(10_000)
+    .describe(
+      'Of those that fit a descriptor the one with more fixed values counts, from the first entry on. One that none fits is not limited.',
+    ),
+});
+
+export const rateLimitService = object(
+  ['policy.weir/v1alpha1'],
+  'RateLimitService',
+  rateLimitServiceSpec,
+).describe("Limits that `weir ratelimit` serves by Envoy's protocol. See limits.md.");
