@@ -55,7 +55,7 @@ const PLACES: Place[] = [
         action: 'DENY',
         rules: [
           { to: [{ paths: [{ type: 'PathPrefix', value: '/admin' }] }] },
-          { when: [{ expression: 'request.headers["x-stop"] == "1"' }, { header: 'x-stop', values: ['*'] }] },
+          { when: [{ expression: 'request.method == "GET"' }, { header: 'x-stop', values: ['*'] }] },
         ],
       },
       {

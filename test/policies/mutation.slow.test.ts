@@ -9,7 +9,7 @@ type Path = readonly (string | number)[];
 /** Names, and fields that say how much of something without which it works as well. */
 const NEUTRAL = /^(name|burst|backoff|timeouts|kid|alg|weight|enforced)$/;
 /** Values that are the default, or for what no script can make happen. */
-const USUAL: readonly unknown[] = ['PathPrefix', 'connect-failure'];
+const USUAL: readonly unknown[] = ['ALLOW', 'PathPrefix', 'connect-failure'];
 /** What a policy cannot be without: weir refuses what is left. */
 const KINDS = /^(AccessPolicy|FilterChain|HTTPRoute|TrafficPolicy)$/;
 
