@@ -4,6 +4,7 @@ import { registerNamed, type Loaders } from './commands.ts';
 
 const COMMANDS: Loaders = {
   run: async () => (await import('./run.ts')).registerRun,
+  init: async () => (await import('./init.ts')).registerInit,
   check: async () => (await import('./check.ts')).registerCheck,
   dev: async () => (await import('./dev.ts')).registerDev,
   explain: async () => (await import('./explain.ts')).registerExplain,
