@@ -162,7 +162,7 @@ test('a refusal is answered in the words of the service', async () => {
   expect(upstream).toBeNull();
   expect(answer).toMatchObject({ status: 401, body: '{"why":"no"}', details: 'ext_authz_denied' });
   expect(answer.headers).toMatchObject({ 'www-authenticate': 'Bearer', 'content-type': 'application/json' });
-  expect(filter.metric('ext_authz_checks_outcome=denied')).toBe(1);
+  expect(filter.metric('ext_authz_checks{outcome="denied"}')).toBe(1);
 });
 
 test.each<[string, CheckResponse, number]>([

@@ -155,6 +155,8 @@ const REQUEST: Readonly<Record<string, Expected>> = {
   'response/backend_latency': NOT_FOUND,
   'source/address': (value, client) => expect(value).toEqual(text(`127.0.0.1:${client.socket.localPort}`)),
   'source/port': (value, client) => expect(value).toEqual(int(client.socket.localPort!)),
+  'connection/peer_address': (value, client) =>
+    expect(value).toEqual(text(`127.0.0.1:${client.socket.localPort}`)),
   'destination/address': (value, _client, { plane }) =>
     expect(value).toEqual(text(`127.0.0.1:${plane.port}`)),
   'destination/port': (value, _client, { plane }) => expect(value).toEqual(int(plane.port)),
