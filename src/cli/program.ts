@@ -12,6 +12,7 @@ const COMMANDS: Loaders = {
   schema: async () => (await import('./schema.ts')).registerSchema,
   'hash-password': async () => (await import('./hash-password.ts')).registerHashPassword,
   tap: async () => (await import('./tap.ts')).registerTap,
+  quota: async () => (await import('./quota.ts')).registerQuota,
   ratelimit: async () => (await import('./ratelimit.ts')).registerRatelimit,
   filter: async () => (await import('./filter/filter.ts')).registerFilter,
 };

@@ -1,15 +1,14 @@
-import { openSync, closeSync, readFileSync, writeSync } from 'node:fs';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { openSync, closeSync, writeSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import type { Command } from 'commander';
-import { parseAdminAddress } from '../control/admin-address.ts';
 import type { TapRecord } from '../runtime/wasm/tap/record.ts';
+import { adminOption, adminTokenOption, askAdmin, checkAdmin, type AdminFlags } from './admin-client.ts';
 import { ExitCode } from './exit-codes.ts';
-import { Failure } from './failure.ts';
 import { onReaderGone } from './output-faults.ts';
 import { bytesText, colorsFor } from './output.ts';
 import { LiveTap } from './tap-text.ts';
 
-interface TapFlags {
+interface TapFlags extends AdminFlags {
   readonly filter: readonly string[];
   readonly out?: string;
   readonly path?: string;
@@ -19,8 +18,6 @@ interface TapFlags {
   readonly redact: readonly string[];
   readonly keepSecrets: boolean;
   readonly bodies: string;
-  readonly admin: string;
-  readonly adminTokenFile?: string;
 }
 
 const HELP = `
@@ -56,14 +53,11 @@ export function registerTap(program: Command): void {
     .option('--redact <field>', 'a further field whose values are secret; may be repeated', collect, [])
     .option('--keep-secrets', 'write secrets as they are', false)
     .option('--bodies <none|all|size>', 'how much of each body is written, such as 4Ki', 'none')
-    .option('--admin <address>', 'HOST:PORT or unix:PATH of the admin server', '127.0.0.1:9901')
-    .option('--admin-token-file <file>', 'the token that it asks for')
+    .addOption(adminOption())
+    .addOption(adminTokenOption())
     .addHelpText('after', HELP)
     .action(async (flags: TapFlags, command: Command) => {
-      if (parseAdminAddress(flags.admin.replace(/^http:\/\//, '').replace(/\/$/, '')) === null)
-        command.error(`error: --admin ${flags.admin}: expected HOST:PORT or unix:PATH`, {
-          exitCode: ExitCode.Usage,
-        });
+      checkAdmin(flags, command);
       process.exitCode = await tap(flags);
     });
 }
@@ -118,31 +112,7 @@ async function open(flags: TapFlags): Promise<IncomingMessage> {
   query.set('bodies', flags.bodies);
   if (flags.keepSecrets) query.set('secrets', 'keep');
   query.set('for', flags.for);
-  const address = parseAdminAddress(flags.admin.replace(/^http:\/\//, '').replace(/\/$/, ''))!;
-  if (address.kind === 'off') throw new Failure('--admin off: weir has to be asked over its admin server');
-  const where =
-    address.kind === 'unix' ? { socketPath: address.path } : { host: address.host, port: address.port };
-  const token = flags.adminTokenFile === undefined ? null : readFileSync(flags.adminTokenFile, 'utf8').trim();
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    httpRequest({
-      ...where,
-      path: `/tap?${query.toString()}`,
-      headers: token === null ? {} : { authorization: `Bearer ${token}` },
-    })
-      .once('response', resolve)
-      .once('error', (error: NodeJS.ErrnoException) =>
-        reject(
-          new Failure(
-            `no weir answers at ${flags.admin} (${error.code ?? error.message}); --admin names its admin server`,
-          ),
-        ),
-      )
-      .end();
-  });
-  if (response.statusCode === 200) return response;
-  let text = '';
-  for await (const chunk of response) text += String(chunk);
-  throw new Failure(text.trim());
+  return askAdmin(flags, 'GET', `/tap?${query.toString()}`);
 }
 
 /** Whole lines; one that is cut off at the end is left out. A connection that is cut is an end. */

@@ -1,7 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { chmod, lstat, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { send, sendJson, sendText, type Page } from './admin-page.ts';
 import { isTrustedHost, type AdminAddress } from './admin-address.ts';
+import { quotaPages, type QuotaSource } from './quota-pages.ts';
 import { readTapRequest, type TapRequest, type TapSink } from './tap-request.ts';
 
 /** What the server answers with; it knows nothing else of weir. */
@@ -15,6 +17,7 @@ export interface AdminSource {
   level(): string;
   /** @returns false where there is no such level */
   setLevel(level: string): boolean;
+  readonly quotas: QuotaSource;
   /** Why there cannot be such a tap; null where there can. */
   tapRefusal(request: TapRequest): string | null;
   /** Resolves when the tap is over. */
@@ -26,17 +29,9 @@ export interface AdminOptions {
   readonly token: string | null;
 }
 
-interface Page {
-  readonly method: 'GET' | 'POST';
-  readonly about: string;
-  /** Answers without a token: it tells nothing but whether weir is ready. */
-  readonly open?: boolean;
-  answer(query: URLSearchParams, response: ServerResponse): Promise<void> | void;
-}
-
 const MAX_CONNECTIONS = 256;
 
-/** Admin and metrics over HTTP. It reads; the one thing it changes is the log level. */
+/** Admin and metrics over HTTP. It reads; what it changes is the log level and accounts of quotas. */
 export class AdminServer {
   private readonly server: Server;
   private readonly pages: ReadonlyMap<string, Page>;
@@ -194,6 +189,7 @@ function pagesOf(source: AdminSource): Map<string, Page> {
       response.end();
     },
   });
+  for (const [path, page] of quotaPages(source.quotas)) pages.set(path, page);
   return pages;
 }
 
@@ -221,17 +217,4 @@ function bearerIs(request: IncomingMessage, token: string): boolean {
 async function removeStaleSocket(path: string): Promise<void> {
   const found = await lstat(path).catch(() => null);
   if (found?.isSocket()) await unlink(path);
-}
-
-function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  send(response, status, 'application/json', `${JSON.stringify(value, null, 2)}\n`);
-}
-
-function sendText(response: ServerResponse, status: number, text: string): void {
-  send(response, status, 'text/plain; charset=utf-8', text);
-}
-
-function send(response: ServerResponse, status: number, type: string, text: string): void {
-  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
-  response.end(response.req.method === 'HEAD' ? undefined : text);
 }

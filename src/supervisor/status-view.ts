@@ -13,6 +13,7 @@ import { family } from '../worker/metric-family.ts';
 import type { Fleet } from './fleet.ts';
 import type { SharedLedger } from './ledger.ts';
 import type { QuotaService } from './quota/service.ts';
+import { QuotaView } from './quota/view.ts';
 import { EXPOSITION_TYPE, type MetricsBoard } from './metrics.ts';
 import type { Taps } from './taps.ts';
 import { clustersText, mergePlugins, moduleStates } from './runtime-view.ts';
@@ -36,10 +37,12 @@ export interface StatusViewDeps {
 /** What the admin server shows of a running weir. */
 export class StatusView implements AdminSource {
   private readonly deps: StatusViewDeps;
+  readonly quotas: QuotaView;
   private readonly startedAt = Date.now();
 
   constructor(deps: StatusViewDeps) {
     this.deps = deps;
+    this.quotas = new QuotaView(deps.quotas, () => Date.now());
   }
 
   state(): 'LIVE' | 'INITIALIZING' | 'DRAINING' {

@@ -35,6 +35,7 @@ function source(): Faked {
       level = next;
       return true;
     },
+    quotas: { usage: () => [], adjustments: () => [], change: () => Promise.reject(new Error('no')) },
     tapRefusal: ({ spec }) =>
       spec.filters.includes('auth') ? null : 'no filter is named so; there are: auth',
     tap: async ({ spec }, sink) => {

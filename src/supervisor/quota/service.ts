@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { leftOf, type Account } from '../../runtime/quota/account.ts';
+import type { Account } from '../../runtime/quota/account.ts';
 import { QuotaBook } from '../../runtime/quota/book.ts';
 import { UNAVAILABLE, type QuotaAnswer, type QuotaAsk } from '../../runtime/quota/quota.ts';
 import type { QuotaMessage, QuotaReply } from '../../worker/protocol.ts';
@@ -12,14 +12,6 @@ import { replay, type Adjustment } from './records.ts';
 const SWEEP_MS = 60_000;
 /** Of what people did; the oldest make room. */
 const KEPT_ADJUSTMENTS = 10_000;
-
-/** The accounts that a person asks for or changes; what is left out matches all. */
-export interface AccountQuery {
-  readonly owner?: string;
-  readonly quota?: string;
-  /** One character for each byte. */
-  readonly key?: string;
-}
 
 export interface QuotaServiceDeps {
   /** Null: accounts are in memory alone and begin anew with weir. */
@@ -103,21 +95,9 @@ export class QuotaService {
     this.outgoing.delete(worker);
   }
 
-  /** Accounts that were used in their window or the one before. */
-  find(query: AccountQuery): Account[] {
-    const found: Account[] = [];
-    for (const account of this.book.accounts.values()) {
-      const { owner = account.owner, quota = account.quota, key = account.key } = query;
-      if (owner === account.owner && quota === account.quota && key === account.key) found.push(account);
-    }
-    return found;
-  }
-
-  /** What an account has left now, and what it has used of its running window. */
-  usageOf(account: Account): { used: number; left: ReturnType<typeof leftOf>; isOver: boolean } {
-    const now = this.deps.now();
-    const isOver = account.end <= now;
-    return { used: account.used, left: leftOf(account, now), isOver };
+  /** As they are now; one whose window is over is as it was then. */
+  accounts(): Account[] {
+    return [...this.book.accounts.values()];
   }
 
   /**
