@@ -34,7 +34,7 @@ test('counts for themselves the methods that the configuration names', async () 
   const other = await openFilter('src/index.ts', { config: { methods: ['BREW'] } });
   await other.exchange({ request: { method: 'BREW' } });
   await other.exchange({ request: { method: 'GET' } });
-  expect(other.metric('my_filter_requests_total_method=BREW_class=2xx')).toBe(1);
-  expect(other.metric('my_filter_requests_total_method=other_class=2xx')).toBe(1);
+  expect(other.metric('my_filter_requests_total{method="BREW",class="2xx"}')).toBe(1);
+  expect(other.metric('my_filter_requests_total{method="other",class="2xx"}')).toBe(1);
   await other.close();
 });
