@@ -1,10 +1,11 @@
 // Tokens that requests carry (RFC 6750): where they may be, and how one is refused.
-import { Bytes, utf8 } from './bytes';
+import { toBase64 } from './base64';
+import { Bytes, utf8, view } from './bytes';
 import { Config, JsonValue, faultAt } from './config';
 import { fieldName } from './fields';
 import { requestHeaders } from './headers';
 import { Pairs } from './pairs';
-import { Parts } from './parts';
+import { Parts, encodePart } from './parts';
 import { Reply } from './reply';
 import { ByteWriter } from './writer';
 
@@ -107,4 +108,16 @@ export function bearerChallenge(realm: ArrayBuffer, error: string, details: stri
   if (error.length > 0) field.add(', error="').add(error).add('"');
   reply.headers.add('www-authenticate', field.view());
   return reply;
+}
+
+/**
+ * How a client says to a server who it is, as the value of Authorization (RFC 6749, section 2.3.1): both parts are encoded as
+ * in a form before they are joined.
+ */
+export function clientCredentials(id: ArrayBuffer, secret: ArrayBuffer): ArrayBuffer {
+  const pair = new ByteWriter(128);
+  encodePart(view(id), pair);
+  encodePart(view(secret), pair.addByte(58));
+  const encoded = toBase64(pair.view());
+  return pair.clear().add('Basic ').add(encoded).copy();
 }

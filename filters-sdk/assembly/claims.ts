@@ -93,3 +93,16 @@ function claimText(claim: JsonValue, text: Bytes): ArrayBuffer {
   }
   return joined.copy();
 }
+
+/**
+ * A NumericDate (RFC 7519, section 2) in milliseconds.
+ *
+ * @param missing what stands for one that is not there
+ * @returns -1 where it is something else
+ */
+export function claimTime(claims: JsonValue, name: string, missing: i64): i64 {
+  const value = claims.get(name);
+  if (value === null) return missing;
+  if (value.kind != JsonKind.Number || !(value.number >= 0) || value.number > 9e12) return -1;
+  return <i64>(value.number * 1000);
+}

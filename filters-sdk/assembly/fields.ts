@@ -64,6 +64,22 @@ export function removeSpellings(names: ArrayBuffer[]): void {
   }
 }
 
+/** The same for one name. */
+export function removeSpellingsOf(name: ArrayBuffer): void {
+  const fields = requestHeaders.all();
+  while (fields.next()) if (isSpellingOf(fields.name, name)) requestHeaders.remove(fields.name);
+}
+
+/** Whether a text may stand between quotes in a field: printable characters without `"` and `\`. */
+export function isQuotable(text: ArrayBuffer): bool {
+  const bytes = view(text);
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes.at(i);
+    if (byte < 32 || byte > 126 || byte == 34 || byte == 92) return false;
+  }
+  return true;
+}
+
 function folded(byte: i32): i32 {
   const letter = lower(byte);
   return <u32>(letter - 97) < 26 || <u32>(letter - 48) < 10 ? letter : 45;

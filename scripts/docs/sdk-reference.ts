@@ -30,6 +30,7 @@ const OWN = [
   'jws',
   'state',
   'protobuf',
+  'url',
 ] as const;
 
 /** The modules that filters import: `@weir/filters-sdk/assembly`, and those of a file of their own. */

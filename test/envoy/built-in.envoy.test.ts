@@ -112,6 +112,19 @@ const PLACES: Place[] = [
     consumerHeader: 'x-who',
   }),
   place(
+    'oidc',
+    'oidc',
+    {
+      issuer: 'http://authz',
+      upstream: 'authz',
+      timeout: '300ms',
+      clientId: 'shop',
+      clientSecret: 'only-for-tests',
+      cookieSecrets: [SECRET],
+    },
+    'authz',
+  ),
+  place(
     'introspection',
     'introspection',
     {
@@ -321,6 +334,22 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     expect(await ask('Origin: https://evil.test', 'X-CSRF-Token: t')).toBe(403);
     expect(await ask('Sec-Fetch-Site: same-origin')).toBe(403);
     expect((await send('csrf', '/')).answer.status).toBe(200);
+  });
+
+  test('oidc: programs are refused alike; nobody can log in where the host cannot seal', async () => {
+    expect((await send('oidc', '/', 'Accept: application/json')).answer.status).toBe(401);
+    const about = {
+      issuer: 'http://authz',
+      authorization_endpoint: 'http://id.test/a',
+      token_endpoint: 'http://authz/t',
+    };
+    const [weir, envoy] = await both.each({
+      role: 'oidc',
+      send: getRequest('/', 'plugin.test', 'Accept: text/html'),
+      authz: reply(200, [], JSON.stringify({ ...about, jwks_uri: 'http://authz/k' })),
+    });
+    expect([weir.answer.status, envoy.answer.status]).toEqual([302, 503]);
+    expect([...weir.upstream, ...envoy.upstream]).toEqual([]);
   });
 
   test('in a chain: one finds what another found out', async () => {

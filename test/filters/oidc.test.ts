@@ -234,6 +234,91 @@ test('a session that does not fit one cookie takes several, without the ID token
   }
 });
 
+/** A session whose access token ends in 300 s, with a refresh token, as the cookies that hold it. */
+async function loggedIn(): Promise<{ provider: Provider; cookie: string }> {
+  const provider = await open();
+  const { answer } = await finish(provider, {}, undefined, { refresh_token: 'r1' });
+  return { provider, cookie: sessionOf(answer) };
+}
+
+const sessionOf = (answer: Exchange['answer']): string =>
+  answer.fields
+    .filter(([name, value]) => name === 'set-cookie' && !value.includes('Max-Age=0'))
+    .map(([, value]) => value.split(';')[0]!)
+    .join('; ');
+
+async function come(provider: Provider, cookie: string): Promise<Exchange> {
+  return settled(provider.filter, await provider.filter.exchange({ request: { headers: { cookie } } }));
+}
+
+test('a refresh asks with the token of before, keeps the claims where no new ones come, and the client gets the new session', async () => {
+  const { provider, cookie } = await loggedIn();
+  let form: URLSearchParams | null = null;
+  provider.tokens = (given) => {
+    form = given;
+    return { body: JSON.stringify({ access_token: 'at2', expires_in: 300, refresh_token: 'r2' }) };
+  };
+  await provider.filter.clock.advance(200_000);
+  expect((await come(provider, cookie)).answer.status).toBe(200);
+  expect(form).toBeNull();
+  await provider.filter.clock.advance(50_000);
+  const { answer } = await come(provider, cookie);
+  expect([answer.status, Object.fromEntries(form!)]).toEqual([
+    200,
+    { grant_type: 'refresh_token', refresh_token: 'r1' },
+  ]);
+  const renewed = sessionOf(answer);
+  expect(renewed).not.toBe('');
+  await provider.filter.clock.advance(250_000);
+  expect((await come(provider, renewed)).answer.status).toBe(200);
+  expect(Object.fromEntries(form!)).toMatchObject({ refresh_token: 'r2' });
+});
+
+test.each<[string, CallAnswer]>([
+  ['refuses', { status: 400, body: '{"error":"invalid_grant"}' }],
+  ['gives no token', { body: '{}' }],
+  [
+    'speaks of somebody else',
+    {
+      body: JSON.stringify({
+        access_token: 'at2',
+        id_token: makeToken(SIGNER, { iss: ISSUER, aud: 'shop', sub: 'eve', iat: NOW, exp: NOW + 9000 }),
+      }),
+    },
+  ],
+])('a provider that %s when a session is refreshed ends it', async (_name, tokens) => {
+  const { provider, cookie } = await loggedIn();
+  provider.tokens = () => tokens;
+  await provider.filter.clock.advance(250_000);
+  const { answer, upstream } = await come(provider, cookie);
+  expect([answer.status, answer.details, upstream]).toEqual([401, 'oidc_login_required', null]);
+});
+
+test.each<[string, CallAnswer]>([
+  ['fails', { status: 502 }],
+  ['is away', { fail: 'unavailable' }],
+])(
+  'while the provider %s a session counts until its access token ends, and then nobody is let in',
+  async (_name, tokens) => {
+    const { provider, cookie } = await loggedIn();
+    provider.tokens = () => tokens;
+    await provider.filter.clock.advance(250_000);
+    expect((await come(provider, cookie)).answer.status).toBe(200);
+    await provider.filter.clock.advance(60_000);
+    const { answer, upstream } = await come(provider, cookie);
+    expect([answer.status, answer.details, upstream]).toEqual([503, 'oidc_unavailable', null]);
+  },
+);
+
+test('a session ends with its lifetime, whatever the provider says', async () => {
+  const provider = await open({ session: { lifetime: '10m' } });
+  const { answer } = await finish(provider, { exp: NOW + 90_000 }, undefined, { expires_in: 90_000 });
+  await provider.filter.clock.advance(590_000);
+  expect((await come(provider, sessionOf(answer))).answer.status).toBe(200);
+  await provider.filter.clock.advance(11_000);
+  expect((await come(provider, sessionOf(answer))).answer.status).toBe(401);
+});
+
 test.each<[string, object, RegExp]>([
   ['no secret for cookies', { cookieSecrets: [] }, /at least one/],
   ['a short secret for cookies', { cookieSecrets: ['short'] }, /32 bytes/],

@@ -47,6 +47,7 @@ import {
 import { Algorithm, Limit, LimitState, Scope } from '@weir/filters-sdk/assembly/limits';
 import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
 import { Counter, Gauge, Histogram, MetricName } from '@weir/filters-sdk/assembly/metrics';
+import { fromBase64, toBase64 } from '@weir/filters-sdk/assembly/base64';
 import { Parts, decodeQuery, encodePart } from '@weir/filters-sdk/assembly/parts';
 
 class KitRoot extends RootContext {
@@ -305,6 +306,15 @@ function takeApart(path: Bytes): void {
   encodePart(view(String.UTF8.encode(seen)), encoded);
   requestHeaders.set('x-encoded', encoded.view());
   requestHeaders.set('x-parts', seen);
+  const base64 = toBase64(path).toString();
+  requestHeaders.set(
+    'x-base64',
+    base64 +
+      ' ' +
+      fromBase64(view(utf8(base64)))!
+        .equals(path)
+        .toString(),
+  );
 }
 
 function removeSpellings(): void {

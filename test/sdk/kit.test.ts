@@ -76,6 +76,14 @@ describe('the SDK in the real host', () => {
     ).toBe('a="b a:"b|c" c":|d = "e" d:e|f=" f:"|a="" a:|');
   });
 
+  test('writes base64 and reads it again', async () => {
+    const { request } = await start();
+    for (const path of ['/parts', '/parts?', '/parts?a', '/parts?ab', '/parts?\u00ff\u00bf'])
+      expect(request(path, []).head.get('x-base64')).toBe(
+        `${Buffer.from(path, 'latin1').toString('base64')} true`,
+      );
+  });
+
   test('knows the spellings that servers take for the same field', async () => {
     const { request } = await start();
     const names = ['x-user', 'x_user', 'X.User', 'x-users', 'x-use', 'xauser'];

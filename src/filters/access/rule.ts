@@ -1,4 +1,4 @@
-import { Bytes } from '@weir/filters-sdk/assembly';
+import { Claim } from '@weir/filters-sdk/assembly/claims';
 import { Config, JsonKind, JsonValue, faultAt } from '@weir/filters-sdk/assembly/config';
 import {
   AddressIn,
@@ -136,7 +136,10 @@ class Reader {
       const claim = config.required('claim');
       const values = new Values(config);
       if (claim !== null)
-        this.add('claims[' + i.toString() + ']', values.wrap(new ClaimIs(pathOf(claim), values.globs)));
+        this.add(
+          'claims[' + i.toString() + ']',
+          values.wrap(new ClaimIs(Claim.read(claim).path, values.globs)),
+        );
       config.end();
     }
     return this;
@@ -220,18 +223,5 @@ function readSubject(config: Config): Condition {
   if (query !== null) return values.wrap(new ParameterIs(query.text, values.globs));
   const claim = config.member('claim');
   if (claim === null) faultAt(config.value, 'expected one of header, query, claim and expression');
-  return values.wrap(new ClaimIs(claim === null ? [] : pathOf(claim), values.globs));
-}
-
-/** A claim's place: a name, or names from the outermost object inwards. */
-function pathOf(value: JsonValue): ArrayBuffer[] {
-  if (value.kind == JsonKind.String) return [value.text];
-  const path: ArrayBuffer[] = [];
-  if (value.kind != JsonKind.Array || value.items.length == 0)
-    faultAt(value, 'expected a name, or a list of names');
-  for (let i = 0; i < value.items.length; i++) {
-    if (value.items[i].kind != JsonKind.String) faultAt(value.items[i], 'expected a string');
-    path.push(value.items[i].text);
-  }
-  return path;
+  return values.wrap(new ClaimIs(claim === null ? [] : Claim.read(claim).path, values.globs));
 }

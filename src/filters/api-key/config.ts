@@ -1,7 +1,7 @@
 import { ByteWriter, Reply, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 import { Consumer, readNotAfter } from '@weir/filters-sdk/assembly/consumer';
-import { fieldName } from '@weir/filters-sdk/assembly/fields';
+import { fieldName, isQuotable } from '@weir/filters-sdk/assembly/fields';
 import { sha256 } from '@weir/filters-sdk/assembly/sha256';
 import { Keys, MOST_SIZE } from './keys';
 
@@ -52,7 +52,7 @@ export class ApiKeyConfig {
     this.strip = config.boolean('stripCredential', true);
     if (config.has('consumerHeader')) this.consumerHeader = checkedName(config, 'consumerHeader');
     const realm = config.has('realm') ? config.text('realm') : NONE;
-    if (!isRealm(realm)) faultAt(config.value.get('realm')!, 'printable characters without " and \\');
+    if (!isQuotable(realm)) faultAt(config.value.get('realm')!, 'printable characters without " and \\');
     const ok = config.end();
     this.missing = this.refusal(realm, 'api_key_missing');
     this.invalid = this.refusal(realm, 'api_key_invalid');
@@ -122,15 +122,6 @@ function checkedName(config: Config, member: string): ArrayBuffer {
   if (name !== null) return name;
   faultAt(config.value.get(member)!, 'not the name of a field that filters may change');
   return NONE;
-}
-
-function isRealm(realm: ArrayBuffer): bool {
-  const bytes = view(realm);
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes.at(i);
-    if (byte < 32 || byte > 126 || byte == 34 || byte == 92) return false;
-  }
-  return true;
 }
 
 /** Writes 64 hexadecimal digits to `digest`. */

@@ -1,7 +1,7 @@
 import { Bytes, ByteWriter, Reply, utf8, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 import { Consumer, readNotAfter } from '@weir/filters-sdk/assembly/consumer';
-import { fieldName } from '@weir/filters-sdk/assembly/fields';
+import { fieldName, isQuotable } from '@weir/filters-sdk/assembly/fields';
 import { sha256 } from '@weir/filters-sdk/assembly/sha256';
 import { User, Users } from './users';
 
@@ -32,7 +32,7 @@ export class BasicConfig {
       else this.consumerHeader = name;
     }
     const realm = config.text('realm', utf8('api'));
-    if (!isRealm(realm)) config.fault('realm', 'printable characters without " and \\');
+    if (!isQuotable(realm)) config.fault('realm', 'printable characters without " and \\');
     this.missing = refusal(realm, 'basic_missing');
     this.invalid = refusal(realm, 'basic_invalid');
     this.expired = refusal(realm, 'basic_expired');
@@ -78,15 +78,6 @@ function unavailable(details: string): Reply {
   const reply = Reply.problem(503, 'Service Unavailable', 'passwords cannot be checked now', details);
   reply.headers.add('retry-after', '1');
   return reply;
-}
-
-function isRealm(realm: ArrayBuffer): bool {
-  const bytes = view(realm);
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes.at(i);
-    if (byte < 32 || byte > 126 || byte == 34 || byte == 92) return false;
-  }
-  return true;
 }
 
 /** The bytes of hexadecimal digits; none where they are not ones. */

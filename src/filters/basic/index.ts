@@ -12,7 +12,7 @@ import {
 } from '@weir/filters-sdk/assembly';
 import { fromBase64 } from '@weir/filters-sdk/assembly/base64';
 import { Consumer, isOver } from '@weir/filters-sdk/assembly/consumer';
-import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
+import { removeSpellingsOf } from '@weir/filters-sdk/assembly/fields';
 import { PasswordState, verifyPassword } from '@weir/filters-sdk/assembly/passwords';
 import { BasicConfig } from './config';
 import { Credentials } from './credentials';
@@ -132,8 +132,7 @@ class Basic extends StreamContext {
     const config = this.root.config;
     const header = config.consumerHeader;
     if (header.byteLength > 0) {
-      const fields = requestHeaders.all();
-      while (fields.next()) if (isSpellingOf(fields.name, header)) requestHeaders.remove(fields.name);
+      removeSpellingsOf(header);
       requestHeaders.set(header, user.consumer.name);
     }
     if (config.strip) requestHeaders.remove(AUTHORIZATION);

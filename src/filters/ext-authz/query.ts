@@ -1,10 +1,9 @@
 import { ByteWriter, Bytes, requestHeaders, view } from '@weir/filters-sdk/assembly';
-import { Parts, decodeQuery } from '@weir/filters-sdk/assembly/parts';
+import { Parts, decodeQuery, encodePart } from '@weir/filters-sdk/assembly/parts';
 
 const parts = new Parts();
 const decoded = new ByteWriter(64);
 const path = new ByteWriter(512);
-const DIGITS = '0123456789ABCDEF';
 
 /**
  * Takes parameters out of the query of the running request, in whatever spelling, and sets others, which come last.
@@ -26,9 +25,9 @@ export function changeQuery(set: ArrayBuffer[], removed: ArrayBuffer[]): void {
   }
   for (let i = 0; i + 1 < set.length; i += 2) {
     path.addByte(separator);
-    addEncoded(view(set[i]));
+    encodePart(view(set[i]), path);
     path.addByte(61);
-    addEncoded(view(set[i + 1]));
+    encodePart(view(set[i + 1]), path);
     separator = 38;
   }
   requestHeaders.set(':path', path.view());
@@ -37,18 +36,4 @@ export function changeQuery(set: ArrayBuffer[], removed: ArrayBuffer[]): void {
 function isNamed(names: ArrayBuffer[], step: i32, name: Bytes): bool {
   for (let i = 0; i < names.length; i += step) if (name.equals(names[i])) return true;
   return false;
-}
-
-/** Unreserved characters (RFC 3986, section 2.3) as they are, others escaped. */
-function addEncoded(text: Bytes): void {
-  for (let i = 0; i < text.length; i++) {
-    const byte = text.at(i);
-    const plain = <u32>((byte | 32) - 97) < 26 || <u32>(byte - 48) < 10;
-    if (plain || byte == 45 || byte == 46 || byte == 95 || byte == 126) path.addByte(byte);
-    else
-      path
-        .addByte(37)
-        .addByte(DIGITS.charCodeAt(byte >> 4))
-        .addByte(DIGITS.charCodeAt(byte & 15));
-  }
 }

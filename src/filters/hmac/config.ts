@@ -72,7 +72,7 @@ export class HmacConfig {
     for (let i = 0; i < items.length; i++) {
       const item = items[i];
       const name = item.kind == JsonKind.String ? String.UTF8.decode(item.text) : '';
-      const isField = item.kind == JsonKind.String && fieldNameOf(item.text);
+      const isField = item.kind == JsonKind.String && isFieldName(item.text);
       if (!KNOWN.includes(name) && !isField)
         faultAt(item, 'expected the name of a field in lower case, or one of: ' + KNOWN.join(', '));
       this.components.push(name);
@@ -105,7 +105,7 @@ function refusal(text: string, details: string, accepted: ArrayBuffer): Reply {
   return reply;
 }
 
-function fieldNameOf(text: ArrayBuffer): bool {
+function isFieldName(text: ArrayBuffer): bool {
   const bytes = view(text);
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes.at(i);

@@ -13,7 +13,7 @@ import {
   requestHeaders,
   setProperty,
 } from '@weir/filters-sdk/assembly';
-import { removeSpellings } from '@weir/filters-sdk/assembly/fields';
+import { removeSpellingsOf } from '@weir/filters-sdk/assembly/fields';
 import { take, wait } from '@weir/filters-sdk/assembly/wait';
 import { LimitState } from '@weir/filters-sdk/assembly/limits';
 import { HmacConfig } from './config';
@@ -129,7 +129,7 @@ class Hmac extends StreamContext {
     setProperty(CONSUMER_NAME, key.consumer);
     const header = config.consumerHeader;
     if (header.byteLength > 0) {
-      removeSpellings([header]);
+      removeSpellingsOf(header);
       requestHeaders.set(header, key.consumer);
     }
     return Action.Continue;

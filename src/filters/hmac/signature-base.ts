@@ -103,6 +103,7 @@ function isEncodingOf(spelled: Bytes, wanted: Bytes): bool {
   return same;
 }
 
+/** As section 2.2.8 has it, which leaves other characters as they are than `encodePart`: both sides must write the same bytes. */
 function addEncoded(text: Bytes): void {
   for (let i = 0; i < text.length; i++) {
     const byte = text.at(i);

@@ -1,4 +1,5 @@
 import { Bytes, view } from '@weir/filters-sdk/assembly';
+import { claimTime } from '@weir/filters-sdk/assembly/claims';
 import { JsonKind, JsonValue, readJson } from '@weir/filters-sdk/assembly/json';
 import { IntrospectionConfig } from './config';
 
@@ -34,7 +35,7 @@ export function readAnswer(config: IntrospectionConfig, body: Bytes, time: i64):
     return known;
   known.until = time + config.negativeCacheMs;
   known.verdict = Verdict.Inactive;
-  const expires = timeOf(answer, 'exp', i64.MAX_VALUE);
+  const expires = claimTime(answer, 'exp', i64.MAX_VALUE);
   if (active.number == 0 || !isInTime(config, answer, expires, time) || !isMeant(config, answer))
     return known;
   known.verdict = hasScopes(config, answer) ? Verdict.Active : Verdict.Scope;
@@ -47,16 +48,8 @@ export function readAnswer(config: IntrospectionConfig, body: Bytes, time: i64):
   return known;
 }
 
-/** A time in milliseconds; -1 where it is none. */
-function timeOf(answer: JsonValue, name: string, missing: i64): i64 {
-  const value = answer.get(name);
-  if (value === null) return missing;
-  if (value.kind != JsonKind.Number || !(value.number >= 0) || value.number > 9e12) return -1;
-  return <i64>(value.number * 1000);
-}
-
 function isInTime(config: IntrospectionConfig, answer: JsonValue, expires: i64, time: i64): bool {
-  const begins = timeOf(answer, 'nbf', 0);
+  const begins = claimTime(answer, 'nbf', 0);
   if (expires < 0 || begins < 0) return false;
   return begins <= time + config.skewMs && (expires == i64.MAX_VALUE || time < expires + config.skewMs);
 }

@@ -1,17 +1,15 @@
-import { ByteWriter, Bytes, Reply, utf8, view } from '@weir/filters-sdk/assembly';
-import { toBase64 } from '@weir/filters-sdk/assembly/base64';
-import { TokenSources, bearerChallenge } from '@weir/filters-sdk/assembly/bearer';
+import { ByteWriter, Reply, utf8, view } from '@weir/filters-sdk/assembly';
+import { TokenSources, bearerChallenge, clientCredentials } from '@weir/filters-sdk/assembly/bearer';
 import { Claim, ClaimHeader } from '@weir/filters-sdk/assembly/claims';
 import { Config, JsonKind, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
+import { HttpUrl } from '@weir/filters-sdk/assembly/url';
 
 const NONE = new ArrayBuffer(0);
 const SECOND: i64 = 1000;
 
 export class IntrospectionConfig {
   upstream: ArrayBuffer = NONE;
-  scheme: string = 'https';
-  authority: ArrayBuffer = NONE;
-  path: ArrayBuffer = NONE;
+  url: HttpUrl = new HttpUrl('https', NONE, NONE);
   timeoutMs: u32 = 1000;
   /** How weir says who it is: the value of Authorization. */
   credential: ArrayBuffer = NONE;
@@ -70,31 +68,20 @@ export class IntrospectionConfig {
   private readServer(config: Config): void {
     this.upstream = config.text('upstream');
     this.timeoutMs = <u32>config.duration('timeout', 50, 30 * SECOND, SECOND);
-    const text = view(config.text('uri'));
-    const secure = text.startsWith('https://');
-    const from = secure ? 8 : 7;
-    if ((!secure && !text.startsWith('http://')) || text.length <= from || text.indexOf(32) >= 0) {
+    const url = HttpUrl.parse(view(config.text('uri')));
+    if (url === null) {
       config.fault('uri', '"uri" must be an http or https URL');
       return;
     }
-    this.scheme = secure ? 'https' : 'http';
-    const slash = text.indexOf(47, from);
-    this.authority = text.slice(from, slash < 0 ? text.length : slash).copy();
-    this.path = slash < 0 ? utf8('/') : text.slice(slash).copy();
+    this.url = url;
     if (config.has('client') == config.has('bearer'))
       faultAt(config.value, 'needs exactly one of "client" and "bearer"');
     if (config.has('bearer'))
       this.credential = new ByteWriter(64).add('Bearer ').add(config.text('bearer')).copy();
-    else this.readClient(config.object('client'));
-  }
-
-  /** RFC 6749, section 2.3.1: both parts are encoded as in a form before they are joined. */
-  private readClient(client: Config): void {
-    const pair = new ByteWriter(64);
-    addFormEncoded(pair, view(client.text('id')));
-    pair.addByte(58);
-    addFormEncoded(pair, view(client.text('secret')));
-    this.credential = new ByteWriter(64).add('Basic ').add(toBase64(pair.view())).copy();
+    else {
+      const client = config.object('client');
+      this.credential = clientCredentials(client.text('id'), client.text('secret'));
+    }
   }
 
   /** RFC 6750, section 3.1. */
@@ -122,20 +109,4 @@ function texts(config: Config, name: string): ArrayBuffer[] {
     list.push(items[i].text);
   }
   return list;
-}
-
-const DIGITS = '0123456789ABCDEF';
-
-/** For `application/x-www-form-urlencoded`. */
-export function addFormEncoded(writer: ByteWriter, text: Bytes): void {
-  for (let i = 0; i < text.length; i++) {
-    const byte = text.at(i);
-    const plain = <u32>((byte | 32) - 97) < 26 || <u32>(byte - 48) < 10;
-    if (plain || byte == 42 || byte == 45 || byte == 46 || byte == 95) writer.addByte(byte);
-    else
-      writer
-        .addByte(37)
-        .addByte(DIGITS.charCodeAt(byte >> 4))
-        .addByte(DIGITS.charCodeAt(byte & 15));
-  }
 }

@@ -20,8 +20,9 @@ import {
   utf8,
 } from '@weir/filters-sdk/assembly';
 import { removeSpellings } from '@weir/filters-sdk/assembly/fields';
+import { encodePart } from '@weir/filters-sdk/assembly/parts';
 import { Known, Verdict, readAnswer } from './answer';
-import { IntrospectionConfig, addFormEncoded } from './config';
+import { IntrospectionConfig } from './config';
 import { TokenMemory, keyOf } from './memory';
 
 const CONSUMER_NAME = propertyPath('consumer.name');
@@ -70,12 +71,12 @@ class IntrospectionRoot extends RootContext {
   /** The call is the root's: others wait for it when the request that led to it has gone. */
   private ask(token: Bytes, stream: u32): u32 {
     const config = this.config;
-    head.clear().add(':method', 'POST').add(':scheme', config.scheme);
-    head.add(':authority', config.authority).add(':path', config.path);
+    head.clear().add(':method', 'POST').add(':scheme', config.url.scheme);
+    head.add(':authority', config.url.authority).add(':path', config.url.path);
     head.add('authorization', config.credential).add('accept', 'application/json');
     head.add('content-type', 'application/x-www-form-urlencoded');
     form.clear().add('token=');
-    addFormEncoded(form, token);
+    encodePart(token, form);
     form.add('&token_type_hint=access_token');
     actAs(this.id);
     const call = httpCall<ArrayBuffer, Bytes>(config.upstream, head, form.view(), config.timeoutMs);

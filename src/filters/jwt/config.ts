@@ -1,17 +1,17 @@
-import { ByteWriter, Reply, utf8, view } from '@weir/filters-sdk/assembly';
+import { Reply, utf8, view } from '@weir/filters-sdk/assembly';
 import { bearerChallenge, TokenSources } from '@weir/filters-sdk/assembly/bearer';
 import { Claim, ClaimHeader } from '@weir/filters-sdk/assembly/claims';
 import { Config, JsonKind, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 import { Consumer, readNotAfter } from '@weir/filters-sdk/assembly/consumer';
+import { HttpUrl } from '@weir/filters-sdk/assembly/url';
 import { Entry } from './consumers';
 import { readKeyList } from './keys';
-import { Provider } from './provider';
+import { ALGORITHMS, Provider } from './provider';
 import { RemoteKeys } from './remote-keys';
 
 const NONE = new ArrayBuffer(0);
 /** The text that offsets of values lead into. */
 let configurationText = NONE;
-const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 const SECOND: i64 = 1000;
 const DAY: i64 = 86_400_000;
 
@@ -132,17 +132,11 @@ export class JwtConfig {
     const cache = jwks.duration('cache', SECOND, DAY, 600 * SECOND);
     const stale = jwks.duration('staleIfError', 0, 30 * DAY, DAY);
     const uri = jwks.text('uri');
-    const text = view(uri);
-    const secure = text.startsWith('https://');
-    const from = secure ? 8 : 7;
-    if ((!secure && !text.startsWith('http://')) || text.length <= from || text.indexOf(32) >= 0) {
+    const url = HttpUrl.parse(view(uri));
+    if (url === null) {
       if (uri.byteLength > 0) faultAt(jwks.value, '"uri" must be an http or https URL');
       return;
     }
-    const slash = text.indexOf(47, from);
-    const authority = text.slice(from, slash < 0 ? text.length : slash).copy();
-    const path = slash < 0 ? utf8('/') : text.slice(slash).copy();
-    const scheme = secure ? 'https' : 'http';
-    provider.remote = new RemoteKeys(upstream, scheme, authority, path, <u32>timeout, cache, stale);
+    provider.remote = new RemoteKeys(upstream, url, <u32>timeout, cache, stale);
   }
 }

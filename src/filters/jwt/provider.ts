@@ -5,6 +5,20 @@ import { ClaimConsumers } from './consumers';
 import { Key } from './keys';
 import { RemoteKeys } from './remote-keys';
 
+/** Algorithms of signatures that are checked with public keys and are in use. */
+export const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+];
+
 /** Who issues tokens, and what they must say. */
 export class Provider {
   audiences: ArrayBuffer[] = [];

@@ -1,4 +1,5 @@
 import { CallResponse, PairsWriter, httpCall, logWarn, now } from '@weir/filters-sdk/assembly';
+import { HttpUrl } from '@weir/filters-sdk/assembly/url';
 import { Key, readKeys } from './keys';
 
 /** A set that is larger is refused. */
@@ -31,14 +32,13 @@ export class RemoteKeys {
 
   constructor(
     private upstream: ArrayBuffer,
-    scheme: string,
-    authority: ArrayBuffer,
-    path: ArrayBuffer,
+    url: HttpUrl,
     private timeoutMs: u32,
     private cacheMs: i64,
     private staleMs: i64,
   ) {
-    this.headers.add(':method', 'GET').add(':scheme', scheme).add(':authority', authority).add(':path', path);
+    this.headers.add(':method', 'GET').add(':scheme', url.scheme);
+    this.headers.add(':authority', url.authority).add(':path', url.path);
     this.headers.add('accept', 'application/json, application/jwk-set+json');
   }
 

@@ -1,4 +1,5 @@
 import { ByteWriter, Bytes, view } from '@weir/filters-sdk/assembly';
+import { claimTime } from '@weir/filters-sdk/assembly/claims';
 import { Consumer } from '@weir/filters-sdk/assembly/consumer';
 import { JsonKind, JsonValue, readJson } from '@weir/filters-sdk/assembly/json';
 import { decodeBase64Url } from '@weir/filters-sdk/assembly/jws';
@@ -138,22 +139,14 @@ class Times {
 
 /** When the token may be used; null where a time in it is none, or one is missing. */
 function timesOf(payload: JsonValue, provider: Provider, now: i64): Times | null {
-  const expires = timeOf(payload, 'exp', i64.MAX_VALUE);
-  const begins = timeOf(payload, 'nbf', 0);
-  const issued = timeOf(payload, 'iat', 0);
+  const expires = claimTime(payload, 'exp', i64.MAX_VALUE);
+  const begins = claimTime(payload, 'nbf', 0);
+  const issued = claimTime(payload, 'iat', 0);
   if (expires < 0 || begins < 0 || issued < 0) return null;
   if (expires == i64.MAX_VALUE && provider.requireExpiry) return null;
   // A token of the future was made by somebody whose clock nobody can trust.
   const begin = max(begins, issued) - provider.skewMs;
   return new Times(begin, expires == i64.MAX_VALUE ? expires : expires + provider.skewMs);
-}
-
-/** A NumericDate in milliseconds; -1 where it is something else. */
-function timeOf(payload: JsonValue, name: string, missing: i64): i64 {
-  const value = payload.get(name);
-  if (value === null) return missing;
-  if (value.kind != JsonKind.Number || !(value.number >= 0) || value.number > 9e12) return -1;
-  return <i64>(value.number * 1000);
 }
 
 function valuesOf(payload: JsonValue, provider: Provider): Array<ArrayBuffer | null> {

@@ -12,7 +12,7 @@ import {
   requestHeaders,
   utf8,
 } from '@weir/filters-sdk/assembly';
-import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
+import { removeSpellingsOf } from '@weir/filters-sdk/assembly/fields';
 import { MtlsConfig } from './config';
 import { elementOf, matchElement } from './forwarded';
 import { Identities, PARTS, Part } from './identities';
@@ -61,8 +61,7 @@ class Mtls extends StreamContext {
     if (consumer === null) return config.unknown.send();
     const header = config.consumerHeader;
     if (header.byteLength > 0) {
-      const fields = requestHeaders.all();
-      while (fields.next()) if (isSpellingOf(fields.name, header)) requestHeaders.remove(fields.name);
+      removeSpellingsOf(header);
       requestHeaders.set(header, consumer.name);
     }
     consumer.announce();

@@ -2,7 +2,8 @@ import { Reply, utf8, view } from '@weir/filters-sdk/assembly';
 import { Claim, ClaimHeader } from '@weir/filters-sdk/assembly/claims';
 import { Config, JsonKind, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 import { sha256 } from '@weir/filters-sdk/assembly/sha256';
-import { Url } from './url';
+import { HttpUrl } from '@weir/filters-sdk/assembly/url';
+import { parseEndpoint } from './url';
 
 const NONE = new ArrayBuffer(0);
 const SECOND: i64 = 1000;
@@ -17,7 +18,7 @@ export enum ClientAuth {
 
 export class OidcConfig {
   issuer: ArrayBuffer = NONE;
-  issuerUrl: Url = new Url('https', NONE, NONE);
+  issuerUrl: HttpUrl = new HttpUrl('https', NONE, NONE);
   upstream: ArrayBuffer = NONE;
   timeoutMs: u32 = 5000;
   clientId: ArrayBuffer = NONE;
@@ -86,7 +87,7 @@ export class OidcConfig {
 
   private readProvider(config: Config): void {
     this.issuer = config.text('issuer');
-    const url = Url.parse(view(this.issuer));
+    const url = parseEndpoint(view(this.issuer));
     if (url === null) config.fault('issuer', '"issuer" must be an http or https URL');
     else this.issuerUrl = url;
     this.upstream = config.text('upstream');
@@ -114,7 +115,7 @@ export class OidcConfig {
     this.logoutPath = this.pathIn(config, 'logoutPath', '/oauth2/logout');
     this.afterLogout = this.pathIn(config, 'afterLogout', '/');
     this.origin = config.text('origin', NONE);
-    const origin: Url | null = this.origin.byteLength == 0 ? null : Url.parse(view(this.origin));
+    const origin: HttpUrl | null = this.origin.byteLength == 0 ? null : parseEndpoint(view(this.origin));
     if (this.origin.byteLength > 0 && (origin === null || view(this.origin).lastIndexOf(47) > 7))
       config.fault('origin', 'expected a scheme and a host, such as https://app.example.com');
     const hosts = config.items('hosts');

@@ -1,9 +1,10 @@
 import { CallResponse, PairsWriter, httpCall, logWarn, utf8, view } from '@weir/filters-sdk/assembly';
 import { JsonKind, JsonValue, readJson } from '@weir/filters-sdk/assembly/json';
-import { Provider } from '../jwt/provider';
+import { HttpUrl } from '@weir/filters-sdk/assembly/url';
+import { ALGORITHMS, Provider } from '../jwt/provider';
 import { RemoteKeys } from '../jwt/remote-keys';
 import { OidcConfig } from './config';
-import { Url } from './url';
+import { parseEndpoint } from './url';
 
 const AGAIN_MS: i64 = 3_600_000;
 const RETRY_MS: i64 = 1000;
@@ -16,7 +17,7 @@ export class Discovery {
   /** False: nothing is known yet. */
   known: bool = false;
   authorization: ArrayBuffer = new ArrayBuffer(0);
-  token: Url = new Url('https', new ArrayBuffer(0), new ArrayBuffer(0));
+  token: HttpUrl = new HttpUrl('https', new ArrayBuffer(0), new ArrayBuffer(0));
   /** Empty: it has none. */
   endSession: ArrayBuffer = new ArrayBuffer(0);
   readonly provider: Provider;
@@ -27,19 +28,7 @@ export class Discovery {
     this.provider = new Provider(utf8('oidc'), config.issuer);
     this.provider.audiences.push(config.clientId);
     this.provider.skewMs = config.skewMs;
-    const algorithms = [
-      'RS256',
-      'RS384',
-      'RS512',
-      'PS256',
-      'PS384',
-      'PS512',
-      'ES256',
-      'ES384',
-      'ES512',
-      'EdDSA',
-    ];
-    for (let i = 0; i < algorithms.length; i++) this.provider.algorithms.push(utf8(algorithms[i]));
+    for (let i = 0; i < ALGORITHMS.length; i++) this.provider.algorithms.push(utf8(ALGORITHMS[i]));
   }
 
   /** Asks where it is time to. For the root context's tick. */
@@ -85,26 +74,18 @@ export class Discovery {
     const token = textIn(about, 'token_endpoint');
     const keys = textIn(about, 'jwks_uri');
     if (authorization === null || token === null || keys === null) return wrong('an endpoint is missing');
-    const tokenUrl = Url.parse(view(token));
-    const keysUrl = Url.parse(view(keys));
-    if (tokenUrl === null || keysUrl === null || Url.parse(view(authorization)) === null)
+    const tokenUrl = parseEndpoint(view(token));
+    const keysUrl = parseEndpoint(view(keys));
+    if (tokenUrl === null || keysUrl === null || parseEndpoint(view(authorization)) === null)
       return wrong('an endpoint is no URL');
     this.authorization = authorization;
     this.token = tokenUrl;
     const endSession = textIn(about, 'end_session_endpoint');
-    const hasEnd = endSession !== null && Url.parse(view(endSession)) !== null;
+    const hasEnd = endSession !== null && parseEndpoint(view(endSession)) !== null;
     this.endSession = hasEnd ? endSession! : new ArrayBuffer(0);
     if (this.provider.remote === null) {
       const config = this.config;
-      this.provider.remote = new RemoteKeys(
-        config.upstream,
-        keysUrl.scheme,
-        keysUrl.authority,
-        keysUrl.path,
-        config.timeoutMs,
-        KEYS_MS,
-        STALE_MS,
-      );
+      this.provider.remote = new RemoteKeys(config.upstream, keysUrl, config.timeoutMs, KEYS_MS, STALE_MS);
     }
     this.known = true;
     return true;

@@ -10,6 +10,7 @@ import {
   Reply,
   RootContext,
   StreamContext,
+  getShared,
   propertyPath,
   registerRoot,
   requestHeaders,
@@ -26,7 +27,6 @@ import { readJson } from '@weir/filters-sdk/assembly/json';
 import { Parts, decodeQuery } from '@weir/filters-sdk/assembly/parts';
 import { randomBytes } from '@weir/filters-sdk/assembly/sealing';
 import { sha256 } from '@weir/filters-sdk/assembly/sha256';
-import { getShared } from '@weir/filters-sdk/assembly';
 import { sleep, wait } from '@weir/filters-sdk/assembly/wait';
 import { nowMs } from '../jwt/remote-keys';
 import { OidcConfig } from './config';

@@ -1,5 +1,5 @@
 import { ByteWriter, Bytes, PairsWriter, logWarn, setTickPeriod, view } from '@weir/filters-sdk/assembly';
-import { toBase64 } from '@weir/filters-sdk/assembly/base64';
+import { clientCredentials } from '@weir/filters-sdk/assembly/bearer';
 import { JsonKind, JsonValue, readJson } from '@weir/filters-sdk/assembly/json';
 import { HttpAnswer, call, sleep, wait } from '@weir/filters-sdk/assembly/wait';
 import { nowMs } from '../jwt/remote-keys';
@@ -7,7 +7,7 @@ import { Verdict, verified, verifyToken } from '../jwt/token';
 import { ClientAuth, OidcConfig } from './config';
 import { Discovery } from './discovery';
 import { Session } from './session';
-import { addEncoded, addParameter } from './url';
+import { addParameter } from './url';
 
 const NONE = new ArrayBuffer(0);
 const STEP_MS: u32 = 20;
@@ -80,23 +80,14 @@ function ask(config: OidcConfig, discovery: Discovery, form: ByteWriter): Grant 
     .add(':authority', url.authority)
     .add(':path', url.path);
   head.add('content-type', 'application/x-www-form-urlencoded').add('accept', 'application/json');
-  if (config.clientAuth == ClientAuth.Basic) head.add('authorization', basic(config));
+  if (config.clientAuth == ClientAuth.Basic)
+    head.add('authorization', clientCredentials(config.clientId, config.clientSecret));
   else {
     addParameter(form, 'client_id', config.clientId);
     if (config.clientAuth == ClientAuth.Post) addParameter(form, 'client_secret', config.clientSecret);
   }
   const answer = wait(call(config.upstream, head, form.view(), config.timeoutMs));
   return read(answer);
-}
-
-/** RFC 6749, section 2.3.1. */
-function basic(config: OidcConfig): Bytes {
-  const pair = new ByteWriter(128);
-  addEncoded(pair, view(config.clientId));
-  pair.addByte(58);
-  addEncoded(pair, view(config.clientSecret));
-  const encoded = toBase64(pair.view());
-  return pair.clear().add('Basic ').add(encoded).view();
 }
 
 function read(answer: HttpAnswer): Grant {

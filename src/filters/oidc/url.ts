@@ -1,29 +1,14 @@
-import { ByteWriter, Bytes, encode, utf8 } from '@weir/filters-sdk/assembly';
+import { ByteWriter, Bytes, encode, view } from '@weir/filters-sdk/assembly';
 import { sizeOf, startOf } from '@weir/filters-sdk/assembly/bytes';
+import { encodePart } from '@weir/filters-sdk/assembly/parts';
+import { HttpUrl } from '@weir/filters-sdk/assembly/url';
 
-const DIGITS = '0123456789ABCDEF';
-
-/** An http or https URL, in the parts that a call of it needs. */
-export class Url {
-  constructor(
-    public scheme: string,
-    public authority: ArrayBuffer,
-    /** With the query. */
-    public path: ArrayBuffer,
-  ) {}
-
-  /** Null where the text is no such URL. */
-  static parse(text: Bytes): Url | null {
-    const secure = text.startsWith('https://');
-    const from = secure ? 8 : 7;
-    if ((!secure && !text.startsWith('http://')) || text.length <= from) return null;
-    for (let i = 0; i < text.length; i++) if (text.at(i) <= 32 || text.at(i) >= 127) return null;
-    const slash = text.indexOf(47, from);
-    const authority = text.slice(from, slash < 0 ? text.length : slash);
-    if (authority.length == 0 || authority.indexOf(64) >= 0) return null;
-    const path = slash < 0 ? utf8('/') : text.slice(slash).copy();
-    return new Url(secure ? 'https' : 'http', authority.copy(), path);
-  }
+/** An address of a provider: as strict as can be, for what it says of itself is believed. Null where the text is none. */
+export function parseEndpoint(text: Bytes): HttpUrl | null {
+  for (let i = 0; i < text.length; i++) if (text.at(i) <= 32 || text.at(i) >= 127) return null;
+  const url = HttpUrl.parse(text);
+  if (url === null || url.authority.byteLength == 0 || view(url.authority).indexOf(64) >= 0) return null;
+  return url;
 }
 
 /** Adds `name=value` to a form or a query, with what has to stand before it. */
@@ -32,22 +17,8 @@ export function addParameter<V>(writer: ByteWriter, name: string, value: V): voi
   const last = text.length == 0 ? 38 : text.at(text.length - 1);
   if (last != 38 && last != 63) writer.addByte(38);
   writer.add(name).addByte(61);
-  if (isString<V>()) addEncoded(writer, encode(changetype<string>(value)));
-  else addEncoded(writer, Bytes.of(startOf<V>(value), sizeOf<V>(value)));
-}
-
-/** Unreserved characters (RFC 3986, section 2.3) as they are, others escaped. */
-export function addEncoded(writer: ByteWriter, text: Bytes): void {
-  for (let i = 0; i < text.length; i++) {
-    const byte = text.at(i);
-    const plain = <u32>((byte | 32) - 97) < 26 || <u32>(byte - 48) < 10;
-    if (plain || byte == 45 || byte == 46 || byte == 95 || byte == 126) writer.addByte(byte);
-    else
-      writer
-        .addByte(37)
-        .addByte(DIGITS.charCodeAt(byte >> 4))
-        .addByte(DIGITS.charCodeAt(byte & 15));
-  }
+  if (isString<V>()) encodePart(encode(changetype<string>(value)), writer);
+  else encodePart(Bytes.of(startOf<V>(value), sizeOf<V>(value)), writer);
 }
 
 /**
