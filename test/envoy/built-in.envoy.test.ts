@@ -117,7 +117,7 @@ const PLACES: Place[] = [
     {
       issuer: 'http://authz',
       upstream: 'authz',
-      timeout: '300ms',
+      timeout: '3s',
       clientId: 'shop',
       clientSecret: 'only-for-tests',
       cookieSecrets: [SECRET],
