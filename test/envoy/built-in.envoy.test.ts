@@ -103,6 +103,16 @@ const PLACES: Place[] = [
     headers: false,
   }),
   place('csrf', 'csrf', { allowedOrigins: ['https://admin.test'], token: { cookie: 'csrf' } }),
+  place('security-headers', 'security-headers', {
+    preset: 'strict',
+    hsts: { maxAge: '365d', always: true },
+    contentSecurityPolicyReportOnly: { directives: ["default-src 'self'"] },
+    permissionsPolicy: { usb: ['self', 'https://a.test'] },
+  }),
+  place('nonce', 'security-headers', {
+    contentSecurityPolicy: { directives: ['script-src ${nonce}'] },
+    nonceHeader: 'x-nonce',
+  }),
   place('hmac', 'hmac', {
     keys: [
       { id: 'shop', secret: SECRET, consumer: 'mira' },
@@ -334,6 +344,17 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     expect(await ask('Origin: https://evil.test', 'X-CSRF-Token: t')).toBe(403);
     expect(await ask('Sec-Fetch-Site: same-origin')).toBe(403);
     expect((await send('csrf', '/')).answer.status).toBe(200);
+  });
+
+  test('security-headers: the same fields, none of the server; a nonce of each host’s own', async () => {
+    const { answer } = await send('security-headers', '/');
+    expect(answer.header('strict-transport-security')).toBe('max-age=31536000; includeSubDomains');
+    expect(answer.header('permissions-policy')).toBe('usb=(self "https://a.test")');
+    for (const seen of await both.each({ role: 'nonce', send: getRequest('/', 'plugin.test') })) {
+      const nonce = seen.upstream[0]!.fields.find(([name]) => name.toLowerCase() === 'x-nonce')![1];
+      expect(nonce).toMatch(/^[A-Za-z0-9+/]{22}==$/);
+      expect(seen.answer.header('content-security-policy')).toBe(`script-src 'nonce-${nonce}'`);
+    }
   });
 
   test('oidc: programs are refused alike; nobody can log in where the host cannot seal', async () => {

@@ -110,6 +110,14 @@ export function memoryTests(requests: number): void {
     ],
     ['cors', { origins: ['https://a.test'], credentials: true }],
     ['csrf', { token: { cookie: 'k' } }],
+    [
+      'security-headers',
+      {
+        preset: 'strict',
+        contentSecurityPolicy: { directives: ['script-src ${nonce}'] },
+        nonceHeader: 'x-nonce',
+      },
+    ],
     ['hmac', { keys: [{ id: 'a', secret: SECRET }], components: ['@path'], maxAge: '1d' }],
     ['quota', { key: ['request.path'], quotas: [{ name: 'a', limit: 1000 }], charge: { on: 'response' } }],
     [

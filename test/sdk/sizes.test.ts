@@ -64,6 +64,7 @@ test.each([
   ['mtls', 57],
   ['oidc', 116],
   ['rate-limit', 61],
+  ['security-headers', 50],
 ])(
   '%s is at most %i KiB',
   (name, most) => {

@@ -1,0 +1,23 @@
+/** What `preset: strict` sets, name and value in turn. README.md says it too. */
+export const STRICT = [
+  'strict-transport-security',
+  'max-age=63072000; includeSubDomains',
+  'content-security-policy',
+  "default-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+  'x-content-type-options',
+  'nosniff',
+  'x-frame-options',
+  'DENY',
+  'referrer-policy',
+  'no-referrer',
+  'permissions-policy',
+  'accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()',
+  'cross-origin-opener-policy',
+  'same-origin',
+  'cross-origin-embedder-policy',
+  'require-corp',
+  'cross-origin-resource-policy',
+  'same-origin',
+  'x-permitted-cross-domain-policies',
+  'none',
+];
