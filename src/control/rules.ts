@@ -19,7 +19,7 @@ import type {
   RouteFilterConfig,
   RuleConfig,
 } from './schema/http-route.ts';
-import type { TrafficTable } from './traffic.ts';
+import type { Traffic, TrafficTable } from './traffic.ts';
 
 type Route = UsableObject<'HTTPRoute'>;
 
@@ -27,7 +27,7 @@ type Route = UsableObject<'HTTPRoute'>;
 const UPGRADES = ['websocket'] as const;
 
 /** The parts of a rule that are the same on every listener. */
-type RuleCore = Omit<RuleSpec, 'chain' | 'timeouts' | 'retry'>;
+type RuleCore = Omit<RuleSpec, 'chain' | keyof Traffic>;
 
 /** The rules of a snapshot. A rule that is reached by listeners with different policies is there once for each. */
 export class RuleTable {
@@ -53,12 +53,12 @@ export class RuleTable {
     const attached = scopes.map((scope) => this.#chains.attachments.at(scope).map((entry) => entry.policy));
     attached.at(-1)!.push(...this.#extensions(route, ruleIndex));
     const core = this.#core(route, ruleIndex);
-    const { timeouts, retry } = this.#traffic.effective(scopes, route, ruleIndex);
+    const traffic = this.#traffic.effective(scopes, route, ruleIndex);
     const chain = this.#chains.effective(attached, scopes, 'http');
     // Without one of its filters the rule must not serve: no backend and no redirect, so 500.
     const refused = chain === UNUSABLE ? { chain: 0, backends: [], redirect: null } : { chain };
-    const spec: RuleSpec = { ...core, timeouts, retry, ...refused };
-    const key = JSON.stringify([core.name, spec.chain, timeouts, retry]);
+    const spec: RuleSpec = { ...core, ...traffic, ...refused };
+    const key = JSON.stringify([core.name, spec.chain, traffic]);
     const existing = this.#indexes.get(key);
     if (existing !== undefined) return existing;
     this.#indexes.set(key, this.specs.length);

@@ -1,5 +1,5 @@
 import { Failure, RETRY_CONDITIONS } from '../runtime/retry.ts';
-import type { RetrySpec, TimeoutSpec } from '../runtime/snapshot.ts';
+import type { BandwidthSpec, RetrySpec, RuleLimitSpec, TimeoutSpec } from '../runtime/snapshot.ts';
 import { Attachments } from './attachments.ts';
 import type { Config, UsableObject } from './config.ts';
 import { flatten, mergeScopes, type Layer, type Setting } from './merge.ts';
@@ -9,10 +9,14 @@ const DEFAULT_TIMEOUTS: TimeoutSpec = { requestMs: 300_000, perTryMs: 0, idleMs:
 const DEFAULT_TCP_IDLE_MS = 3_600_000;
 const DEFAULT_ON = ['connect-failure', 'reset'] as const;
 
-/** Timeouts and retries of one rule, after merging. */
+const DEFAULT_BURST = 64 * 1024;
+
+/** What TrafficPolicies say of one rule, after merging. */
 export interface Traffic {
   readonly timeouts: TimeoutSpec;
   readonly retry: RetrySpec | null;
+  readonly limits?: RuleLimitSpec;
+  readonly bandwidth?: BandwidthSpec;
 }
 
 /** A scope of a request: the key of its policies and its name in messages are the same. */
@@ -40,7 +44,12 @@ export class TrafficTable {
       return { what, layers: i === scopes.length - 1 ? [ruleLayer(route, rule), ...layers] : layers };
     });
     const merged = mergeScopes(this.#config, layered);
-    return { timeouts: timeoutsOf(merged), retry: retryOf(merged) };
+    return {
+      timeouts: timeoutsOf(merged),
+      retry: retryOf(merged),
+      ...limitsOf(merged),
+      ...bandwidthOf(merged),
+    };
   }
 
   /** The same for connections. @param scopes from Gateway to rule */
@@ -57,8 +66,8 @@ export class TrafficTable {
   #layer(policy: UsableObject<'TrafficPolicy'>): Layer {
     let layer = this.#layers.get(policy);
     if (layer === undefined) {
-      const { timeouts, retry, enforced } = policy.value.spec;
-      const settings = flatten(policy, ['spec'], { timeouts, retry });
+      const { timeouts, retry, limits, bandwidth, enforced } = policy.value.spec;
+      const settings = flatten(policy, ['spec'], { timeouts, retry, limits, bandwidth });
       this.#moveHonorRetryAfter(policy, settings);
       // A retry without any field is still a retry.
       if (retry !== undefined && retry.attempts === undefined) {
@@ -111,6 +120,25 @@ function timeoutsOf(merged: ReadonlyMap<string, Setting>): TimeoutSpec {
     perTryMs: get('timeouts.perTry', DEFAULT_TIMEOUTS.perTryMs),
     idleMs: get('timeouts.idle', DEFAULT_TIMEOUTS.idleMs),
   };
+}
+
+function limitsOf(merged: ReadonlyMap<string, Setting>): { limits?: RuleLimitSpec } {
+  const limits = Object.fromEntries(
+    ['requestBody', 'responseBody', 'target', 'head', 'fields'].flatMap((field) => {
+      const setting = merged.get(`limits.${field}`);
+      return setting === undefined ? [] : [[field, setting.value as number]];
+    }),
+  );
+  return Object.keys(limits).length === 0 ? {} : { limits };
+}
+
+function bandwidthOf(merged: ReadonlyMap<string, Setting>): { bandwidth?: BandwidthSpec } {
+  const burst = (merged.get('bandwidth.burst')?.value as number | undefined) ?? DEFAULT_BURST;
+  const rates = ['request', 'response'].flatMap((direction) => {
+    const rate = merged.get(`bandwidth.${direction}`)?.value as number | undefined;
+    return rate === undefined ? [] : [[direction, { bytesPerSecond: rate, burst }]];
+  });
+  return rates.length === 0 ? {} : { bandwidth: Object.fromEntries(rates) as BandwidthSpec };
 }
 
 function retryOf(merged: ReadonlyMap<string, Setting>): RetrySpec | null {

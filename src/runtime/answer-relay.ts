@@ -7,7 +7,7 @@ import { statusOf } from './http/write.ts';
 const NO_BYTES = Buffer.alloc(0);
 
 /** Why the upstream connection is not read. Bits. */
-export const AnswerPause = { Downstream: 1, Filter: 2 } as const;
+export const AnswerPause = { Downstream: 1, Filter: 2, Bandwidth: 4 } as const;
 
 /** Whose answer it is, as far as the relay has to know. */
 export interface AnswerTarget {

@@ -58,6 +58,8 @@ export class Attempt {
   /** Bytes read of the answer, head included; 0 means that a retry on another connection is safe. */
   bytesIn = 0;
   bytesOut = 0;
+  /** Bytes that one read of the answer should take at most; 0: as many as there are. */
+  readBytes = 0;
   /** Whether this try got a connection that had served before. */
   reused = false;
 

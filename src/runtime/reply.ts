@@ -28,6 +28,9 @@ export const Replies = {
   misdirected: new Reply(421, 'misdirected_request'),
   bodyTimeout: new Reply(408, 'body_timeout'),
   bodyTooLarge: new Reply(413, 'body_too_large'),
+  targetTooLong: new Reply(414, 'target_too_long'),
+  headTooLarge: new Reply(431, 'head_too_large'),
+  tooManyFields: new Reply(431, 'too_many_fields'),
   noRoute: new Reply(404, 'no_route'),
   routeLoop: new Reply(500, 'route_loop'),
   noBackend: new Reply(500, 'no_backend'),
@@ -39,6 +42,7 @@ export const Replies = {
   connectTimeout: new Reply(504, 'upstream_connect_timeout'),
   upstreamReset: new Reply(503, 'upstream_reset'),
   badAnswer: new Reply(502, 'upstream_protocol_error'),
+  answerOverLimit: new Reply(502, 'response_too_large'),
   upstreamTimeout: new Reply(504, 'upstream_timeout'),
   timeout: new Reply(504, 'request_timeout'),
 } as const;

@@ -10,7 +10,7 @@ export const HIGH_WATER_BYTES = 64 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
 /** Why the downstream connection is not read. Bits. */
-export const RequestPause = { Upstream: 1, Backlog: 2, Filter: 4 } as const;
+export const RequestPause = { Upstream: 1, Backlog: 2, Filter: 4, Bandwidth: 8 } as const;
 
 /** Whose request it is, as far as the relay has to know. */
 export interface RequestSource {

@@ -139,6 +139,34 @@ export interface RuleSpec {
   readonly retry: RetrySpec | null;
   /** Protocols that Upgrade may name, lower-case. Default: websocket. */
   readonly upgrades: readonly string[];
+  /** Absent: those of the listener alone. */
+  readonly limits?: RuleLimitSpec;
+  /** Absent: as fast as both sides take it. */
+  readonly bandwidth?: BandwidthSpec;
+}
+
+/** How large messages may be, in bytes where it is not said otherwise; what is absent has no limit of the rule's. */
+export interface RuleLimitSpec {
+  readonly requestBody?: number;
+  readonly responseBody?: number;
+  /** Request target; path and query. */
+  readonly target?: number;
+  /** Request line and all fields. */
+  readonly head?: number;
+  /** How many fields. */
+  readonly fields?: number;
+}
+
+/** How fast the bodies of one stream go on. */
+export interface BandwidthSpec {
+  readonly request?: RateSpec;
+  readonly response?: RateSpec;
+}
+
+export interface RateSpec {
+  readonly bytesPerSecond: number;
+  /** Bytes that may come at once. */
+  readonly burst: number;
 }
 
 /** What to do with the connections of a TCP listener. */

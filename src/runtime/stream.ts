@@ -14,12 +14,14 @@ import { isIdempotent, MethodId } from './http/method.ts';
 import { Framing, type HeadReader } from './http/parse.ts';
 import { normalisePath } from './http/path.ts';
 import type { LiveSnapshot } from './live-snapshot.ts';
+import { Pacer } from './pacer.ts';
 import { failureReply, fillFilterReply, fillReply, Replies, Reply } from './reply.ts';
 import { HIGH_WATER_BYTES, RequestPause, RequestRelay, type RequestSource } from './request-relay.ts';
 import { ResponseFlag } from './response-flags.ts';
 import { Failure } from './retry.ts';
 import { RouteDecision } from './route-decision.ts';
-import type { ListenerSpec, RuleSpec } from './snapshot.ts';
+import { RuleLimits } from './rule-limits.ts';
+import type { BandwidthSpec, ListenerSpec, RuleSpec } from './snapshot.ts';
 import { out } from './socket-io.ts';
 import { STREAM_ATTRIBUTES } from './stream-attributes.ts';
 import { StreamFilters, type FilteredStream } from './stream-filters.ts';
@@ -85,6 +87,12 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   readonly #down: AnswerRelay;
   readonly #series: AttemptSeries;
   readonly #deadline: Timer;
+  readonly #limits = new RuleLimits();
+  /** Null until a rule first has a rate. */
+  #requestPace: Pacer | null = null;
+  #answerPace: Pacer | null = null;
+  /** Bytes of the answer's body as the upstream sent them. */
+  #answerBytes = 0;
   #requestTrailers: HeaderBlock | null = null;
   #answerTrailers: HeaderBlock | null = null;
   #backendAnswerHeaders: CompiledHeaderModifier | null = null;
@@ -170,6 +178,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.#expects = reader.expectContinue;
     this.observer = this.worker.observer;
     this.#up.begin(this.request, reader);
+    this.#limits.begin(reader);
     this.#down.reset(reader.method === MethodId.Head);
     this.#enter();
     this.#start();
@@ -181,7 +190,10 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.bytesReceived += end - start;
     this.#progress();
     if (endOfStream) this.#up.read = true;
+    if (this.bytesReceived > this.#limits.requestBody && !this.#requestHalted)
+      this.#refuse(Replies.bodyTooLarge);
     if (!this.#requestHalted) this.#filters.request.data(bytes, start, end, endOfStream);
+    if (!endOfStream) this.#requestPace?.take(end - start);
     this.#leave();
   }
 
@@ -211,8 +223,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   requestFailed(reply: Reply): void {
     this.#enter();
     this.flags |= ResponseFlag.DownstreamProtocolError;
-    if (this.#down.headSent) this.#break();
-    else this.#makeReply(reply);
+    this.#refuse(reply);
     this.#leave();
   }
 
@@ -220,6 +231,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.bytesReceived += end - start;
     this.#progress();
     this.attempt.writeTunnel(bytes, start, end);
+    this.#requestPace?.take(end - start);
   }
 
   downstreamEnded(): void {
@@ -252,6 +264,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.#route.decide(request, connection, live);
     this.observer?.routed(this);
     if (this.#route.isMisdirected(connection, live)) return this.#makeReply(Replies.misdirected);
+    if (!this.#holdToRule()) return;
     this.#startDeadline();
     const ended = this.#up.framing === Framing.None;
     if (ended) this.#up.read = true;
@@ -277,12 +290,40 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     }
     this.#route.decide(request, connection, live);
     this.observer?.routed(this);
+    if (!this.#holdToRule()) return true;
     const chain = this.#route.chain(connection, live);
     // Policy is decided again too: filters of the new rule that have not run yet, run.
     if (chain === before || !this.#filters.extend(live.chains[chain]!)) return false;
     if (this.#route.loops) this.#makeReply(Replies.routeLoop);
     else this.#filters.request.head(ended);
     return true;
+  }
+
+  /** Puts the limits and rates of the rule in force. @returns false where the request is over them */
+  #holdToRule(): boolean {
+    const spec = this.ruleSpec;
+    const refusal = this.#limits.apply(spec?.limits, this.bytesReceived);
+    if (refusal !== null) this.#makeReply(refusal);
+    const bandwidth = spec?.bandwidth;
+    if (bandwidth !== undefined || this.#requestPace !== null) this.#pace(bandwidth);
+    return refusal === null;
+  }
+
+  #pace(bandwidth: BandwidthSpec | undefined): void {
+    const { wheel } = this.worker;
+    this.#requestPace ??= new Pacer(wheel, (held) => {
+      if (held) this.#up.pause(RequestPause.Bandwidth);
+      else this.#up.unpause(RequestPause.Bandwidth);
+    });
+    this.#answerPace ??= new Pacer(wheel, (held) => {
+      if (held) this.#down.pause(AnswerPause.Bandwidth);
+      else this.#down.unpause(AnswerPause.Bandwidth);
+    });
+    if (bandwidth?.request === undefined) this.#requestPace.stop();
+    else this.#requestPace.start(bandwidth.request);
+    if (bandwidth?.response === undefined) this.#answerPace.stop();
+    else this.#answerPace.start(bandwidth.response);
+    this.attempt.readBytes = bandwidth?.response === undefined ? 0 : this.#answerPace.readBytes;
   }
 
   /** Redirects, or goes on to an upstream. */
@@ -437,6 +478,8 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
       this.#series.retry(Failure.RetriableStatus)
     ) {
       this.attempt.cancel();
+    } else if (!ended && framing === Framing.Length && length > this.#limits.responseBody) {
+      this.#makeReply(Replies.answerOverLimit);
     } else {
       this.status = status;
       this.#down.begin(framing, length);
@@ -458,7 +501,11 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
   answerData(bytes: Buffer, start: number, end: number, ended: boolean): void {
     this.#enter();
     this.#progress();
+    this.#answerBytes += end - start;
+    if (this.#answerBytes > this.#limits.responseBody && !this.#answerHalted)
+      this.#refuse(Replies.answerOverLimit);
     if (!this.#answerHalted) this.#filters.answer.data(bytes, start, end, ended);
+    if (!ended) this.#answerPace?.take(end - start);
     this.#leave();
   }
 
@@ -507,6 +554,7 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.bytesSent += end - start;
     this.#progress();
     this.connection.sendTunnel(bytes, start, end);
+    this.#answerPace?.take(end - start);
   }
 
   tunnelEnded(): void {
@@ -684,6 +732,12 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     out.flush();
   }
 
+  /** Ends the stream with an answer, or, where another one is on its way, by cutting that. */
+  #refuse(reply: Reply): void {
+    if (this.#down.headSent) this.#break();
+    else this.#makeReply(reply);
+  }
+
   #makeReply(reply: Reply): void {
     if (this.#reply !== null || this.#filterReply !== null) return;
     this.#reply = reply;
@@ -762,6 +816,8 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     if (done) connection.endAnswer(this.#down.headOnly, this.#down.trailers);
     this.#series.stop();
     worker.wheel.disarm(this.#deadline);
+    this.#requestPace?.stop();
+    this.#answerPace?.stop();
     reportStream(this);
     this.observer?.ended(this);
     this.#filters.end();
@@ -781,7 +837,8 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.attemptAt = this.answerAt = this.endedAt = 0;
     this.status = this.flags = 0;
     this.details = '';
-    this.bytesReceived = this.bytesSent = 0;
+    this.bytesReceived = this.bytesSent = this.#answerBytes = 0;
+    this.attempt.readBytes = 0;
     this.#state = null;
     this.attempt.last = null;
     this.#requestTrailers = this.#answerTrailers = null;

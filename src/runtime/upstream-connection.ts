@@ -185,6 +185,8 @@ export class UpstreamConnection extends Transport implements Lender {
    * written from without a copy; everything else into the window that all connections share.
    */
   #nextBuffer(): Buffer {
+    const most = this.#attempt === null ? 0 : this.#attempt.readBytes;
+    if (most > 0 && most < readWindow.length) return (this.#buffer = readWindow.subarray(0, most));
     // Given back between answers: few buffers that stay in the processor's cache beat one a connection.
     const large = this.#phase === Phase.Body && (this.#framing !== Framing.Length || this.#left >= BULK_FROM);
     if (large) this.bulk ??= takeBulkBuffer();

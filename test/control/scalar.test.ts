@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   address,
+  byteRate,
   duration,
   formatDuration,
   formatSize,
@@ -118,4 +119,17 @@ test('a long value that is no header value is refused in linear time', () => {
   const start = performance.now();
   expect(headerValue().safeParse(`${'a'.repeat(4000)}\n`).success).toBe(false);
   expect(performance.now() - start).toBeLessThan(1000);
+});
+
+test.each([
+  ['1Mi/s', 1024 * 1024],
+  ['10k/s', 10_000],
+  ['4096/s', 4096],
+  ['1Mi', undefined],
+  ['/s', undefined],
+  ['1/s', undefined],
+  ['1Mi/m', undefined],
+  ['2Gi/s', undefined],
+])('the rate %s is %s bytes a second', (text, bytes) => {
+  expect(byteRate(4096, 1024 ** 3).safeParse(text).data).toBe(bytes);
 });

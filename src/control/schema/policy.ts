@@ -2,11 +2,12 @@ import * as z from 'zod';
 import { DEFAULT_LISTENER_LIMITS } from '../../runtime/snapshot.ts';
 import { object } from './meta.ts';
 import { targetRef } from './reference.ts';
-import { duration, expression, integer, notYet, oneOf, refuse, size } from './scalar.ts';
+import { byteRate, duration, expression, integer, notYet, oneOf, refuse, size } from './scalar.ts';
 
 const VERSIONS = ['policy.weir/v1alpha1'] as const;
 const HOUR = 3_600_000;
 const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
 
 export const RETRY_WORDS = [
   '5xx',
@@ -33,6 +34,14 @@ export const TRAFFIC_FIELDS = [
   'retry.replayBodyUpTo',
   'retry.onlyIdempotent',
   'retry.avoidPreviousHost',
+  'limits.requestBody',
+  'limits.responseBody',
+  'limits.target',
+  'limits.head',
+  'limits.fields',
+  'bandwidth.request',
+  'bandwidth.response',
+  'bandwidth.burst',
 ] as const;
 
 const retry = () =>
@@ -89,6 +98,44 @@ const retry = () =>
     hedge: notYet('A second attempt in parallel.'),
   });
 
+const limits = () =>
+  z.strictObject({
+    requestBody: size(0, 1024 * GiB)
+      .optional()
+      .describe(
+        'Body of a request: 413 beyond, at once where it is announced. 0: none. Default: no limit of its own.',
+      ),
+    responseBody: size(0, 1024 * GiB)
+      .optional()
+      .describe(
+        'Body of an upstream’s answer: 502 beyond, or the answer is cut where its head has gone out. Default: no limit of its own.',
+      ),
+    target: size(1, MiB)
+      .optional()
+      .describe('Request target as it came, the query included; 414 beyond. Default: that of the listener.'),
+    head: size(64, MiB)
+      .optional()
+      .describe('Request line and all fields as they came; 431 beyond. Default: that of the listener.'),
+    fields: integer(1, 1000)
+      .optional()
+      .describe('Number of fields as they came; 431 beyond. Default: that of the listener.'),
+  });
+
+const bandwidth = () =>
+  z.strictObject({
+    request: byteRate(4096, 100 * GiB)
+      .optional()
+      .describe('Bytes a second of the body that each request may bring.'),
+    response: byteRate(4096, 100 * GiB)
+      .optional()
+      .describe('Bytes a second of the body that each answer may take.'),
+    burst: size(1, GiB)
+      .optional()
+      .describe(
+        'What may go on at once, and is saved up while nothing does, for each of them. Default: 64Ki.',
+      ),
+  });
+
 export const trafficPolicySpec = z
   .strictObject({
     targetRefs: z
@@ -113,8 +160,14 @@ export const trafficPolicySpec = z
       })
       .optional(),
     retry: retry().optional().describe('Present: failed attempts are retried.'),
+    limits: limits()
+      .optional()
+      .describe('How large messages may be. Those of a ListenerPolicy hold before them.'),
+    bandwidth: bandwidth()
+      .optional()
+      .describe('How fast bodies go on, and what an upgraded connection carries.'),
     enforced: z
-      .array(z.enum([...TRAFFIC_FIELDS, 'timeouts', 'retry']))
+      .array(z.enum([...TRAFFIC_FIELDS, 'timeouts', 'retry', 'limits', 'bandwidth']))
       .default([])
       .describe('Fields that policies of inner scopes must not change.'),
     mirror: notYet('Options for mirrored requests.'),
@@ -140,6 +193,10 @@ function checkTcp(spec: TcpFields, kind: string, ctx: z.RefinementCtx): void {
       field,
     ]);
   }
+  for (const field of ['limits', 'bandwidth'] as const) {
+    if (spec[field] !== undefined)
+      refuse(ctx, 'WEIR1046', `must not be set for a ${kind}: it is about requests`, [field]);
+  }
   if (retry?.on !== undefined && !retry.on.includes('connect-failure')) {
     const message = `must list connect-failure for a ${kind}: nothing else of it can be tried again`;
     refuse(ctx, 'WEIR1046', message, ['retry', 'on']);
@@ -148,11 +205,13 @@ function checkTcp(spec: TcpFields, kind: string, ctx: z.RefinementCtx): void {
 
 interface TcpFields {
   readonly timeouts?: { readonly request?: unknown; readonly perTry?: unknown } | undefined;
+  readonly limits?: unknown;
+  readonly bandwidth?: unknown;
   readonly retry?: { readonly on?: readonly (string | number)[] | undefined } | undefined;
 }
 
 export const trafficPolicy = object(VERSIONS, 'TrafficPolicy', trafficPolicySpec).describe(
-  'Timeouts and retries. Policies of inner scopes win, field by field.',
+  'Timeouts, retries, limits and rates. Policies of inner scopes win, field by field.',
 );
 
 const limit = DEFAULT_LISTENER_LIMITS;

@@ -153,6 +153,31 @@ export function size(min: number, max: number) {
   );
 }
 
+const RATE = /^([0-9]{1,12}(?:Ki|Mi|Gi|k|M|G)?)\/s$/;
+
+/** Bytes a second such as `1Mi/s`, a number when read. */
+export function byteRate(min: number, max: number) {
+  return named(
+    z
+      .string()
+      .transform((text, ctx) => {
+        const bytes = parseSize(RATE.exec(text)?.[1] ?? '');
+        if (bytes === null) {
+          refuse(ctx, 'WEIR1044', `must be bytes a second such as 512Ki/s or 10Mi/s, got "${text}"`);
+          return z.NEVER;
+        }
+        if (bytes < min || bytes > max) {
+          refuse(ctx, 'WEIR1044', `must be ${formatSize(min)}/s to ${formatSize(max)}/s, got ${text}`);
+          return z.NEVER;
+        }
+        return bytes;
+      })
+      .meta({ pattern: RATE.source, examples: ['1Mi/s'] }),
+    'rate',
+    '1Mi/s',
+  );
+}
+
 /** A whole number in a range. */
 export function integer(min: number, max: number) {
   return named(z.number().int().min(min).max(max), `integer ${min}..${max}`, String(min));

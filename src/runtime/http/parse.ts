@@ -50,6 +50,8 @@ export class HeadReader {
   upgradeEnd = 0;
   /** TE lists `trailers`. */
   teTrailers = false;
+  /** Bytes of the head as it came, its last empty line included. */
+  headBytes = 0;
   /** Of an answer. */
   status = 0;
   /** Status to answer with when `read` returned `REFUSED`; always 502 for an answer. */
@@ -118,6 +120,16 @@ export class HeadReader {
     this.held = this.startLineDone = false;
     this.at = this.headStart = block.length;
     this.emptyLines = this.lines = this.hosts = this.expects = 0;
+  }
+
+  /** Fields that the head came with, those for one connection included. */
+  get fields(): number {
+    return this.lines;
+  }
+
+  /** Bytes of the request target as it came. */
+  get targetBytes(): number {
+    return this.start.targetEnd - this.start.targetStart;
   }
 
   /** True from the first byte of a head until its end. */
@@ -341,6 +353,7 @@ export class HeadReader {
   /** The rules that need the whole head. All offsets are in the arena by now. */
   private finish(next: number): number {
     const { block, body, options } = this;
+    this.headBytes = block.length - this.headStart;
     this.keepAlive = options.close ? false : this.minorVersion === 1 || options.keepAlive;
     if (!body.settle()) return this.refuse(body.refusal, body.reason);
     this.framing = body.framing;
