@@ -17,6 +17,15 @@ export interface Fault {
   readonly sourceLine?: string | undefined;
 }
 
+export interface FilterState {
+  readonly name: string;
+  /** Bytes of the module that the last compilation made; 0 where it made none. */
+  readonly size: number;
+  readonly ms: number;
+  /** Whether a module is there that can serve, this one or one from before. */
+  readonly serves: boolean;
+}
+
 /** What the page shows. */
 export interface BoardState {
   readonly proxy: 'starting' | 'live' | 'stopped';
@@ -25,7 +34,7 @@ export interface BoardState {
   /** URLs that the proxy listens at. */
   readonly addresses: readonly string[];
   readonly admin: string;
-  readonly filters: readonly { readonly name: string; readonly size: number; readonly ms: number }[];
+  readonly filters: readonly FilterState[];
   /** By who found them: a filter's entry file, or the configuration. */
   readonly faults: readonly { readonly what: string; readonly list: readonly Fault[] }[];
 }

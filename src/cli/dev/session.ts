@@ -197,10 +197,11 @@ export class Session {
       this.#savedAt = 0;
     }
     this.#board.set({
-      filters: this.#builds.all.map(({ filter: { name }, size: bytes, ms: took }) => ({
-        name,
-        size: bytes,
-        ms: Math.round(took),
+      filters: this.#builds.all.map((each) => ({
+        name: each.filter.name,
+        size: each.size,
+        ms: Math.round(each.ms),
+        serves: each.serves,
       })),
     });
     this.#board.setFaults(filter.entry, ok ? [] : faultsOf(build));

@@ -13,18 +13,17 @@ function showState({ proxy, snapshot, addresses, filters, faults }) {
   showStatus(proxy, proxy === 'live' ? `live, snapshot ${snapshot}` : proxy);
   at('addresses').replaceChildren(...addresses.map((url) => link(url)));
   at('filters').replaceChildren(
-    ...filters.map(({ name, size, ms }) =>
-      make('li', '', [
-        name,
-        ' ',
-        make('span', 'soft', size === 0 ? 'no module' : `${size} bytes, compiled in ${ms} ms`),
-      ]),
-    ),
+    ...filters.map((filter) => make('li', '', [filter.name, ' ', filterState(filter)])),
   );
   const list = faults.flatMap((each) => each.list);
   at('faults').hidden = list.length === 0;
   at('faults').replaceChildren(make('h2', 'bad', 'Not in force'), ...list.map(fault));
   document.title = list.length === 0 ? 'weir dev' : `(${list.length}) weir dev`;
+}
+
+function filterState({ size, ms, serves }) {
+  if (size > 0) return make('span', 'soft', `${size} bytes, compiled in ${ms} ms`);
+  return make('span', 'bad', serves ? 'does not compile, the one before serves' : 'does not compile');
 }
 
 function showStatus(proxy, text) {
