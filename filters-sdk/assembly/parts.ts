@@ -25,6 +25,11 @@ export class Parts {
     return this.begin(path, mark < 0 ? path.length + 1 : mark + 1, AMPERSAND);
   }
 
+  /** The same for a query without the path, or a form's body. */
+  parameters(text: Bytes): Parts {
+    return this.begin(text, 0, AMPERSAND);
+  }
+
   /** To the front of the cookies in the value of one `cookie` field; a request may have several. */
   cookies(field: Bytes): Parts {
     return this.begin(field, 0, SEMICOLON);

@@ -26,6 +26,29 @@ export class Template {
     this.segments.push(segment);
   }
 
+  /** Whether it is the empty text. */
+  get isNothing(): bool {
+    return this.segments.length == 0;
+  }
+
+  /**
+   * Writes the text behind what a writer has: what stands in the configuration as it is, and each variable through `encode`.
+   *
+   * @returns false as soon as `encode` does
+   */
+  renderInto(out: ByteWriter, encode: (text: Bytes, into: ByteWriter) => bool): bool {
+    const segments = this.segments;
+    for (let i = 0; i < segments.length; i++) {
+      const segment = unchecked(segments[i]);
+      out.add<ArrayBuffer>(segment.literal);
+      const attribute = segment.attribute;
+      if (attribute === null) continue;
+      attribute.write(writer.clear());
+      if (!encode(writer.view(), out)) return false;
+    }
+    return true;
+  }
+
   /** The text for the running stream, valid until the next template is rendered. A variable that is not there is empty. */
   render(): Bytes {
     const literal = this.literal;

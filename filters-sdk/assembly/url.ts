@@ -23,3 +23,10 @@ export class HttpUrl {
     );
   }
 }
+
+/** Whether a path is this one or below it, by whole segments: `/api` has `/api/a` below it, and not `/apis`. */
+export function isBelow(path: Bytes, parent: Bytes): bool {
+  if (!path.startsWith(parent)) return false;
+  const isWhole = path.length == parent.length || parent.at(parent.length - 1) == 47;
+  return isWhole || path.at(parent.length) == 47;
+}

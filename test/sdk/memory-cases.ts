@@ -108,6 +108,19 @@ export function memoryTests(requests: number): void {
         response: { remove: ['server'] },
       },
     ],
+    [
+      'transform',
+      {
+        request: [
+          {
+            path: { pattern: '/{rest...}', to: '/x/${request.method}' },
+            query: { set: { a: '${request.host}' }, rename: { b: 'c' } },
+            cookies: { remove: ['k'], set: { a: 'b' } },
+          },
+        ],
+        response: [{ cookies: { set: { a: 'b' }, attributes: [{ secure: true }] } }],
+      },
+    ],
     ['cors', { origins: ['https://a.test'], credentials: true }],
     ['csrf', { token: { cookie: 'k' } }],
     [

@@ -65,6 +65,7 @@ test.each([
   ['oidc', 116],
   ['rate-limit', 61],
   ['security-headers', 50],
+  ['transform', 72],
 ])(
   '%s is at most %i KiB',
   (name, most) => {

@@ -1,6 +1,7 @@
 import { Bytes, Reply, lower, utf8, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonKind, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 import { fieldName } from '@weir/filters-sdk/assembly/fields';
+import { isBelow } from '@weir/filters-sdk/assembly/url';
 
 const NONE = new ArrayBuffer(0);
 /** Methods that change nothing (RFC 9110, section 9.2.1). */
@@ -63,12 +64,7 @@ export class CsrfConfig {
 
   /** @param path without the query; a path that is listed stands for what is below it as well */
   isExempt(path: Bytes): bool {
-    for (let i = 0; i < this.paths.length; i++) {
-      const known = view(this.paths[i]);
-      if (!path.startsWith(known)) continue;
-      const isWhole = path.length == known.length || known.at(known.length - 1) == 47;
-      if (isWhole || path.at(known.length) == 47) return true;
-    }
+    for (let i = 0; i < this.paths.length; i++) if (isBelow(path, view(this.paths[i]))) return true;
     return false;
   }
 }

@@ -1,0 +1,24 @@
+import { HeaderMap } from '@weir/filters-sdk/assembly';
+import { Config } from '@weir/filters-sdk/assembly/config';
+import { SetCookieEdits } from './set-cookies';
+import { When } from './when';
+
+/** What happens to the answers of one `when`. */
+export class ResponseRule {
+  readonly when: When;
+  private cookies: SetCookieEdits | null = null;
+
+  constructor(config: Config) {
+    this.when = When.read(config.object('when'), true);
+    if (config.has('cookies')) this.cookies = SetCookieEdits.read(config.object('cookies'));
+  }
+
+  holdsFor(status: i32, headers: HeaderMap): bool {
+    return this.when.holdsForStatus(status) && this.when.holdsForTypes(headers);
+  }
+
+  applyToHead(): void {
+    const cookies = this.cookies;
+    if (cookies !== null) cookies.apply();
+  }
+}
