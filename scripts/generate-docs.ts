@@ -1,11 +1,13 @@
 // Writes the documents that are made from the code: docs/configuration.md, docs/errors.md,
-// docs/abi.md, docs/capabilities.md, docs/metrics.md, docs/cli.md and docs/schemas/. With --check it only compares, and exits 1 where one is out of date.
+// docs/abi.md, docs/built-in-filters.md, docs/capabilities.md, docs/metrics.md, docs/cli.md and docs/schemas/. With --check it only compares, and
+// exits 1 where one is out of date.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ERRORS } from '../src/errors.ts';
 import { abiMarkdown } from './docs/abi-table.ts';
 import { limitsMarkdown } from './docs/authoring-limits.ts';
+import { builtInFiltersMarkdown } from './docs/built-in-filters.ts';
 import { capabilitiesMarkdown } from './docs/capabilities-table.ts';
 import { commandsMarkdown } from './docs/commands.ts';
 import { foreignMarkdown } from './docs/foreign-table.ts';
@@ -24,6 +26,7 @@ export async function generatedDocuments(): Promise<Map<string, string>> {
   documents.set('docs/configuration.md', configurationPage());
   documents.set('docs/errors.md', errorsPage());
   documents.set('docs/abi.md', abiMarkdown(GENERATED));
+  documents.set('docs/built-in-filters.md', await builtInFiltersMarkdown(GENERATED));
   documents.set('docs/capabilities.md', capabilitiesMarkdown(GENERATED));
   documents.set('docs/foreign-functions.md', foreignMarkdown(GENERATED));
   documents.set('docs/properties.md', propertiesMarkdown(GENERATED));
@@ -192,7 +195,7 @@ Scopes from outside in: *Gateway → listener → route → rule*.
 A listener of protocol TCP, or of TLS that ends here, gives its connections to one TCPRoute, by the server name that the
 client asks for where there is TLS. Each connection goes to one of the route's backends, by weight; a Service or an Upstream
 is what it is for HTTP, \`tls\` of an Upstream included. Scopes are *Gateway → listener → route → rule*, as above.
-FilterChains hold ([filters.md](filters.md#tcp)), and of a TrafficPolicy \`timeouts.idle\` and \`retry\`, by which
+FilterChains hold ([filters.md](filter-tcp.md)), and of a TrafficPolicy \`timeouts.idle\` and \`retry\`, by which
 connecting is tried again; of a ListenerPolicy \`limits.connections\`, \`limits.connectionsPerAddress\`,
 \`timeouts.tlsHandshake\`, \`timeouts.write\` and \`tls\`. A connection counts as a request against \`limits.requests\` of
 the Upstream, and beyond it or \`limits.connections\` it is closed at once. So it is where no endpoint can be reached, and
