@@ -190,6 +190,13 @@ export const ERRORS = {
       'The custom section `weir.schema` of the module, or the file under `schema.file`, is not a JSON Schema, is too large, too deep, leads back to itself, or refers to something outside of itself. A module is not trusted to cost whoever checks a configuration more than its size.',
     fix: 'Build the module anew with an SDK that writes the section, name a schema of your own under schema.file, or write schema: {mode: Off}.',
   },
+  WEIR1213: {
+    title: 'the schema of bodies cannot be used',
+    source: 'config',
+    explanation:
+      'A JSON Schema in the configuration of the filter `validate` is none of draft 2020-12, has a keyword or format that weir does not know, a pattern that cannot be matched in linear time, or refers to something outside of itself. Weir takes no schema in part: what it did not check would pass.',
+    fix: 'Correct the place that the message names. The README of the filter lists the formats; patterns are those of RE2 without look-around and back-references.',
+  },
   WEIR1220: {
     title: 'the module cannot be pulled',
     source: 'config',

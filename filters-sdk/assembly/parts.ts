@@ -76,10 +76,20 @@ export class Parts {
 
 /** Decodes `%41` and `+` of a query into a writer, and views it there. What is not a valid escape stays as it is. */
 export function decodeQuery(text: Bytes, into: ByteWriter): Bytes {
+  return decode(text, into, 32);
+}
+
+/** Decodes `%41` of a part of a path into a writer, and views it there. What is not a valid escape stays as it is. */
+export function decodePart(text: Bytes, into: ByteWriter): Bytes {
+  return decode(text, into, 43);
+}
+
+/** @param plus what a `+` stands for */
+function decode(text: Bytes, into: ByteWriter, plus: i32): Bytes {
   into.clear();
   for (let i = 0; i < text.length; i++) {
     let byte = text.at(i);
-    if (byte == 43) byte = 32;
+    if (byte == 43) byte = plus;
     else if (byte == 37 && i + 2 < text.length) {
       const high = hexValue(text.at(i + 1));
       const low = hexValue(text.at(i + 2));

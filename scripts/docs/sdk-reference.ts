@@ -11,6 +11,8 @@ const OWN = [
   'configuration',
   'config',
   'json',
+  'json-scan',
+  'json-text',
   'grpc',
   'limits',
   'counters',

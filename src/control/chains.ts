@@ -15,6 +15,7 @@ import { failsClosed, PHASES, type Phase } from './phase.ts';
 import type { FilterConfig } from './schema/filter-chain.ts';
 import { StoreTable } from './stores.ts';
 import { valueAt } from './validate.ts';
+import { checkSchemas } from './validation.ts';
 
 type Chain = UsableObject<'FilterChain'>;
 
@@ -366,6 +367,7 @@ export class ChainTable {
       this.#checkCallouts(chain, filter, i);
       this.#checkOnError(chain, filter, i);
       this.#stores.check(chain, i);
+      checkSchemas(this.#config, chain, i);
       const own = moduleName(filter.use);
       if (own !== undefined) {
         if (this.#config.find('Module', chain.namespace, own) === undefined) {

@@ -1,6 +1,6 @@
 import type { Ajv2020 } from 'ajv/dist/2020.js';
-import { LinearRegex } from '../runtime/regex.ts';
 import { PatternError } from '../runtime/regex-parse.ts';
+import { schemaPattern, type SchemaPattern } from '../runtime/schema-pattern.ts';
 import { parseSize } from './schema/scalar.ts';
 
 type Bounds = readonly [least: number, most: number];
@@ -34,28 +34,18 @@ function within(parse: (text: string) => number | null) {
 }
 
 /**
- * Patterns of schemas that came with modules, matched in linear time: JavaScript's own engine would let a
- * module stop weir with one of them. One that this cannot be done for is not checked, and noted in `skipped`.
+ * Patterns of schemas that came with modules, matched in linear time. One that this cannot be done for is not checked,
+ * and noted in `skipped`.
  */
 export function linearEngine(skipped: string[]) {
-  const engine = (pattern: string) => {
-    let regex: LinearRegex;
+  const engine = (pattern: string): SchemaPattern => {
     try {
-      // A pattern of JSON Schema need not match the whole text.
-      regex = new LinearRegex(`[\\s\\S]*(?:${pattern})[\\s\\S]*`, true);
+      return schemaPattern(pattern);
     } catch (error) {
       if (!(error instanceof PatternError)) throw error;
       skipped.push(pattern);
       return { test: () => true, toString: () => pattern };
     }
-    return {
-      test: (text: string): boolean => {
-        const bytes = Buffer.from(text);
-        return regex.matches(bytes, 0, bytes.length);
-      },
-      // By this ajv tells them apart.
-      toString: () => pattern,
-    };
   };
   // Only used where ajv writes its code to a file.
   engine.code = '';

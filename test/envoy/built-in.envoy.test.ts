@@ -113,6 +113,11 @@ const PLACES: Place[] = [
     contentSecurityPolicy: { directives: ['script-src ${nonce}'] },
     nonceHeader: 'x-nonce',
   }),
+  place('validate', 'validate', {
+    body: { maxBytes: 100 },
+    rules: [{ path: '/orders', schema: { type: 'object', required: ['item'] } }],
+    whereMissing: 'Allow',
+  }),
   place('hmac', 'hmac', {
     keys: [
       { id: 'shop', secret: SECRET, consumer: 'mira' },
@@ -355,6 +360,20 @@ describe('a filter that ships with weir does the same in Envoy', () => {
       expect(nonce).toMatch(/^[A-Za-z0-9+/]{22}==$/);
       expect(seen.answer.header('content-security-policy')).toBe(`script-src 'nonce-${nonce}'`);
     }
+  });
+
+  test('validate: limits of bodies are held alike; what breaks a schema passes where the host cannot check it', async () => {
+    const post = (body: string, type = 'application/json') => ({
+      role: 'validate',
+      send: `POST /orders HTTP/1.1\r\nHost: plugin.test\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    });
+    expect((await both.compare(post('{"item":1}'))).answer.status).toBe(200);
+    expect((await both.compare(post('{"item":1,"item":2}'))).answer.status).toBe(400);
+    expect((await both.compare(post('{"item"'))).answer.status).toBe(400);
+    expect((await both.compare(post(`"${'x'.repeat(200)}"`))).answer.status).toBe(413);
+    expect((await both.compare(post('{}', 'text/plain'))).answer.status).toBe(415);
+    const [weir, envoy] = await both.each(post('{}'));
+    expect([weir.answer.status, envoy.answer.status]).toEqual([400, 200]);
   });
 
   test('oidc: programs are refused alike; nobody can log in where the host cannot seal', async () => {

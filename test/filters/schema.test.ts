@@ -77,6 +77,8 @@ const FROM = [{ header: 'x-key' }];
 const LIMIT = { requests: 1, per: '1s' };
 const OF_CLAIM = { name: 'a', issuer: 'https://id.test', claim: 'sub', equals: 'b' };
 const APP = 'https://a.test';
+const BODY = { body: { maxBytes: 1000 } };
+const RULES = { ...BODY, rules: [{ path: '/a' }] };
 const SECRET = 'x'.repeat(32);
 const SIGNER = { id: 'a', secret: SECRET };
 const GRPC = { grpc: { upstream: 'a' } };
@@ -129,6 +131,20 @@ test.each<[string, unknown, boolean]>([
   ['hmac', { keys: [SIGNER], components: ['@status'] }, false],
   ['hmac', { keys: [SIGNER], body: { maxBytes: 1 }, nonceRequired: true, label: 'a', tag: 'b' }, true],
   ['hmac', { keys: [SIGNER], body: {} }, false],
+  ['validate', RULES, true],
+  ['validate', BODY, false],
+  ['validate', { rules: [{ path: '/a' }] }, false],
+  ['validate', { ...RULES, body: { maxBytes: 0 } }, false],
+  ['validate', { ...RULES, body: { maxBytes: 1, maxDepth: 129 } }, false],
+  ['validate', { ...RULES, body: { maxBytes: 1, maxKeys: 65_536, maxStringBytes: 1 } }, true],
+  ['validate', { ...BODY, rules: [{ path: 'a' }] }, false],
+  ['validate', { ...BODY, rules: [{ path: '/a/{b}/*', methods: ['PUT'], schema: true }] }, true],
+  ['validate', { ...BODY, rules: [{ path: '/a', methods: [1] }] }, false],
+  ['validate', { ...BODY, rules: [{ path: '/a', contentTypes: ['text/*'], required: false }] }, true],
+  ['validate', { ...BODY, rules: [{ path: '/a', schema: { type: 'object' }, other: 1 }] }, false],
+  ['validate', { ...RULES, response: { mode: 'Log' }, faults: 32, whereMissing: 'Allow' }, true],
+  ['validate', { ...RULES, response: { mode: 'Off' } }, false],
+  ['validate', { ...RULES, faults: 0 }, false],
   ['csrf', {}, true],
   [
     'csrf',

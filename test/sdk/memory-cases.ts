@@ -199,6 +199,32 @@ export function memoryTests(requests: number): void {
     await filter.stop();
   });
 
+  test.each<[string, string]>([
+    ['that are right', '{"id":1,"\\u0061":[]}'],
+    ['that are refused', '{"id":"x","b":{"c":[1,2,3]}}'],
+  ])(`validate needs no more memory after ${requests} bodies %s`, async (_name, body) => {
+    const schema = { properties: { id: { type: 'integer' } } };
+    const filter = await LoadedFilter.start(filterBytes('validate'), {
+      config: {
+        body: { maxBytes: 100 },
+        rules: [{ path: '/', schema, responseSchema: schema }],
+        response: { mode: 'Log' },
+      },
+      request: [
+        [':path', '/'],
+        ['content-type', 'application/json'],
+      ],
+      body: [body],
+      answer: [['content-type', 'application/json']],
+      answerBody: [body],
+    });
+    await filter.run(20_000);
+    const before = filter.heapBytes;
+    await filter.run(requests);
+    expect(filter.heapBytes).toBe(before);
+    await filter.stop();
+  });
+
   test(`introspection needs no more memory after ${requests} requests`, async () => {
     const filter = await LoadedFilter.start(filterBytes('introspection'), {
       config: {

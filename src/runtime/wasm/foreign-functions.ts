@@ -9,6 +9,7 @@ import { verifyPassword } from './password-function.ts';
 import { declareProperty, setEnvoyFilterState, setMetadata } from './property-functions.ts';
 import { commitQuota, releaseQuota, reserveQuota } from './quota-functions.ts';
 import { addToCounter, deleteShared, listShared, setShared } from './shared-functions.ts';
+import { openSchema, validateJson } from './schema-functions.ts';
 import { sign, verifySignature } from './signature-functions.ts';
 import { clearRouteCache } from './stream-calls.ts';
 import type { Vm } from './vm.ts';
@@ -167,6 +168,30 @@ const ROWS: readonly ForeignFunction[] = [
     timed: true,
     file: 'jws-function.ts',
     call: verifyJws,
+  },
+  {
+    name: 'weir.json_schema',
+    does: "Compiles a JSON Schema (draft 2020-12) of the filter's own configuration, once for all its instances. A schema that refers to something outside of itself, has a keyword or format that is not known, or a pattern that cannot be matched in linear time, is refused; the log says why.",
+    takes:
+      'JSON pointer (RFC 6901) of the schema in the configuration, where it may be a text that holds it; NUL; JSON pointer of the part of it that is meant, or nothing',
+    gives: 'u32 token, for this filter',
+    statuses: 'BadArgument',
+    like: '',
+    timed: true,
+    file: 'schema-functions.ts',
+    call: openSchema,
+  },
+  {
+    name: 'weir.validate_json',
+    does: 'Holds a JSON document against such a schema. SerializationFailure: it is no JSON in UTF-8. Of a document of more than 16 KiB one fault is told. What a document may cost is bounded by its size and that of the schema; one that visits more than 200 000 subschemas by references breaks the rule `complexity`.',
+    takes: 'u32 token, u32 how many faults are wanted (1 to 32), then the document',
+    gives:
+      'nothing where the document is right; JSON text elsewhere: a list of `{"pointer": …, "rule": …}`, the place as a JSON pointer of at most 200 characters and the keyword of the schema, never a value',
+    statuses: 'BadArgument NotFound SerializationFailure',
+    like: '',
+    timed: true,
+    file: 'schema-functions.ts',
+    call: validateJson,
   },
   {
     name: 'weir.seal',

@@ -92,6 +92,10 @@ export const EXPRESSIONS = 256;
 export const EXPRESSION_STEPS = 20_000;
 /** A text within an evaluation, in UTF-16 units. */
 export const EXPRESSION_TEXT = 64 * KiB;
+/** JSON Schemas of one plugin, what is told of a document that is wrong, and up to which size it is more than one thing. */
+export const SCHEMAS = 4096;
+export const SCHEMA_FAULTS = 32;
+export const SCHEMA_LISTED_BYTES = 16 * KiB;
 /** Properties that the plugins of one stream may keep, and those that one connection may. */
 export const PROPERTIES = 256;
 /** Properties that one plugin may declare. */
