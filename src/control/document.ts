@@ -2,6 +2,7 @@ import { isAlias, isMap, isPair, isScalar, isSeq, type Document, type LineCounte
 import type { ErrorCode } from '../errors.ts';
 import type { Position } from '../runtime/snapshot.ts';
 import type { Diagnostic, Place } from './diagnostic.ts';
+import { withoutCredentials } from './secret-text.ts';
 
 export type PathPart = string | number;
 export type Path = readonly PathPart[];
@@ -94,7 +95,9 @@ export class ConfigDocument {
       ...(options.hint === undefined ? {} : { hint: options.hint }),
       ...(options.notes === undefined ? {} : { notes: options.notes }),
       ...(options.related === undefined ? {} : { related: options.related }),
-      ...(this.#source === null || secret ? {} : { sourceLine: this.#source.line(place.line) }),
+      ...(this.#source === null || secret
+        ? {}
+        : { sourceLine: withoutCredentials(this.#source.line(place.line)) }),
     };
   }
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { ErrorCode } from '../errors.ts';
 import type { FaultKind, StageFault } from '../runtime/stage-fault.ts';
 import type { Diagnostic } from './diagnostic.ts';
+import { withoutCredentials } from './secret-text.ts';
 
 const CODES: Readonly<Record<FaultKind, ErrorCode>> = {
   module: 'WEIR4001',
@@ -40,7 +41,8 @@ async function diagnoseOne(
 
 async function lineOf(file: string, line: number): Promise<string | undefined> {
   try {
-    return (await readFile(file, 'utf8')).split(/\r?\n/)[line - 1];
+    const text = (await readFile(file, 'utf8')).split(/\r?\n/)[line - 1];
+    return text === undefined ? undefined : withoutCredentials(text);
   } catch {
     // The place is told without its text.
     return undefined;

@@ -13,6 +13,7 @@ import {
 import type { ErrorCode } from '../errors.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import { ConfigDocument, SourceText } from './document.ts';
+import { withoutCredentials } from './secret-text.ts';
 
 const MAX_ALIASES = 100;
 const MAX_DEPTH = 64;
@@ -194,7 +195,7 @@ function faultAt(
   const sourceLine = source.line(place.line);
   const rest = Math.max(1, sourceLine.length - place.column + 1);
   const fault: Diagnostic = { code, severity: 'error', ...place, length: Math.min(length, rest), message };
-  return isInSecret(source.text, offset) ? fault : { ...fault, sourceLine };
+  return isInSecret(source.text, offset) ? fault : { ...fault, sourceLine: withoutCredentials(sourceLine) };
 }
 
 /** Whether the document around an offset says that it is a Secret, whose lines are never printed. */

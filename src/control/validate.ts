@@ -5,7 +5,8 @@ import { ConfigDocument, formatPath, type Path } from './document.ts';
 import { listNames, nearest, suggest } from './nearest.ts';
 import { KINDS, PLANNED_KINDS, versionsOf, type KindName, type ValueOf } from './schema/kind.ts';
 import { scalarNames } from './schema/scalar.ts';
-import { fieldsOf, schemaAt, typeName, unwrap } from './schema/walk.ts';
+import { fieldsOf, isCredential, schemaAt, typeName, unwrap } from './schema/walk.ts';
+import { withoutUserInfo } from './secret-text.ts';
 
 /** An object of a known kind. */
 export interface ConfigObject<K extends KindName = KindName> {
@@ -118,10 +119,11 @@ function checkEnvelope(document: ConfigDocument): Envelope {
 type Issue = z.core.$ZodIssue;
 
 function* explainIssue(document: ConfigDocument, schema: z.ZodType, issue: Issue): Generator<Diagnostic> {
-  // Values of Secrets are never printed, not even wrong ones.
-  const secret = (document.value as { kind?: unknown }).kind === 'Secret';
-  const show = (value: unknown) => (secret ? 'something else' : describe(value));
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+  // Values of Secrets and credentials are never printed, not even wrong ones.
+  const secret =
+    (document.value as { kind?: unknown }).kind === 'Secret' || isCredential(schemaAt(schema, path));
+  const show = (value: unknown) => (secret ? 'something else' : describe(value));
   const where = describePath(document.value, path);
   const field = formatPath(path.slice(-1)) || 'the document';
   switch (issue.code) {
@@ -259,7 +261,7 @@ export function describe(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'string' ? JSON.stringify(withoutUserInfo(value)) : String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 

@@ -9,11 +9,14 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
 const sha256 = () =>
   z.string().regex(/^[0-9a-fA-F]{64}$/, { error: 'must be a SHA-256 in 64 hexadecimal digits' });
+/** What may be the credential itself, written there by mistake, is told to nobody. */
+const CREDENTIAL = { writeOnly: true };
 
 const apiKey = () =>
   z
     .strictObject({
       sha256: sha256()
+        .meta(CREDENTIAL)
         .optional()
         .describe('SHA-256 of the key: printf %s "$KEY" | sha256sum. For keys of 128 random bits or more.'),
       secretRef: secretValueRef()
@@ -40,9 +43,11 @@ const basic = () =>
         .refine((text) => parsePasswordHash(text) !== null, {
           error: 'must be what weir hash-password prints: scrypt$N$r$p$salt$key',
         })
+        .meta(CREDENTIAL)
         .optional()
         .describe('What `weir hash-password` makes of the password.'),
       sha256: sha256()
+        .meta(CREDENTIAL)
         .optional()
         .describe('SHA-256 of a password that a machine made, of 128 random bits or more.'),
       secretRef: secretValueRef()

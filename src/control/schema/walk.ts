@@ -42,6 +42,16 @@ export function schemaAt(schema: z.ZodType, path: readonly (string | number)[]):
   return current ?? null;
 }
 
+/** Whether the schema, or what it is optional or refined of, says that its value is a credential (`writeOnly`). */
+export function isCredential(schema: z.ZodType | null): boolean {
+  for (let layer = schema ?? undefined; layer !== undefined;) {
+    if (layer.meta()?.['writeOnly'] === true) return true;
+    const def: Def = defOf(layer);
+    layer = def.innerType ?? def.in;
+  }
+  return false;
+}
+
 /** The names of the fields of a mapping; empty for anything else. */
 export function fieldsOf(schema: z.ZodType | null): string[] {
   if (schema === null) return [];
