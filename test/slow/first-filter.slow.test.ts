@@ -113,7 +113,7 @@ describe('from an empty folder with the packed packages alone', () => {
   }, 240_000);
 
   test.each(listTemplates(join(ROOT, 'filters-sdk/templates')).map(({ name }) => name))(
-    'the template %s builds, and its tests pass',
+    'the template %s builds, its tests pass, and its cost can be told',
     async (template) => {
       const project = join(folder, `t-${template}`);
       await npx(`new ${template}`, ['filter', 'new', `t-${template}`, '--template', template]);
@@ -121,6 +121,12 @@ describe('from an empty folder with the packed packages alone', () => {
       const output = await npx(`test ${template}`, ['filter', 'test'], project);
       expect(output).toMatch(/\d passed/);
       expect(output).not.toMatch(/failed|skipped/);
+      const cost = await npx(`bench ${template}`, ['filter', 'bench', '--rounds', '9'], project);
+      expect(cost).toMatch(/all of one exchange +\d+ ns/);
+      const module = `build/t-${template}.wasm`;
+      expect(await npx(`inspect ${template}`, ['filter', 'inspect', module], project)).toMatch(
+        /verdict +loads here/,
+      );
     },
     120_000,
   );

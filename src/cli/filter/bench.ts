@@ -148,6 +148,10 @@ async function opened(file: string, open: Open): Promise<{ subject: Subject; byt
   try {
     return { subject: await open(bytes), bytes: bytes.length };
   } catch (error) {
-    throw new Failure(`${relative('', file)}: ${(error as Error).message}`);
+    const { message } = error as Error;
+    const fix = message.includes('proxy_on_configure')
+      ? '\nGive it a configuration: `config: …` in bench.yaml of the project, or in the file of --request.'
+      : '';
+    throw new Failure(`${relative('', file)}: ${message}${fix}`);
   }
 }
