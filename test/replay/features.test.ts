@@ -307,6 +307,12 @@ describe(
       );
       expect(made.length).toBeGreaterThan(0);
       expectIdentical(await replay('trailers', built['scripted']!));
+      const changed = await scriptedGuest((entry) =>
+        entry.replace('setHeader(map + 1, step[2], step[3])', 'setHeader(map + 1, step[2], "there")'),
+      );
+      const { groups, different } = await replay('trailers', changed);
+      expect(different).toBe(made.length);
+      expect(new Set(groups.map(({ subject }) => subject))).toEqual(new Set(['request trailer x-made']));
     });
 
     test('filters that share a VM, each finding what the other left in its memory', async () => {

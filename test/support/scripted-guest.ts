@@ -82,7 +82,9 @@ const ENTRY = `
 /**
  * A filter whose configuration says what each of its callbacks does: steps joined by `;`, each
  * `phase verb arguments`. Phases: reqh reqb reqt resh resb rest called log.
+ *
+ * @param change makes another filter of it
  */
-export function scriptedGuest(): Promise<Uint8Array> {
-  return compileAssemblyScript({ 'index.ts': ENTRY, ...GUEST_SDK, 'env.ts': GUEST_SDK['env.ts']! + ENV });
+export function scriptedGuest(change = (source: string): string => source): Promise<Uint8Array> {
+  return compileAssemblyScript({ 'index.ts': change(ENTRY), ...GUEST_SDK, 'env.ts': GUEST_SDK['env.ts']! + ENV });
 }
