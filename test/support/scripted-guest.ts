@@ -86,5 +86,9 @@ const ENTRY = `
  * @param change makes another filter of it
  */
 export function scriptedGuest(change = (source: string): string => source): Promise<Uint8Array> {
-  return compileAssemblyScript({ 'index.ts': change(ENTRY), ...GUEST_SDK, 'env.ts': GUEST_SDK['env.ts']! + ENV });
+  return compileAssemblyScript({
+    'index.ts': change(ENTRY),
+    ...GUEST_SDK,
+    'env.ts': GUEST_SDK['env.ts']! + ENV,
+  });
 }
