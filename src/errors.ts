@@ -197,6 +197,13 @@ export const ERRORS = {
       'A JSON Schema in the configuration of the filter `validate` is none of draft 2020-12, has a keyword or format that weir does not know, a pattern that cannot be matched in linear time, or refers to something outside of itself. Weir takes no schema in part: what it did not check would pass.',
     fix: 'Correct the place that the message names. The README of the filter lists the formats; patterns are those of RE2 without look-around and back-references.',
   },
+  WEIR1214: {
+    title: 'the OpenAPI document cannot be used',
+    source: 'config',
+    explanation:
+      'The document that `openapi.file` of the filter `validate` names cannot be read, is none of OpenAPI 3.0 or 3.1, contradicts itself, or has something in it that weir cannot hold requests against: a reference to another document, a parameter of a style that it does not read, a pattern that cannot be matched in linear time. Weir takes no document in part: what it did not check would pass.',
+    fix: 'Correct the place that the message names. A parameter that the upstream is to look at itself gets `x-weir-unchecked: true`.',
+  },
   WEIR1220: {
     title: 'the module cannot be pulled',
     source: 'config',

@@ -2,6 +2,7 @@ import type { CertificateSpec } from '../runtime/snapshot.ts';
 import type { FilterSchema } from './filter-schema.ts';
 import type { ModuleSchema } from './module-schema.ts';
 import type { ModuleProtocols } from './module-protocols.ts';
+import type { CompiledApi } from './openapi/compile.ts';
 
 /** A filter that ships with weir. */
 export interface BuiltinFilter {
@@ -28,4 +29,6 @@ export interface Assets {
   readonly certificates: ReadonlyMap<string, CertificateSpec>;
   /** PEM bundles to verify with: of Upstreams by `namespace/name`, of Stores by `Store namespace/name`. */
   readonly authorities: ReadonlyMap<string, string>;
+  /** OpenAPI documents that filters name, by path of the file. */
+  readonly apis: ReadonlyMap<string, CompiledApi>;
 }

@@ -15,7 +15,7 @@ import { failsClosed, PHASES, type Phase } from './phase.ts';
 import type { FilterConfig } from './schema/filter-chain.ts';
 import { StoreTable } from './stores.ts';
 import { valueAt } from './validate.ts';
-import { checkSchemas } from './validation.ts';
+import { checkSchemas, withApi } from './validation.ts';
 
 type Chain = UsableObject<'FilterChain'>;
 
@@ -193,7 +193,7 @@ export class ChainTable {
       // Shared data belongs to a namespace, so that one tenant cannot read that of another.
       tenant: chain.namespace,
       ...this.#vms[module]!,
-      configuration: configurationText(this.#consumers.expand(chain, index)),
+      configuration: configurationText(this.#handed(chain, index)),
       ...this.#secretFields(chain, filter.use),
       onError: filter.onError === 'Deny' ? 'deny' : 'skip',
       capabilities: this.#capabilities(chain, filter.use),
@@ -205,6 +205,11 @@ export class ChainTable {
       ...this.#stores.of(chain, index),
     };
     return this.plugins.push(spec) - 1;
+  }
+
+  /** The configuration that a filter's module receives. */
+  #handed(chain: Chain, index: number): unknown {
+    return withApi(chain, index, this.#assets.apis) ?? this.#consumers.expand(chain, index);
   }
 
   /** The filter that decides by AccessPolicies. */

@@ -4,6 +4,7 @@ import type { Snapshot } from '../runtime/snapshot.ts';
 import { codeOf } from '../runtime/stage-fault.ts';
 import type { Assets } from './assets.ts';
 import type { FilterSchema } from './filter-schema.ts';
+import { loadApis } from './apis.ts';
 import { loadAuthorities } from './authorities.ts';
 import { loadCertificates } from './certificates.ts';
 import { compileSnapshot } from './compile.ts';
@@ -15,6 +16,7 @@ import { protocolsOf, type ModuleProtocols } from './module-protocols.ts';
 import { ModuleCache } from './module-cache.ts';
 import { ModulePuller } from './module-pull.ts';
 import { loadBuiltins, loadModules, type Code } from './modules.ts';
+import { isApiDocument } from './openapi/compile.ts';
 import { parseText } from './parse.ts';
 import type { Phase } from './phase.ts';
 import { checkPolicyTests, type PolicyTest } from './policy-tests.ts';
@@ -78,7 +80,8 @@ export async function loadConfiguration(
     }
     const parsed = parseText(file, read.text);
     diagnostics.push(...parsed.diagnostics);
-    documents.push(...parsed.documents);
+    // They are read where a filter names them.
+    documents.push(...parsed.documents.filter(({ value }) => !isApiDocument(value)));
   }
   return loadDocuments(documents, reader, diagnostics, options);
 }
@@ -103,6 +106,7 @@ export async function loadDocuments(
     protocols: protocolsByDigest(code),
     certificates: await loadCertificates(config, reader, options.now ?? Date.now()),
     authorities: await loadAuthorities(config, reader),
+    apis: await loadApis(config, reader),
   };
   const snapshot = compileSnapshot(config, assets);
   const rateLimits = compileRateLimitServices(config, new StoreTable(config, assets));

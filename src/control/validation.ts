@@ -1,11 +1,49 @@
 import { SchemaError, SchemaResource } from '../runtime/json-schema.ts';
 import type { Config, UsableObject } from './config.ts';
-import type { Path } from './document.ts';
+import { resolveBeside } from './files.ts';
+import type { CompiledApi } from './openapi/compile.ts';
+import { partsOfPointer } from './openapi/node.ts';
+import type { FilterConfig } from './schema/filter-chain.ts';
 import { valueAt } from './validate.ts';
 
 /** The filter whose configuration holds schemas of bodies. */
 const VALIDATE = 'validate';
 const FIELDS = ['schema', 'responseSchema'];
+
+/** The OpenAPI document that a filter names; null: it names none. */
+export function apiOf({ use, config }: FilterConfig): { file: string; basePath?: string } | null {
+  const file = use === VALIDATE ? valueAt(config, ['openapi', 'file']) : undefined;
+  if (typeof file !== 'string') return null;
+  const basePath = valueAt(config, ['openapi', 'basePath']);
+  return { file, ...(typeof basePath === 'string' ? { basePath } : {}) };
+}
+
+/**
+ * The configuration of a filter that names an OpenAPI document, with what was made of that in its place.
+ *
+ * @returns null: it names none, or one that cannot be used, which has been reported
+ */
+export function withApi(
+  chain: UsableObject<'FilterChain'>,
+  index: number,
+  apis: ReadonlyMap<string, CompiledApi>,
+): unknown {
+  const filter = chain.value.spec.filters[index]!;
+  const named = apiOf(filter);
+  const api = named === null ? undefined : apis.get(resolveBeside(chain.document.file, named.file));
+  if (named === null || api === undefined) return null;
+  const base = named.basePath ?? api.basePath ?? '';
+  const { schemas } = api;
+  const depth = base.split('/').length - 1;
+  const operations = api.operations.map(({ parameters, ...operation }) => ({
+    ...operation,
+    path: base + operation.path,
+    parameters: parameters.map((spec) =>
+      spec.part === undefined ? spec : { ...spec, part: spec.part + depth },
+    ),
+  }));
+  return { ...(filter.config as object), openapi: { schemas, operations } };
+}
 
 /** Reports schemas of a filter `validate` that cannot be used. */
 export function checkSchemas(config: Config, chain: UsableObject<'FilterChain'>, index: number): void {
@@ -22,7 +60,7 @@ export function checkSchemas(config: Config, chain: UsableObject<'FilterChain'>,
       config.report(
         chain,
         'WEIR1213',
-        [...path, ...partsOf(fault.pointer)],
+        [...path, ...partsOfPointer(fault.pointer).slice(1)],
         `filter "${filter.name}": ${fault.message}`,
       );
     }
@@ -37,9 +75,4 @@ function faultOf(schema: unknown): SchemaError | null {
     if (error instanceof SchemaError) return error;
     throw error;
   }
-}
-
-function partsOf(pointer: string): Path {
-  const names = pointer.split('/').slice(1);
-  return names.map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'));
 }

@@ -56,7 +56,8 @@ const OPTIONS: Options = {
   // Done once, by an instance of its own: the schema of schemas takes longer to compile than most of them.
   meta: false,
   validateSchema: false,
-  code: { regExp: engine },
+  // Its optimizer takes longer than it saves.
+  code: { regExp: engine, optimize: false },
 };
 
 function newAjv(allErrors: boolean): Ajv2020 {
@@ -105,7 +106,7 @@ function sorted(_name: string, value: unknown): unknown {
 export class SchemaResource {
   readonly #schema: boolean | object;
   readonly #quick = newAjv(false);
-  readonly #listing = newAjv(true);
+  #listing: Ajv2020 | null = null;
 
   /** @throws SchemaError where it is no schema */
   constructor(schema: unknown) {
@@ -115,7 +116,7 @@ export class SchemaResource {
     else throw new SchemaError('a schema is an object, or true or false');
     guard(() => {
       checkIsSchema(this.#schema);
-      for (const ajv of [this.#quick, this.#listing]) ajv.addSchema(this.#schema, 'weir:');
+      this.#quick.addSchema(this.#schema, 'weir:');
     });
   }
 
@@ -126,18 +127,34 @@ export class SchemaResource {
    */
   compile(fragment = ''): JsonSchema {
     const ref = { $ref: `weir:#${fragment}` };
-    return guard(() => new JsonSchema(this.#quick.compile(ref), this.#listing.compile(ref)));
+    const quick = guard(() => this.#quick.compile(ref));
+    return new JsonSchema(quick, () => this.#listingAjv().compile(ref));
+  }
+
+  #listingAjv(): Ajv2020 {
+    if (this.#listing === null) {
+      this.#listing = newAjv(true);
+      this.#listing.addSchema(this.#schema, 'weir:');
+    }
+    return this.#listing;
   }
 }
 
 /** One that documents are held against. */
 export class JsonSchema {
   readonly #quick: ValidateFunction;
-  readonly #listing: ValidateFunction;
+  readonly #compileListing: () => ValidateFunction;
+  /** Tells all that is wrong. Compiled with the first document that is: most schemas never see one. */
+  #listing: ValidateFunction | null = null;
 
-  constructor(quick: ValidateFunction, listing: ValidateFunction) {
+  constructor(quick: ValidateFunction, compileListing: () => ValidateFunction) {
     this.#quick = quick;
-    this.#listing = listing;
+    this.#compileListing = compileListing;
+  }
+
+  /** Whether to list what is wrong with a document takes a moment more, once. */
+  get listsForTheFirstTime(): boolean {
+    return this.#listing === null;
   }
 
   /**
@@ -149,6 +166,7 @@ export class JsonSchema {
     try {
       if (this.#quick(document)) return [];
       if (most === 1) return violations(this.#quick.errors!.slice(-1), most);
+      this.#listing ??= this.#compileListing();
       this.#listing(document);
       return violations(this.#listing.errors ?? this.#quick.errors!, most);
     } catch (error) {
@@ -157,7 +175,8 @@ export class JsonSchema {
       throw error;
     } finally {
       // They hold the document.
-      this.#quick.errors = this.#listing.errors = null;
+      this.#quick.errors = null;
+      if (this.#listing !== null) this.#listing.errors = null;
     }
   }
 }
@@ -229,6 +248,7 @@ function guard<T>(work: () => T): T {
     return work();
   } catch (error) {
     if (error instanceof SchemaError) throw error;
+    if (error instanceof RangeError) throw new SchemaError('its references lead through too many schemas');
     if (error instanceof PatternError) throw new SchemaError(`a pattern cannot be used: ${error.message}`);
     throw new SchemaError((error as Error).message.replace(/^strict mode: /, '').replaceAll('weir:#', '#'));
   }

@@ -21,6 +21,7 @@ const NO_ASSETS = {
   protocols: new Map(),
   certificates: new Map(),
   authorities: new Map(),
+  apis: new Map(),
 };
 
 function compile(

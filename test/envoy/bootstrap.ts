@@ -4,6 +4,8 @@ export interface EnvoyFilter {
   readonly name: string;
   readonly file: string;
   readonly rootId: string;
+  /** As `body.whileHeadHeld: Show` in weir. */
+  readonly bodyWhileHeld?: boolean;
   readonly vmId: string;
   readonly configuration: string;
   readonly vmConfiguration: string;
@@ -128,6 +130,7 @@ function wasmFilter(filter: EnvoyFilter, layer: 'http' | 'network'): object {
           configuration: text(filter.vmConfiguration),
         },
         configuration: text(filter.configuration),
+        ...(filter.bodyWhileHeld === true ? { allow_on_headers_stop_iteration: true } : {}),
       },
     },
   };

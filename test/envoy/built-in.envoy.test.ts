@@ -113,11 +113,14 @@ const PLACES: Place[] = [
     contentSecurityPolicy: { directives: ['script-src ${nonce}'] },
     nonceHeader: 'x-nonce',
   }),
-  place('validate', 'validate', {
-    body: { maxBytes: 100 },
-    rules: [{ path: '/orders', schema: { type: 'object', required: ['item'] } }],
-    whereMissing: 'Allow',
-  }),
+  {
+    name: 'validate',
+    filters: place('', 'validate', {
+      body: { maxBytes: 100 },
+      rules: [{ path: '/orders', schema: { type: 'object', required: ['item'] } }],
+      whereMissing: 'Allow',
+    }).filters.map((filter) => ({ ...filter, bodyWhileHeld: true })),
+  },
   place('hmac', 'hmac', {
     keys: [
       { id: 'shop', secret: SECRET, consumer: 'mira' },

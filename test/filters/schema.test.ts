@@ -142,6 +142,8 @@ test.each<[string, unknown, boolean]>([
   ['validate', { ...BODY, rules: [{ path: '/a', methods: [1] }] }, false],
   ['validate', { ...BODY, rules: [{ path: '/a', contentTypes: ['text/*'], required: false }] }, true],
   ['validate', { ...BODY, rules: [{ path: '/a', schema: { type: 'object' }, other: 1 }] }, false],
+  ['validate', { ...RULES, openapi: { file: 'a.yaml' } }, false],
+  ['validate', { ...RULES, unknownQueryParameters: 'Deny' }, true],
   ['validate', { ...RULES, response: { mode: 'Log' }, faults: 32, whereMissing: 'Allow' }, true],
   ['validate', { ...RULES, response: { mode: 'Off' } }, false],
   ['validate', { ...RULES, faults: 0 }, false],

@@ -28,6 +28,8 @@ export interface PlacedFilter {
   readonly rootId: string;
   /** In weir: the name of the filter that ships with it, instead of the file. */
   readonly builtIn?: string;
+  /** In Envoy it sees the body while it holds the head, as such a filter does in weir by its configuration. */
+  readonly bodyWhileHeld?: boolean;
   /** What such a filter may call. */
   readonly callouts?: readonly string[];
 }

@@ -18,7 +18,7 @@ import { JsonRefusal } from '@weir/filters-sdk/assembly/json-scan';
 import { Counter, MetricName } from '@weir/filters-sdk/assembly/metrics';
 import { ResponseMode, ValidateConfig } from './config';
 import { badBody, badParameters, faultAt, refusalOf } from './faults';
-import { Content, Operation } from './operation';
+import { Content, Operation, isJsonType } from './operation';
 import { obstacle, parametersOf } from './parameters';
 
 class ValidateRoot extends RootContext {
@@ -57,11 +57,11 @@ class Validate extends StreamContext {
     if (operation === null) return config.closed ? refuseUnknown(config, path) : Action.Continue;
     this.operation = operation;
     const checked = operation.checked;
-    if (checked !== null) {
+    if (checked !== null || config.strictQuery) {
       const document = parametersOf(operation, target, config.strictQuery);
       if (document === null)
         return badParameters.send(faultAt('/' + obstacle.place, obstacle.name, obstacle.rule));
-      const wrong = checked.check(document, config.faults);
+      const wrong = checked === null ? document.slice(0, 0) : checked.check(document, config.faults);
       if (wrong === null) return badParameters.send(faultAt('', null, 'utf-8'));
       if (wrong.length > 0) return badParameters.send(wrong);
     }
@@ -77,7 +77,7 @@ class Validate extends StreamContext {
     if (operation.contents.length == 0) return config.unexpectedBody.send();
     const content = operation.contentOf(type);
     if (content === null || isCoded(only('content-encoding', false))) return config.mediaType.send();
-    if (!content.isJson) return Action.Continue;
+    if (!isJsonType(type!)) return Action.Continue;
     this.content = content;
     return Action.Pause;
   }
@@ -111,7 +111,7 @@ class Validate extends StreamContext {
     const type = mediaType(only('content-type', true));
     const content = operation.answerOf(status, type);
     if (content === null) return this.onBadAnswer(faultAt('', null, 'contentType'));
-    if (!content.isJson || content.schema === null) return Action.Continue;
+    if (!isJsonType(type!) || content.schema === null) return Action.Continue;
     if (isCoded(only('content-encoding', true)))
       return this.onBadAnswer(faultAt('', null, 'contentEncoding'));
     this.answer = content;

@@ -6,14 +6,10 @@ const SLASH = 47;
 
 /** Bodies of one media type. */
 export class Content {
-  isJson: bool;
-
   constructor(
     private type: ArrayBuffer,
     public schema: Schema | null,
-  ) {
-    this.isJson = isJsonType(view(type));
-  }
+  ) {}
 
   /** @param type media type without parameters */
   isOf(type: Bytes): bool {

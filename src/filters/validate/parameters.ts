@@ -224,7 +224,8 @@ function addHeaderValue(parameter: Parameter): Found {
 }
 
 function refuse(parameter: Parameter, rule: string): Found {
-  obstacle.set(parameter.place, view(parameter.name), rule);
+  const name = parameter.place == Place.Header ? parameter.member : parameter.name;
+  obstacle.set(parameter.place, view(name), rule);
   return Found.Refused;
 }
 
