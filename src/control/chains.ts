@@ -303,10 +303,9 @@ export class ChainTable {
   /** What the filter sees of bodies: a schema may say that its configuration decides. */
   #bodies(chain: Chain, filter: FilterConfig): Pick<PluginSpec, 'bodyWhileHeld' | 'withoutBodies'> {
     const shown = filter.body.whileHeadHeld === 'Show';
-    const member = this.#schemaOf(chain, filter.use)?.bodyMember ?? null;
-    if (member === null) return { bodyWhileHeld: shown };
-    const config: unknown = filter.config;
-    if (typeof config === 'object' && config !== null && member in config) return { bodyWhileHeld: true };
+    const takes = this.#schemaOf(chain, filter.use)?.takesBodies(filter.config) ?? null;
+    if (takes === null) return { bodyWhileHeld: shown };
+    if (takes) return { bodyWhileHeld: true };
     return { bodyWhileHeld: shown, withoutBodies: true };
   }
 

@@ -22,14 +22,14 @@ export interface SchemaFault {
 /**
  * The JSON Schema (draft 2020-12) that a filter carries for its configuration. Its keyword
  * `x-weir-phase` says which phase the filter belongs to, `x-weir-capabilities` what it needs, and `x-weir-body-member`
- * which member of the configuration switches on that it reads bodies, which it then sees while it holds the head.
+ * which member of the configuration, or of one of its rules, switches on that it reads bodies, which it then sees while it
+ * holds the head.
  */
 export class FilterSchema {
   readonly phase: Phase | null;
   /** As a Module's `capabilities`; undefined where the schema does not say. */
   readonly capabilities: readonly string[] | undefined;
-  /** Without this member in its configuration the filter takes no bodies; null: it does, or not, by its exports alone. */
-  readonly bodyMember: string | null;
+  readonly #bodyMember: string | null;
   /** Whether the configuration may hold secrets (`writeOnly` in the schema): then no value of it is shown. */
   readonly secret: boolean;
   /** Names of the fields that hold them. */
@@ -65,7 +65,16 @@ export class FilterSchema {
     const capabilities = keywords['x-weir-capabilities'];
     this.capabilities = Array.isArray(capabilities) ? capabilities.map(String) : undefined;
     const bodyMember = keywords['x-weir-body-member'];
-    this.bodyMember = typeof bodyMember === 'string' ? bodyMember : null;
+    this.#bodyMember = typeof bodyMember === 'string' ? bodyMember : null;
+  }
+
+  /** Whether a filter with this configuration takes bodies; null: its exports alone say so. */
+  takesBodies(config: unknown): boolean | null {
+    const member = this.#bodyMember;
+    if (member === null) return null;
+    const has = (value: unknown): boolean => typeof value === 'object' && value !== null && member in value;
+    const rules = typeof config === 'object' && config !== null ? Object.values(config).flat() : [];
+    return has(config) || rules.some(has);
   }
 
   /**

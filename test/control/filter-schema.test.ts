@@ -91,6 +91,16 @@ test('the phase of a filter is that of its schema', () => {
   expect(new FilterSchema({}).phase).toBeNull();
 });
 
+test('a filter takes bodies where the member that says so is in its configuration, or in one of its rules', () => {
+  const schema = new FilterSchema({ 'x-weir-body-member': 'body' });
+  expect(schema.takesBodies({ body: {} })).toBe(true);
+  expect(schema.takesBodies({ request: [{ path: {} }], response: [{}, { body: {} }] })).toBe(true);
+  expect(schema.takesBodies({ request: [{ path: { body: 1 } }] })).toBe(false);
+  expect(schema.takesBodies({ name: 'body' })).toBe(false);
+  expect(schema.takesBodies(undefined)).toBe(false);
+  expect(new FilterSchema({}).takesBodies({ body: {} })).toBeNull();
+});
+
 const filters = new URL('../../src/filters/', import.meta.url);
 
 test.each(await readdir(filters))(

@@ -280,6 +280,52 @@ test.each<[string, unknown, boolean]>([
   ['transform', { response: [{ cookies: { attributes: [{ sameSite: 'None', secure: true }] } }] }, true],
   ['transform', { response: [{ cookies: { attributes: [{ domain: '', path: '/a' }] } }] }, true],
   ['transform', { response: [{ cookies: { attributes: [{ path: 'a;b' }] } }] }, false],
+  ['transform', { request: [{ body: {} }] }, false],
+  ['transform', { request: [{ body: { merge: null } }] }, true],
+  ['transform', { request: [{ body: { merge: 1, requestIdentity: true } }] }, false],
+  [
+    'transform',
+    { response: [{ body: { merge: 1, requestIdentity: false, maxBytes: '64Ki', maxDepth: 9 } }] },
+    true,
+  ],
+  ['transform', { response: [{ body: { merge: 1, maxBytes: 2e6 } }] }, false],
+  ['transform', { response: [{ body: { merge: 1, maxDepth: 257 } }] }, false],
+  ['transform', { request: [{ body: { convert: 'FormToJson' } }] }, true],
+  ['transform', { request: [{ body: { convert: 'FormToJson', onInvalid: 'Pass' } }] }, false],
+  ['transform', { request: [{ body: { convert: 'JsonToForm', onOverflow: 'Pass' } }] }, false],
+  [
+    'transform',
+    {
+      request: [
+        {
+          body: {
+            redact: [
+              { at: ['/a'], drop: true },
+              { at: [''], replace: null },
+            ],
+          },
+        },
+      ],
+    },
+    true,
+  ],
+  ['transform', { request: [{ body: { redact: [{ at: ['/a'], drop: true, keepLast: 1 }] } }] }, false],
+  ['transform', { request: [{ body: { redact: [{ at: [], drop: true }] } }] }, false],
+  ['transform', { request: [{ body: { redact: [{ at: ['a'], drop: true }] } }] }, false],
+  ['transform', { request: [{ body: { redact: [{ at: ['/a'], keepLast: 17 }] } }] }, false],
+  [
+    'transform',
+    { request: [{ body: { patch: [{ op: 'copy', from: '', path: '/a~0' }], testStatus: 409 } }] },
+    true,
+  ],
+  ['transform', { request: [{ body: { patch: [{ op: 'remove', path: '' }] } }] }, false],
+  ['transform', { request: [{ body: { patch: [{ op: 'add', path: '/a~', value: 1 }] } }] }, false],
+  ['transform', { request: [{ body: { patch: [{ op: 'add', path: '/a' }] } }] }, false],
+  [
+    'transform',
+    { request: [{ body: { patch: [{ op: 'add', path: '/a', value: 1 }], testStatus: 200 } }] },
+    false,
+  ],
   ['headers', {}, true],
   ['headers', { request: { set: { ':path': '/a', 'X-A': '' } } }, true],
   ['headers', { request: { set: { 'x-a': 'a b\tc' } } }, true],

@@ -225,6 +225,37 @@ export function memoryTests(requests: number): void {
     await filter.stop();
   });
 
+  test.each<[string, object, string]>([
+    [
+      'patched and redacted',
+      {
+        patch: [{ op: 'move', from: '/a', path: '/z' }],
+        merge: { at: '${request.path}' },
+        redact: [{ at: ['/**/p'], drop: true }],
+      },
+      'application/json',
+    ],
+    ['redacted as they come', { redact: [{ at: ['/**/p'], keepLast: 1 }] }, 'application/json'],
+    ['of lines', { redact: [{ at: ['/p'], replace: null }] }, 'application/x-ndjson'],
+    ['that are refused', { patch: [{ op: 'remove', path: '/none' }] }, 'application/json'],
+  ])(`transform needs no more memory after ${requests} bodies %s`, async (_name, body, type) => {
+    const filter = await LoadedFilter.start(filterBytes('transform'), {
+      config: { request: [{ body }], response: [{ body }] },
+      request: [
+        [':path', '/'],
+        ['content-type', type],
+      ],
+      body: ['{"a":1,"p":', '"secret","b":[{"p":2}]}'],
+      answer: [['content-type', type]],
+      answerBody: ['{"a":{"b":[1,2,3]},"p', '":"secret"}\n'],
+    });
+    await filter.run(20_000);
+    const before = filter.heapBytes;
+    await filter.run(requests);
+    expect(filter.heapBytes).toBe(before);
+    await filter.stop();
+  });
+
   test(`introspection needs no more memory after ${requests} requests`, async () => {
     const filter = await LoadedFilter.start(filterBytes('introspection'), {
       config: {

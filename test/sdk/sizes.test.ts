@@ -65,7 +65,7 @@ test.each([
   ['oidc', 116],
   ['rate-limit', 61],
   ['security-headers', 50],
-  ['transform', 72],
+  ['transform', 122],
   ['validate', 70],
 ])(
   '%s is at most %i KiB',

@@ -15,13 +15,13 @@ export class TransformConfig {
     const requests = rulesOf(config, 'request');
     for (let i = 0; i < requests.length; i++) {
       const rule = Config.of(requests[i]);
-      this.requests.push(new RequestRule(rule));
+      this.requests.push(new RequestRule(configuration, rule));
       rule.end();
     }
     const responses = rulesOf(config, 'response');
     for (let i = 0; i < responses.length; i++) {
       const rule = Config.of(responses[i]);
-      this.responses.push(new ResponseRule(rule));
+      this.responses.push(new ResponseRule(configuration, rule));
       rule.end();
     }
     return config.end();

@@ -7,16 +7,25 @@ import {
   RootContext,
   StreamContext,
   registerRoot,
+  requestBody,
   requestHeaders,
+  responseBody,
   responseHeaders,
   utf8,
 } from '@weir/filters-sdk/assembly';
+import { beginBody, dropFields, isFor } from './body-head';
+import { BodyRun } from './body-run';
 import { TransformConfig } from './config';
 import { RequestRule } from './request-rule';
+import { ResponseRule } from './response-rule';
 
 const METHOD = utf8(':method');
 const PATH = utf8(':path');
 const STATUS = utf8(':status');
+const ACCEPT_ENCODING = utf8('accept-encoding');
+const IDENTITY = utf8('identity');
+const RANGE = utf8('range');
+const IF_RANGE = utf8('if-range');
 
 const badPath = Reply.problem(400, 'Bad Request', 'the path cannot be made', 'transform_path');
 
@@ -35,6 +44,8 @@ class TransformRoot extends RootContext {
 class Transform extends StreamContext {
   /** Rules for answers whose method and path fit this request: one bit for each. */
   private candidates: u64 = 0;
+  private request: BodyRun = new BodyRun();
+  private response: BodyRun = new BodyRun();
 
   constructor(private config: TransformConfig) {
     super();
@@ -42,22 +53,24 @@ class Transform extends StreamContext {
 
   recycle(): bool {
     this.candidates = 0;
+    this.request.reset();
+    this.response.reset();
     return true;
   }
 
-  onRequestHeaders(_count: i32, _endOfStream: bool): Action {
+  onRequestHeaders(_count: i32, endOfStream: bool): Action {
     const method = requestHeaders.get(METHOD);
     const whole = requestHeaders.get(PATH);
     if (method === null || whole === null) return Action.Continue;
     const mark = whole.indexOf(63);
     const path = mark < 0 ? whole : whole.slice(0, mark);
-    const responses = this.config.responses;
-    for (let i = 0; i < responses.length; i++) {
-      if (responses[i].when.holdsFor(method, path)) this.candidates |= (<u64>1) << i;
-    }
     const rule = this.ruleFor(method, path);
-    if (rule !== null && !rule.applyToHead(whole)) return badPath.send();
-    return Action.Continue;
+    this.findCandidates(method, path);
+    if (rule === null) return Action.Continue;
+    if (!rule.applyToHead(whole)) return badPath.send();
+    const edit = rule.body;
+    if (edit === null || endOfStream || !isFor(rule.when, edit, requestHeaders)) return Action.Continue;
+    return beginBody(this.request, edit, requestHeaders);
   }
 
   private ruleFor(method: Bytes, path: Bytes): RequestRule | null {
@@ -69,7 +82,34 @@ class Transform extends StreamContext {
     return null;
   }
 
-  onResponseHeaders(_count: i32, _endOfStream: bool): Action {
+  private findCandidates(method: Bytes, path: Bytes): void {
+    const rules = this.config.responses;
+    let edits = false;
+    let asksForPlain = false;
+    for (let i = 0; i < rules.length; i++) {
+      if (!rules[i].when.holdsFor(method, path)) continue;
+      this.candidates |= (<u64>1) << i;
+      const edit = rules[i].body;
+      if (edit === null) continue;
+      edits = true;
+      if (edit.asksForPlain) asksForPlain = true;
+    }
+    if (asksForPlain) requestHeaders.set(ACCEPT_ENCODING, IDENTITY);
+    if (!edits) return;
+    // A part of a document is none.
+    requestHeaders.remove(RANGE);
+    requestHeaders.remove(IF_RANGE);
+  }
+
+  onRequestBody(size: i32, endOfStream: bool): Action {
+    return this.request.read(requestBody, size, endOfStream);
+  }
+
+  onRequestTrailers(_count: i32): Action {
+    return this.request.end(requestBody);
+  }
+
+  onResponseHeaders(_count: i32, endOfStream: bool): Action {
     if (this.candidates == 0) return Action.Continue;
     const status = responseHeaders.get(STATUS);
     if (status === null) return Action.Continue;
@@ -78,9 +118,30 @@ class Transform extends StreamContext {
       const rule = this.config.responses[<i32>ctz(rest)];
       if (!rule.holdsFor(code, responseHeaders)) continue;
       rule.applyToHead();
-      break;
+      return this.beginResponse(rule, code, endOfStream);
     }
     return Action.Continue;
+  }
+
+  private beginResponse(rule: ResponseRule, status: i32, endOfStream: bool): Action {
+    const edit = rule.body;
+    if (edit === null || status < 200 || !isFor(rule.when, edit, responseHeaders)) return Action.Continue;
+    if (endOfStream) {
+      // To HEAD: the fields that an answer with a body would have.
+      dropFields(edit, responseHeaders);
+      return Action.Continue;
+    }
+    if (status != 206) return beginBody(this.response, edit, responseHeaders);
+    const reply = edit.encodedReply;
+    return reply === null ? Action.Continue : reply.send();
+  }
+
+  onResponseBody(size: i32, endOfStream: bool): Action {
+    return this.response.read(responseBody, size, endOfStream);
+  }
+
+  onResponseTrailers(_count: i32): Action {
+    return this.response.end(responseBody);
   }
 }
 

@@ -1,5 +1,6 @@
 import { ByteWriter, Bytes, requestHeaders, utf8 } from '@weir/filters-sdk/assembly';
 import { Config } from '@weir/filters-sdk/assembly/config';
+import { BodyEdit } from './body-edit';
 import { PartEdits, Style } from './part-edits';
 import { PathEdit } from './path-edit';
 import { When } from './when';
@@ -13,15 +14,18 @@ const joined = new ByteWriter(512);
 /** What happens to the requests of one `when`. */
 export class RequestRule {
   readonly when: When;
+  body: BodyEdit | null = null;
   private path: PathEdit | null = null;
   private query: PartEdits;
   private cookies: PartEdits;
 
-  constructor(config: Config) {
+  /** @param text of the configuration */
+  constructor(text: ArrayBuffer, config: Config) {
     this.when = When.read(config.object('when'), false);
     if (config.has('path')) this.path = PathEdit.read(config.object('path'));
     this.query = new PartEdits(Style.Query).read(config.object('query'));
     this.cookies = new PartEdits(Style.Cookie).read(config.object('cookies'));
+    if (config.has('body')) this.body = BodyEdit.read(text, config.object('body'), false);
   }
 
   /** @returns false where a variable does not fit into the path */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { openFilter, type Filter } from '@weir/filters-sdk/testing';
-import { ROOT } from '../support/process.ts';
+import { ROOT } from '../../support/process.ts';
 
 const MODULE = `${ROOT}dist/filters/transform.wasm`;
 

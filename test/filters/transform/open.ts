@@ -1,0 +1,52 @@
+import { everySplit, openFilter, type Exchange, type Filter } from '@weir/filters-sdk/testing';
+import { ROOT } from '../../support/process.ts';
+
+type Body = string | readonly (string | Uint8Array)[];
+
+const MODULE = `${ROOT}dist/filters/transform.wasm`;
+
+export const open = (config: object): Promise<Filter> =>
+  openFilter(MODULE, { config, capabilities: ['default', 'secrets'] });
+
+export const ofAnswers = (body: object, when: object = {}): Promise<Filter> =>
+  open({ response: [{ when, body }] });
+
+export const ofRequests = (body: object, when: object = {}): Promise<Filter> =>
+  open({ request: [{ when, body }] });
+
+export const JSON_TYPE = { 'content-type': 'application/json' };
+
+export const answered = (
+  filter: Filter,
+  body: Body,
+  headers: Record<string, string> = JSON_TYPE,
+): Promise<Exchange> => filter.exchange({ response: { headers, body } });
+
+export const sent = (
+  filter: Filter,
+  body: Body,
+  headers: Record<string, string> = JSON_TYPE,
+): Promise<Exchange> => filter.exchange({ request: { method: 'POST', headers, body } });
+
+/** What clients get of an answer, the same however it is cut; a cut stream is `reset`. */
+export async function seen(filter: Filter, body: string, headers = JSON_TYPE): Promise<string | number> {
+  const results = new Set<string | number>();
+  for (const parts of everySplit(body)) {
+    const { answer } = await answered(filter, parts, headers);
+    results.add(answer.status === 200 ? answer.body : answer.status);
+  }
+  if (results.size !== 1) throw new Error(`it depends on the pieces: ${JSON.stringify([...results])}`);
+  return [...results][0]!;
+}
+
+/** A body in pieces of these sizes, over and over. */
+export function cut(text: string, sizes: readonly number[]): Uint8Array[] {
+  const bytes = Buffer.from(text);
+  const parts: Uint8Array[] = [];
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const size = sizes[i % sizes.length]!;
+    parts.push(bytes.subarray(at, at + size));
+    at += size;
+  }
+  return parts;
+}
