@@ -50,6 +50,8 @@ export class BodyRun {
     if (!this.any) return Action.Continue;
     if (this.mode == Mode.Whole) return this.readWhole(edit, body, size, isEnd);
     const text = body.read();
+    // A host that does not show it must not pass it on.
+    if (text.length != size) return this.refuse(edit.refusals.invalid);
     out.clear();
     const reply =
       this.mode == Mode.Stream ? this.readPiece(edit, text, isEnd) : this.readParts(edit, text, isEnd);
@@ -83,7 +85,7 @@ export class BodyRun {
     }
     if (!isEnd) return Action.Pause;
     const text = body.read();
-    const outcome = edit.edit(text);
+    const outcome = text.length == 0 ? Outcome.Invalid : edit.edit(text);
     if (outcome == Outcome.Done) {
       if (!edited.equals(text)) body.replace(edited);
       return Action.Continue;
@@ -143,7 +145,7 @@ function writeLine(edit: BodyEdit, line: Bytes): Outcome {
   while (end > 0 && (line.at(end - 1) == 10 || line.at(end - 1) == 13)) end--;
   const text = line.slice(0, end);
   if (text.trim().length > 0) {
-    const outcome = edit.edit(text);
+    const outcome = text.length == 0 ? Outcome.Invalid : edit.edit(text);
     if (outcome != Outcome.Done) return outcome;
     out.add(edited);
   } else out.add(text);

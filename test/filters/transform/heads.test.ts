@@ -1,11 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { openFilter, type Filter } from '@weir/filters-sdk/testing';
-import { ROOT } from '../../support/process.ts';
-
-const MODULE = `${ROOT}dist/filters/transform.wasm`;
-
-const open = (config: object): Promise<Filter> =>
-  openFilter(MODULE, { config, capabilities: ['default', 'secrets'] });
+import { open } from './open.ts';
 
 describe('the path', () => {
   const moved = async (pattern: string, to: string, path: string): Promise<string | number> => {

@@ -1,12 +1,9 @@
-import { everySplit, openFilter, type Exchange, type Filter } from '@weir/filters-sdk/testing';
-import { ROOT } from '../../support/process.ts';
+import { everySplit, type Exchange, type Filter } from '@weir/filters-sdk/testing';
+import { openBuiltIn } from '../../support/filter.ts';
 
 type Body = string | readonly (string | Uint8Array)[];
 
-const MODULE = `${ROOT}dist/filters/transform.wasm`;
-
-export const open = (config: object): Promise<Filter> =>
-  openFilter(MODULE, { config, capabilities: ['default', 'secrets'] });
+export const open = (config: object): Promise<Filter> => openBuiltIn('transform', config);
 
 export const ofAnswers = (body: object, when: object = {}): Promise<Filter> =>
   open({ response: [{ when, body }] });
