@@ -5,7 +5,13 @@ import { loadConfiguration } from '../control/load.ts';
 import { explainError } from '../errors.ts';
 import { explain, explanationText, type Explanation } from '../rehearsal/explanation.ts';
 import { Rehearsal } from '../rehearsal/rehearsal.ts';
-import { parseUrl, portFor, rehearsedRequest, type RequestUrl } from '../rehearsal/request.ts';
+import {
+  parseUrl,
+  portFor,
+  rehearsedRequest,
+  withCredentials,
+  type RequestUrl,
+} from '../rehearsal/request.ts';
 import { PLAIN_ANSWER, type UpstreamStep } from '../rehearsal/scripted-upstream.ts';
 import { StageError } from '../runtime/plugin-set.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -17,6 +23,7 @@ interface ExplainFlags {
   readonly header: readonly (readonly [name: string, value: string])[];
   readonly data?: string;
   readonly client: string;
+  readonly as?: string;
   readonly upstreamStatus: number;
   readonly output: 'text' | 'json';
 }
@@ -44,6 +51,7 @@ export function registerExplain(program: Command): void {
       [],
     )
     .option('-d, --data <text>', "the request's body")
+    .option('--as <consumer>', 'shows credentials of a Consumer: `name`, or `namespace/name`')
     .option('--client <address>', 'IP address of the client', parseAddress, '127.0.0.1')
     .option('--upstream-status <status>', 'what upstreams answer', parseStatus, 200)
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'))
@@ -64,7 +72,9 @@ export function registerExplain(program: Command): void {
 }
 
 async function explainRequest(method: string, url: RequestUrl, flags: ExplainFlags): Promise<number> {
-  const { snapshot, code, diagnostics } = await loadConfiguration(flags.file);
+  const { snapshot, code, diagnostics, consumers } = await loadConfiguration(flags.file, {
+    standIns: flags.as !== undefined,
+  });
   process.stderr.write(formatDiagnostics(diagnostics, { color: process.stderr.isTTY, consequence: null }));
   if (snapshot === null) return ExitCode.Refused;
   const port = portFor(snapshot, url);
@@ -73,6 +83,17 @@ async function explainRequest(method: string, url: RequestUrl, flags: ExplainFla
       ({ address, port: number, protocol }) => `${protocol} ${address}:${number}`,
     );
     process.stderr.write(`No listener takes this URL. There are: ${known.join(', ') || 'none'}.\n`);
+    return ExitCode.Refused;
+  }
+  const who = flags.as?.includes('/') === false ? `default/${flags.as}` : flags.as;
+  const shown = who === undefined ? undefined : consumers.get(who);
+  if (who !== undefined && (shown === undefined || shown.headers.length + shown.query.length === 0)) {
+    const known = [...consumers]
+      .filter(([, { headers, query }]) => headers.length + query.length > 0)
+      .map(([name]) => name);
+    process.stderr.write(
+      `No filter selects a Consumer ${who} by a credential apiKey or basic. Those that are: ${known.join(', ') || 'none'}.\n`,
+    );
     return ExitCode.Refused;
   }
   let rehearsal: Rehearsal;
@@ -84,13 +105,14 @@ async function explainRequest(method: string, url: RequestUrl, flags: ExplainFla
     return ExitCode.Refused;
   }
   const answers: readonly UpstreamStep[] = [{ ...PLAIN_ANSWER, status: flags.upstreamStatus }];
-  const request = rehearsedRequest({
+  const parts = {
     method,
     url,
     headers: flags.header,
     body: Buffer.from(flags.data ?? ''),
     client: flags.client,
-  });
+  };
+  const request = rehearsedRequest(shown === undefined ? parts : withCredentials(parts, shown));
   const script = new Map(snapshot.clusters.map(({ name }) => [name, answers]));
   const explanation = explain(snapshot, port, await rehearsal.send(port, request, script));
   await rehearsal.close();

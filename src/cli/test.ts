@@ -48,7 +48,7 @@ async function testOnce(
   paths: readonly string[],
   flags: TestFlags,
 ): Promise<{ readonly exitCode: number; readonly files: readonly string[] }> {
-  const { snapshot, diagnostics, files, ...rest } = await loadConfiguration(paths);
+  const { snapshot, diagnostics, files, ...rest } = await loadConfiguration(paths, { standIns: true });
   process.stderr.write(formatDiagnostics(diagnostics, { color: process.stderr.isTTY, consequence: null }));
   if (snapshot === null) return { exitCode: ExitCode.Refused, files };
   try {

@@ -1,4 +1,5 @@
 import type { CertificateSpec } from '../runtime/snapshot.ts';
+import type { Credential } from './consumers.ts';
 import type { FilterSchema } from './filter-schema.ts';
 import type { ModuleSchema } from './module-schema.ts';
 import type { ModuleProtocols } from './module-protocols.ts';
@@ -31,4 +32,6 @@ export interface Assets {
   readonly authorities: ReadonlyMap<string, string>;
   /** OpenAPI documents that filters name, by path of the file. */
   readonly apis: ReadonlyMap<string, CompiledApi>;
+  /** Makes further credentials of Consumers, for tests; absent: there are none. */
+  readonly standIns?: (credentials: readonly Credential[]) => Credential[];
 }

@@ -65,7 +65,7 @@ export class ChainTable {
     this.#config = config;
     this.#assets = assets;
     this.#clusters = clusters;
-    this.#consumers = new ConsumerTable(config);
+    this.#consumers = new ConsumerTable(config, assets.standIns ?? null);
     this.#stores = new StoreTable(config, assets);
     this.attachments = new Attachments(config, 'FilterChain');
     this.#access = new AccessTable(config);

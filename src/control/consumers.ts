@@ -12,7 +12,7 @@ type Consumer = UsableObject<'Consumer'>;
 /** What a filter is handed of one credential, beside whose it is. */
 type Fields = Readonly<Record<string, unknown>>;
 
-interface Credential {
+export interface Credential {
   readonly consumer: Consumer;
   readonly type: CredentialType;
   /** Under the consumer. */
@@ -22,7 +22,7 @@ interface Credential {
 }
 
 /** Filters that know Consumers: which of their credentials, and the list of the configuration that they go into. */
-const LISTS: Readonly<Record<string, { readonly type: CredentialType; readonly list: string }>> = {
+export const LISTS: Readonly<Record<string, { readonly type: CredentialType; readonly list: string }>> = {
   'api-key': { type: 'apiKey', list: 'keys' },
   basic: { type: 'basic', list: 'users' },
   jwt: { type: 'jwt', list: 'consumers' },
@@ -40,10 +40,12 @@ export class ConsumerTable {
   readonly #config: Config;
   readonly #credentials: readonly Credential[];
 
-  constructor(config: Config) {
+  /** @param standIns makes further credentials of those that there are, for tests */
+  constructor(config: Config, standIns: ((credentials: readonly Credential[]) => Credential[]) | null) {
     this.#config = config;
     this.#credentials = config.all('Consumer').flatMap((consumer) => this.#credentialsOf(consumer));
     this.#checkUnique();
+    if (standIns !== null) this.#credentials = [...this.#credentials, ...standIns(this.#credentials)];
   }
 
   /** The configuration that a filter's module receives; what it selects wrongly is reported. */
@@ -163,7 +165,7 @@ export class ConsumerTable {
 }
 
 /** Null where a filter asks for no Consumers. Its schema says what is wrong with a selector. */
-function selectorOf({
+export function selectorOf({
   config,
 }: Pick<FilterConfig, 'use' | 'config'>): Readonly<Record<string, string>> | null {
   if (typeof config !== 'object' || config === null) return null;
@@ -171,7 +173,7 @@ function selectorOf({
   return typeof selector === 'object' && selector !== null ? (selector as Record<string, string>) : null;
 }
 
-function hasLabels(consumer: Consumer, selector: Readonly<Record<string, string>>): boolean {
+export function hasLabels(consumer: Consumer, selector: Readonly<Record<string, string>>): boolean {
   const { labels } = consumer.value.metadata;
   return Object.entries(selector).every(
     ([key, value]) => Object.hasOwn(labels, key) && labels[key] === value,

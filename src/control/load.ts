@@ -22,6 +22,7 @@ import type { Phase } from './phase.ts';
 import { checkPolicyTests, type PolicyTest } from './policy-tests.ts';
 import { compileRateLimitServices, type RateLimitDomain } from './rate-limit-services.ts';
 import { StoreTable } from './stores.ts';
+import { presentedByAll, standInsFor, type Presented } from './stand-ins.ts';
 
 export interface LoadOptions {
   /** Folder of the filters that ship with weir. Default: `dist/filters` of the package. */
@@ -34,6 +35,8 @@ export interface LoadOptions {
   readonly offline?: boolean;
   /** Source maps keep the sources themselves, for a debugger. */
   readonly mapSources?: boolean;
+  /** Consumers have a further credential of each kind, which `consumers` of what is loaded shows. For tests. */
+  readonly standIns?: boolean;
 }
 
 /** A configuration that was read, checked and compiled. */
@@ -53,6 +56,8 @@ export interface LoadedWithTests extends Loaded {
   readonly tests: readonly PolicyTest[];
   /** What `weir ratelimit` serves. */
   readonly rateLimits: readonly RateLimitDomain[];
+  /** What Consumers show where there are stand-ins, by `namespace/name`. */
+  readonly consumers: ReadonlyMap<string, Presented>;
   /** Phases of filters by the name of their module, as the snapshot has it; those that declare none are left out. */
   readonly phases: ReadonlyMap<string, Phase>;
   /** Of configurations of filters, by what `use` says; Modules of several namespaces may share a name. */
@@ -107,6 +112,7 @@ export async function loadDocuments(
     certificates: await loadCertificates(config, reader, options.now ?? Date.now()),
     authorities: await loadAuthorities(config, reader),
     apis: await loadApis(config, reader),
+    ...(options.standIns === true ? { standIns: standInsFor } : {}),
   };
   const snapshot = compileSnapshot(config, assets);
   const rateLimits = compileRateLimitServices(config, new StoreTable(config, assets));
@@ -118,6 +124,7 @@ export async function loadDocuments(
     code: codeOf(code, used),
     tests: config.all('PolicyTest'),
     rateLimits,
+    consumers: options.standIns === true ? presentedByAll(config) : new Map(),
     phases: phasesOf(config, assets),
     schemas: schemasByUse(assets),
     diagnostics,

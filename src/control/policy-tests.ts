@@ -22,7 +22,7 @@ export function qualifiedName(text: string, namespace: string): string | null {
 /** Something that a case names. */
 interface Reference {
   readonly path: Path;
-  readonly kind: 'rule' | 'filter' | 'access rule' | 'Upstream in use';
+  readonly kind: 'rule' | 'filter' | 'access rule' | 'Upstream in use' | 'Consumer';
   readonly name: string;
 }
 
@@ -33,6 +33,7 @@ export function checkPolicyTests(config: Config, snapshot: Snapshot): void {
     filter: snapshot.plugins.map(({ name }) => name),
     'access rule': snapshot.plugins.flatMap(({ rules = [] }) => rules.map((rule) => rule.name)),
     'Upstream in use': snapshot.clusters.map(({ name }) => name),
+    Consumer: config.all('Consumer').map(({ namespace, name }) => `${namespace}/${name}`),
   };
   for (const test of config.all('PolicyTest')) {
     const { namespace } = test;
@@ -40,9 +41,12 @@ export function checkPolicyTests(config: Config, snapshot: Snapshot): void {
     for (const { path, kind, name } of references) {
       if (known[kind].includes(name)) continue;
       const near = known[kind].filter((each) => each.includes(`${namespace}/`));
+      // These are written without their namespace.
+      const written = (each: string): string => each.replace(`${namespace}/`, '');
+      const isBare = kind === 'Consumer' || kind === 'Upstream in use';
       config.report(test, 'WEIR3012', path, `there is no ${kind} ${name}`, {
         severity: 'warning',
-        hint: suggest(name, near),
+        hint: isBare ? suggest(written(name), near.map(written)) : suggest(name, near),
         notes: [
           near.length > 0
             ? `known in namespace ${namespace}: ${listNames(near)}`
@@ -53,7 +57,11 @@ export function checkPolicyTests(config: Config, snapshot: Snapshot): void {
   }
 }
 
-function referencesOf({ expect, upstreams }: Case, index: number, namespace: string): Reference[] {
+function referencesOf(
+  { expect, upstreams, request, before }: Case,
+  index: number,
+  namespace: string,
+): Reference[] {
   const at = ['spec', 'cases', index];
   const references: Reference[] = [];
   const section = (field: 'rule' | 'decidedBy', kind: Reference['kind']): void => {
@@ -63,6 +71,16 @@ function referencesOf({ expect, upstreams }: Case, index: number, namespace: str
   const upstream = (path: Path, name: string): void => {
     references.push({ path, kind: 'Upstream in use', name: `${namespace}/${name}` });
   };
+  const consumer = (path: Path, name: string | undefined): void => {
+    if (name !== undefined)
+      references.push({
+        path: [...path, 'request', 'as', 'consumer'],
+        kind: 'Consumer',
+        name: `${namespace}/${name}`,
+      });
+  };
+  consumer(at, request.as?.consumer);
+  for (const [k, each] of before.entries()) consumer([...at, 'before', k], each.request.as?.consumer);
   section('rule', 'rule');
   section('decidedBy', expect.decidedBy?.startsWith('AccessPolicy/') === true ? 'access rule' : 'filter');
   if (expect.upstream !== undefined) upstream([...at, 'expect', 'upstream'], expect.upstream);

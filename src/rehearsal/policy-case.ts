@@ -1,8 +1,9 @@
+import type { Presented } from '../control/stand-ins.ts';
 import { qualifiedName } from '../control/policy-tests.ts';
 import type { ValueOf } from '../control/schema/kind.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Rehearsal, Rehearsed } from './rehearsal.ts';
-import { parseUrl, portFor, rehearsedRequest } from './request.ts';
+import { parseUrl, portFor, rehearsedRequest, withCredentials } from './request.ts';
 import { PLAIN_ANSWER, type UpstreamStep } from './scripted-upstream.ts';
 import type { Fields } from './trace.ts';
 
@@ -11,6 +12,12 @@ type Request = Case['request'];
 type Step = NonNullable<Case['upstream']>['script'][number];
 type FieldMap = Request['headers'];
 
+const NOTHING: Presented = { headers: [], query: [] };
+
+function isNothing({ headers, query }: Presented): boolean {
+  return headers.length === 0 && query.length === 0;
+}
+
 /** What became of one case: nothing in `misses` where all that was expected came. */
 export interface CaseOutcome {
   readonly misses: readonly string[];
@@ -18,8 +25,18 @@ export interface CaseOutcome {
   readonly rehearsed: readonly Rehearsed[];
 }
 
-/** Runs one case on a rehearsal that has not been used before. @param namespace of the PolicyTest */
-export async function runCase(rehearsal: Rehearsal, namespace: string, spec: Case): Promise<CaseOutcome> {
+/**
+ * Runs one case on a rehearsal that has not been used before.
+ *
+ * @param namespace of the PolicyTest
+ * @param consumers what each shows, by `namespace/name`
+ */
+export async function runCase(
+  rehearsal: Rehearsal,
+  namespace: string,
+  spec: Case,
+  consumers: ReadonlyMap<string, Presented>,
+): Promise<CaseOutcome> {
   const script = scriptsOf(rehearsal.snapshot, namespace, spec);
   const rehearsed: Rehearsed[] = [];
   for (const { request, repeat, after } of [...spec.before, spec]) {
@@ -28,7 +45,15 @@ export async function runCase(rehearsal: Rehearsal, namespace: string, spec: Cas
     const target = parseUrl(url);
     const port = target === null ? null : portFor(rehearsal.snapshot, target);
     if (target === null || port === null) return { misses: [`no listener takes ${url}`], rehearsed };
-    const sent = { method, url: target, headers: fieldsOf(headers), body: Buffer.from(body), client };
+    const name = request.as && `${namespace}/${request.as.consumer}`;
+    const shown = name === undefined ? NOTHING : consumers.get(name);
+    if (shown === undefined || (name !== undefined && isNothing(shown)))
+      return {
+        misses: [`as: no filter selects Consumer ${name} by a credential apiKey or basic`],
+        rehearsed,
+      };
+    const parts = { method, url: target, headers: fieldsOf(headers), body: Buffer.from(body), client };
+    const sent = withCredentials(parts, shown);
     for (let i = 0; i < repeat; i++)
       rehearsed.push(await rehearsal.send(port, rehearsedRequest(sent), script));
   }

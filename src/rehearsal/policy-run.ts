@@ -49,8 +49,8 @@ export async function runPolicyTests(
       if (only !== null && !spec.name.includes(only)) continue;
       const startedAt = performance.now();
       const rehearsal = await Rehearsal.open(loaded.snapshot, loaded.code, log);
-      const { misses, rehearsed } = await runCase(rehearsal, test.namespace, spec).finally(() =>
-        rehearsal.close(),
+      const { misses, rehearsed } = await runCase(rehearsal, test.namespace, spec, loaded.consumers).finally(
+        () => rehearsal.close(),
       );
       all.push(...rehearsed);
       const result = {

@@ -42,6 +42,24 @@ export function parseUrl(text: string): RequestUrl | null {
   return { secure: scheme.toLowerCase() === 'https', host, port: number, target };
 }
 
+/** The same with what somebody shows of himself; fields that are there already stay alone. */
+export function withCredentials(
+  request: RequestParts,
+  { headers, query }: { readonly headers: Fields; readonly query: Fields },
+): RequestParts {
+  const given = new Set(request.headers.map(([name]) => name.toLowerCase()));
+  const added = query.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
+  const { target } = request.url;
+  const joined = [target, added.join('&')]
+    .filter((part) => part !== '')
+    .join(target.includes('?') ? '&' : '?');
+  return {
+    ...request,
+    url: { ...request.url, target: joined },
+    headers: [...request.headers, ...headers.filter(([name]) => !given.has(name))],
+  };
+}
+
 /** The request line, the fields and the body. Host and Content-Length are added where they are not given. */
 export function rehearsedRequest({ method, url, headers, body, client }: RequestParts): RehearsedRequest {
   const has = (name: string) => headers.some(([known]) => known.toLowerCase() === name);

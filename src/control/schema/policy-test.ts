@@ -51,6 +51,14 @@ const request = () =>
       .describe('With scheme and host. How the path is spelled is kept, so that spellings can be tested.'),
     headers: fields('Fields of the head. A list sends the field several times.'),
     body: z.string().max(1_048_576).default('').describe('Sent with a Content-Length.'),
+    as: z
+      .strictObject({
+        consumer: objectName().describe('A Consumer of the namespace.'),
+      })
+      .optional()
+      .describe(
+        'Adds what the Consumer shows to the filters that select it: an API key, or name and password, made for the run. `headers` of the same name win.',
+      ),
     client: z
       .string()
       .refine((text) => isIP(text) !== 0, { error: 'must be an IP address' })
