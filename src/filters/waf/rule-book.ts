@@ -1,0 +1,71 @@
+import { CLIENTS } from './rules/clients';
+import { CODE } from './rules/code';
+import { FILES } from './rules/files';
+import { SQL } from './rules/sqli';
+import { XSS } from './rules/xss';
+import { PatternSet } from './pattern-set';
+import { Program } from './program';
+import { Rule } from './rule';
+
+/** The rules that are in force: those that ship with the filter, of the paranoia that was chosen, and own ones. */
+export class RuleBook {
+  readonly rules: Rule[] = [];
+  private text: Program = new Program();
+  private shell: Program = new Program();
+  private textSet: PatternSet | null = null;
+  private shellSet: PatternSet | null = null;
+
+  constructor(private paranoia: i32) {
+    this.addAll(SQL);
+    this.addAll(XSS);
+    this.addAll(FILES);
+    this.addAll(CODE);
+    this.addAll(CLIENTS);
+  }
+
+  private addAll(rules: Rule[]): void {
+    for (let i = 0; i < rules.length; i++) {
+      const fault = this.add(rules[i]);
+      assert(fault.length == 0, rules[i].id + ': ' + fault);
+    }
+  }
+
+  /** @returns what is wrong with its pattern; empty: nothing */
+  add(rule: Rule): string {
+    const index = this.rules.push(rule) - 1;
+    if (rule.pattern.length == 0 || rule.paranoia > this.paranoia) return '';
+    return rule.shell ? this.shell.add(rule.pattern, index) : this.text.add(rule.pattern, index);
+  }
+
+  /** Builds what finds the patterns, once all rules are there. */
+  finish(): void {
+    this.textSet = new PatternSet(this.text, this.rules.length);
+    this.shellSet = new PatternSet(this.shell, this.rules.length);
+  }
+
+  get inText(): PatternSet {
+    return this.textSet!;
+  }
+
+  get inShell(): PatternSet {
+    return this.shellSet!;
+  }
+
+  /** Index of a rule that holds at this paranoia; -1: it does not, or there is none. */
+  indexOf(id: string): i32 {
+    for (let i = 0; i < this.rules.length; i++)
+      if (this.rules[i].id == id) return this.rules[i].paranoia <= this.paranoia ? i : -1;
+    return -1;
+  }
+
+  /** Whether `sql/union`, or `sql/*`, names any. */
+  knows(name: string): bool {
+    for (let i = 0; i < this.rules.length; i++) if (isNamed(this.rules[i].id, name)) return true;
+    return false;
+  }
+}
+
+export function isNamed(id: string, name: string): bool {
+  if (name.endsWith('/*')) return id.startsWith(name.substring(0, name.length - 1));
+  return id == name;
+}

@@ -1,0 +1,79 @@
+import { INPUT, Rule, Severity, Target } from '../rule';
+
+const WHERE = INPUT | Target.Path | Target.Referer | Target.UserAgent | Target.Headers | Target.FileNames;
+const C = Severity.Critical;
+
+export const XSS: Rule[] = [
+  new Rule('xss/script-tag', C, 1, WHERE, '<[ /]*script[\\W]'),
+  new Rule(
+    'xss/event-handler',
+    C,
+    1,
+    WHERE,
+    '<[a-z!/?][^>]*[ /"\'`]on[a-z]{3,30} ?=|[ /"\'`>]on(error|load|click|dblclick|mouse[a-z]+|key[a-z]+|focus(in|out)?|blur|change|submit|toggle|begin|end|start|finish|animation[a-z]+|transition[a-z]+|pointer[a-z]+|wheel|scroll(end)?|copy|cut|paste|drag[a-z]*|drop|input|invalid|select(start)?|reset|resize|show|unload|beforeunload|hashchange|message|popstate|pageshow|touch[a-z]+|auxclick|beforeinput|contextmenu|canplay(through)?|loadstart|loadeddata|play(ing)?|timeupdate) ?= ?[^ =]',
+  ),
+  new Rule(
+    'xss/dangerous-tag',
+    C,
+    1,
+    WHERE,
+    '<[ /]*(iframe|frame|frameset|object|embed|applet|meta|base|link|isindex|layer|ilayer|bgsound|xml|xss|portal|marquee|math|svg|foreignobject|animate|set|handler|template|noscript|form|textarea|keygen|style|img|image|video|audio|source|body|html|input|button|details|dialog|slot)([ />]|$)',
+  ),
+  new Rule(
+    'xss/script-url',
+    C,
+    1,
+    WHERE,
+    '(j ?a ?v ?a ?s ?c ?r ?i ?p ?t|v ?b ?s ?c ?r ?i ?p ?t|livescript|mocha) ?:[^ ]|data ?: ?(text/html|image/svg\\+xml|application/x?html|text/xml|application/xml)[ ;,]',
+  ),
+  new Rule(
+    'xss/javascript-call',
+    C,
+    1,
+    WHERE,
+    '\\W(alert|confirm|prompt|eval|settimeout|setinterval|execscript|expression|fetch|importscripts|atob|btoa|unescape|decodeuri(component)?)( ?[(`]|[.](call|apply|bind)|\\?[.]\\()[^)]*(document|cookie|location|window|self|this|top|parent|\\d|[\'"`/\\[]|string[.]|\\))',
+  ),
+  new Rule(
+    'xss/document-access',
+    C,
+    1,
+    WHERE,
+    '\\W(document|window|self|top|parent|frames|globalthis) ?([.]|\\[) ?[\'"`]?(cookie|domain|location|write(ln)?|body|createelement|getelement|queryselector|defaultview|forms|scripts|localstorage|sessionstorage|eval|alert|open|name|onload|onerror|document)\\W',
+  ),
+  new Rule(
+    'xss/property-write',
+    C,
+    1,
+    WHERE,
+    '([.]|\\[[\'"`])(innerhtml|outerhtml|insertadjacenthtml|srcdoc|cookie|location)[\'"`]?\\]? ?=[^=]|\\Wlocation ?[.]? ?(href|assign|replace)? ?(=|\\() ?[\'"`/(a-z]*(javascript|http|//|document|name)',
+  ),
+  new Rule(
+    'xss/constructor',
+    C,
+    1,
+    WHERE,
+    '([.]|\\[ ?[\'"`])constructor[\'"`]?\\]? ?([.]|\\[|\\()|\\W(function|reflect|proxy) ?\\( ?[\'"`]|\\[\\] ?\\[ ?[\'"(!+]|\\(!\\[\\]\\+|!!\\[\\]\\]',
+  ),
+  new Rule(
+    'xss/html-attribute',
+    C,
+    1,
+    WHERE,
+    '<[a-z][^>]*(src|href|action|formaction|data|poster|background|xlink:href|srcdoc|style) ?= ?[\'"`]?[ ]?(javascript|vbscript|data|//|http)|style ?= ?[^>]*(expression ?\\(|behaviou?r ?:|-moz-binding|@import|url ?\\( ?[\'"]?javascript)',
+  ),
+  new Rule(
+    'xss/comment-or-cdata',
+    Severity.Error,
+    1,
+    WHERE,
+    '<!(--|\\[cdata\\[|doctype|entity|element|attlist)|<\\?(xml|import)|-->',
+  ),
+  new Rule('xss/any-tag', Severity.Error, 2, WHERE, '<[ /]*[a-z][a-z0-9:-]*[ />]'),
+  new Rule(
+    'xss/template',
+    C,
+    1,
+    WHERE,
+    '\\{\\{.*(constructor|\\$on|\\$eval|\\$new|toString|alert|prompt|__proto__).*\\}\\}',
+  ),
+];

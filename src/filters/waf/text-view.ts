@@ -1,0 +1,261 @@
+import { Bytes, ByteWriter, lower } from '@weir/filters-sdk/assembly';
+
+/** Names of characters in HTML that hide what stands in a value, and the characters. */
+const ENTITIES = [
+  'lt',
+  '<',
+  'gt',
+  '>',
+  'amp',
+  '&',
+  'quot',
+  '"',
+  'apos',
+  "'",
+  'colon',
+  ':',
+  'lpar',
+  '(',
+  'rpar',
+  ')',
+  'sol',
+  '/',
+  'bsol',
+  '\\',
+  'tab',
+  ' ',
+  'newline',
+  ' ',
+  'nbsp',
+  ' ',
+  'equals',
+  '=',
+  'period',
+  '.',
+];
+
+/**
+ * A value as whoever is behind may read it: escapes of URLs (once more), HTML, JavaScript and CSS and overlong or wide UTF-8 are read, letters
+ * are small, runs of white space are one space, zero bytes are gone.
+ */
+export class TextView {
+  /** It had a zero byte. */
+  hadZero: bool = false;
+  private out: ByteWriter = new ByteWriter(4096);
+  private text: Bytes = changetype<Bytes>(0);
+  private at: i32 = 0;
+  private spaced: bool = false;
+
+  render(text: Bytes): Bytes {
+    this.text = text;
+    this.out.clear();
+    this.hadZero = false;
+    this.spaced = false;
+    this.at = 0;
+    while (this.at < text.length) {
+      const byte = text.at(this.at);
+      if (byte == 37) this.percent();
+      else if (byte == 38) this.entity();
+      else if (byte == 92) this.backslash();
+      else if (byte >= 0xc0) this.wide(byte);
+      else {
+        this.at++;
+        this.put(byte);
+      }
+    }
+    return this.out.view();
+  }
+
+  private put(byte: i32): void {
+    if (byte == 0) {
+      this.hadZero = true;
+      return;
+    }
+    if (byte == 32 || (byte >= 9 && byte <= 13)) {
+      if (!this.spaced) this.out.addByte(32);
+      this.spaced = true;
+      return;
+    }
+    this.spaced = false;
+    this.out.addByte(lower(byte));
+  }
+
+  /** A character of any plane; wide forms of ASCII count as it. */
+  private putPoint(point: i32): void {
+    if (point >= 0xff01 && point <= 0xff5e) this.put(point - 0xfee0);
+    else if (point < 128) this.put(point);
+    else if (point == 0xa0 || point == 0x2028 || point == 0x2029 || point == 0x3000) this.put(32);
+    else if (point == 0x2018 || point == 0x2019 || point == 0x2b9 || point == 0x2bc) this.put(39);
+    else this.put(0x80 | (point & 0x7f));
+  }
+
+  /** `%41`, and `%u0041` of old servers. */
+  private percent(): void {
+    const next = this.peek(1) | 32;
+    let point = next == 117 ? this.hex(2, 4) : this.hex(1, 2);
+    if (point < 0) {
+      this.at++;
+      this.put(37);
+      return;
+    }
+    this.at += next == 117 ? 6 : 3;
+    // Escaped again and again: %25252e.
+    while (point == 37 && this.hex(0, 2) >= 0) {
+      point = this.hex(0, 2);
+      this.at += 2;
+    }
+    if (next == 117) this.putPoint(point);
+    // Behind the first byte of an overlong form the second one may be escaped as well.
+    else if ((point == 0xc0 || point == 0xc1) && this.peek(0) == 37 && (this.hex(1, 2) & 0xc0) == 0x80) {
+      this.put(((point & 1) << 6) | (this.hex(1, 2) & 0x3f));
+      this.at += 3;
+    } else this.put(point);
+  }
+
+  private entity(): void {
+    if (this.peek(1) == 35) {
+      const isHex = (this.peek(2) | 32) == 120;
+      let at = isHex ? 3 : 2;
+      let point = 0;
+      let digits = 0;
+      for (; digits < 10; digits++, at++) {
+        const digit = digitOf(this.peek(at));
+        if (digit < 0 || (!isHex && digit > 9)) break;
+        point = min(point * (isHex ? 16 : 10) + digit, 0x10ffff);
+      }
+      if (digits > 0) {
+        this.at += at + (this.peek(at) == 59 ? 1 : 0);
+        this.putPoint(point);
+        return;
+      }
+    } else {
+      for (let i = 0; i < ENTITIES.length; i += 2) {
+        if (!this.isEntity(ENTITIES[i])) continue;
+        this.at += ENTITIES[i].length + 2;
+        this.put(ENTITIES[i + 1].charCodeAt(0));
+        return;
+      }
+    }
+    this.at++;
+    this.put(38);
+  }
+
+  private isEntity(name: string): bool {
+    for (let i = 0; i < name.length; i++) if (lower(this.peek(i + 1)) != name.charCodeAt(i)) return false;
+    return this.peek(name.length + 1) == 59;
+  }
+
+  /** `\x41`, `\u0041`, `\u{41}`. */
+  private backslash(): void {
+    const next = this.peek(1) | 32;
+    let point = -1;
+    let size = 0;
+    if (next == 120) {
+      point = this.hex(2, 2);
+      size = 4;
+    } else if (next == 117 && this.peek(2) == 123) {
+      let digits = 0;
+      while (digits < 6 && digitOf(this.peek(3 + digits)) >= 0) digits++;
+      point = digits > 0 && this.peek(3 + digits) == 125 ? this.hex(3, digits) : -1;
+      size = digits + 4;
+    } else if (next == 117) {
+      point = this.hex(2, 4);
+      size = 6;
+    }
+    if (point < 0) {
+      this.at++;
+      this.put(92);
+      return;
+    }
+    this.at += size;
+    this.putPoint(point);
+  }
+
+  private wide(byte: i32): void {
+    const second = this.peek(1);
+    if (byte < 0xe0 && (second & 0xc0) == 0x80) {
+      this.at += 2;
+      this.putPoint(((byte & 31) << 6) | (second & 63));
+      return;
+    }
+    const third = this.peek(2);
+    if (byte < 0xf0 && (second & 0xc0) == 0x80 && (third & 0xc0) == 0x80) {
+      this.at += 3;
+      this.putPoint(((byte & 15) << 12) | ((second & 63) << 6) | (third & 63));
+      return;
+    }
+    this.at++;
+    this.put(byte);
+  }
+
+  private peek(ahead: i32): i32 {
+    const at = this.at + ahead;
+    return at < this.text.length ? this.text.at(at) : 0;
+  }
+
+  /** -1: not so many hexadecimal digits. */
+  private hex(from: i32, digits: i32): i32 {
+    let value = 0;
+    for (let i = 0; i < digits; i++) {
+      const digit = digitOf(this.peek(from + i));
+      if (digit < 0) return -1;
+      value = value * 16 + digit;
+    }
+    return value;
+  }
+}
+
+function digitOf(byte: i32): i32 {
+  if (<u32>(byte - 48) < 10) return byte - 48;
+  return <u32>((byte | 32) - 97) < 6 ? (byte | 32) - 87 : -1;
+}
+
+/**
+ * A text view without what SQL takes for comments: each is a space, but for the inside of MySQL's own ones (`/*!50000union*​/`), which it runs.
+ * Null where there are none.
+ */
+export function withoutComments(text: Bytes, out: ByteWriter): Bytes | null {
+  if (text.indexOfBytes('/*') < 0) return null;
+  out.clear();
+  let inside = false;
+  for (let i = 0; i < text.length; i++) {
+    const byte = text.at(i);
+    const next = i + 1 < text.length ? text.at(i + 1) : 0;
+    if (byte == 47 && next == 42) {
+      i += 2;
+      out.addByte(32);
+      inside = i >= text.length || text.at(i) != 33;
+      if (inside) i--;
+      else while (i + 1 < text.length && <u32>(text.at(i + 1) - 48) < 10) i++;
+    } else if (byte == 42 && next == 47) {
+      i++;
+      inside = false;
+      out.addByte(32);
+    } else if (!inside) out.addByte(byte);
+  }
+  return out.view();
+}
+
+/** A text view as a shell reads words: without quotes, backslashes and carets, `${ifs}` a space. */
+export function asShellWords(text: Bytes, out: ByteWriter): Bytes {
+  out.clear();
+  for (let i = 0; i < text.length; i++) {
+    const byte = text.at(i);
+    if (byte == 34 || byte == 39 || byte == 92 || byte == 94) continue;
+    if (byte == 36 && isWord(text, i + 1, '{ifs}')) {
+      out.addByte(32);
+      i += 5;
+    } else if (byte == 36 && isWord(text, i + 1, 'ifs')) {
+      out.addByte(32);
+      i += 3;
+    } else if (byte == 36 && i + 1 < text.length && (text.at(i + 1) == 64 || text.at(i + 1) == 42)) i++;
+    else out.addByte(byte);
+  }
+  return out.view();
+}
+
+function isWord(text: Bytes, from: i32, word: string): bool {
+  if (text.length - from < word.length) return false;
+  for (let i = 0; i < word.length; i++) if (text.at(from + i) != word.charCodeAt(i)) return false;
+  return true;
+}
