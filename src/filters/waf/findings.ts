@@ -7,6 +7,8 @@ const MOST_TOLD = 20;
 /** What the rules found in one request. Kept over its callbacks, and used for the next one. */
 export class Findings {
   score: i32 = 0;
+  /** What looking has cost so far beyond a look-up for each byte, see `PatternSet`. */
+  work: i32 = 0;
   /** Ids of rules, parted by commas. */
   readonly rules: ByteWriter = new ByteWriter(64);
   /** The same with where each was found; no values, which may be secrets. */
@@ -15,6 +17,7 @@ export class Findings {
 
   clear(): void {
     this.score = 0;
+    this.work = 0;
     this.rules.clear();
     this.told.clear();
     this.found.length = 0;

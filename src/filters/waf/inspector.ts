@@ -1,7 +1,7 @@
 import { Bytes, ByteWriter, lower, utf8 } from '@weir/filters-sdk/assembly';
 import { Exclusion } from './exclusion';
 import { Findings } from './findings';
-import { PatternSet } from './pattern-set';
+import { MOST_WORK, PatternSet } from './pattern-set';
 import { Target } from './rule';
 import { RuleBook } from './rule-book';
 import { TextView, asShellWords, withoutComments } from './text-view';
@@ -26,6 +26,7 @@ export class Inspector {
   private readonly words: ByteWriter = new ByteWriter(1024);
   private readonly injection: i32;
   private readonly zeroByte: i32;
+  private readonly complex: i32;
 
   constructor(
     private book: RuleBook,
@@ -33,6 +34,7 @@ export class Inspector {
   ) {
     this.injection = book.indexOf('protocol/header-injection');
     this.zeroByte = book.indexOf('protocol/zero-byte');
+    this.complex = book.indexOf('protocol/too-complex');
   }
 
   /** @param path of the request, without its query */
@@ -46,15 +48,18 @@ export class Inspector {
     if (value.length == 0) return;
     const text = this.text.render(value);
     if (this.text.hadZero && target != Target.Body) this.hit(this.zeroByte, target, name);
-    if (target != Target.Body && splitsAnswer(value)) this.hit(this.injection, target, name);
+    if (this.text.hadBreak && target != Target.Body && splitsAnswer(value))
+      this.hit(this.injection, target, name);
     this.scan(this.book.inText, text, target, name);
-    const bare = withoutComments(text, this.comments);
-    if (bare !== null) this.scan(this.book.inText, bare, target, name);
-    this.scan(this.book.inShell, asShellWords(text, this.words), target, name);
+    if (this.text.hadComment) this.scan(this.book.inText, withoutComments(text, this.comments), target, name);
+    if (this.text.hadQuote) this.scan(this.book.inShell, asShellWords(text, this.words), target, name);
   }
 
   private scan(set: PatternSet, text: Bytes, target: i32, name: Bytes): void {
+    set.work = this.findings.work;
     set.scan(text.start, text.length);
+    this.findings.work = set.work;
+    if (set.work > MOST_WORK) this.hit(this.complex, target, name);
     for (let i = 0; i < set.count; i++) {
       const rule = unchecked(set.found[i]);
       if ((this.book.rules[rule].targets & target) != 0) this.hit(rule, target, name);

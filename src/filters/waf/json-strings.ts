@@ -107,12 +107,17 @@ export class JsonStrings {
     into.clear();
     this.at++;
     while (true) {
-      const next = this.peek();
+      const from = this.at;
+      let next = this.peek();
+      while (next != 34 && next != 92 && next >= 32) {
+        this.at++;
+        next = this.peek();
+      }
       if (next < 32) return false;
+      into.add(this.text.slice(from, this.at));
       this.at++;
       if (next == 34) return true;
-      if (next != 92) into.addByte(next);
-      else if (!this.escape(into)) return false;
+      if (!this.escape(into)) return false;
     }
   }
 

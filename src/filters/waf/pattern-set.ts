@@ -1,10 +1,15 @@
+import { ByteSet } from './pattern';
 import { Op, Program } from './program';
 
 /** States that are kept; then all are made anew as they are needed. */
-const MOST_STATES = 2048;
+const MOST_STATES = 4096;
 const MOST_POOL = 400_000;
-const UNKNOWN: u16 = 0xffff;
-const BUCKETS = 1024;
+/** A request that makes more of this is not looked at any further. Far below what a callback may cost. */
+export const MOST_WORK = 500_000;
+
+const UNKNOWN: u32 = 0xffffffff;
+const ENDS: u32 = 0x80000000;
+const BUCKETS = 4096;
 
 /**
  * Finds which of many patterns lie anywhere in a value, in one pass over it: a finite automaton whose states are made when they are
@@ -15,12 +20,17 @@ export class PatternSet {
   /** How many patterns the last `scan` found, in the front of `found`. */
   count: i32 = 0;
   readonly found: StaticArray<i32>;
+  /** What making states has cost since this was last set to zero, in instructions that were looked at. */
+  work: i32 = 0;
   private seen: StaticArray<i32>;
   private scans: i32 = 0;
 
   private ops: StaticArray<u8>;
   private args: StaticArray<i32>;
   private others: StaticArray<i32>;
+  /** Bits of the bytes of each set, 32 bytes a set. */
+  private sets: StaticArray<u8>;
+  private starts: i32[];
   private classOf: StaticArray<u8> = new StaticArray<u8>(256);
   private samples: i32[] = [];
   private classes: i32 = 0;
@@ -28,13 +38,13 @@ export class PatternSet {
   private rootNext: StaticArray<i32>[] = [];
   private rootEnds: StaticArray<i32>[] = [];
 
-  /** By state and class: the next state. */
-  private table: StaticArray<u16>;
+  /** By row and class: the row of the next state, with {@link ENDS} where patterns end in it. A row is a state times the classes. */
+  private table: StaticArray<u32>;
   private states: i32 = 0;
   /** By state: where its instructions begin in `pool`, and its ends in `ends`. One more than there are states. */
   private poolStarts: StaticArray<i32> = new StaticArray<i32>(MOST_STATES + 1);
   private endStarts: StaticArray<i32> = new StaticArray<i32>(MOST_STATES + 1);
-  private pool: i32[] = [];
+  private pool: StaticArray<i32> = new StaticArray<i32>(MOST_POOL);
   private ends: i32[] = [];
   private buckets: StaticArray<i32> = new StaticArray<i32>(BUCKETS);
   private older: StaticArray<i32> = new StaticArray<i32>(MOST_STATES);
@@ -47,29 +57,27 @@ export class PatternSet {
   private newEnds: i32[] = [];
 
   /** @param patterns one more than the largest number of a pattern in the program */
-  constructor(
-    private program: Program,
-    patterns: i32,
-  ) {
+  constructor(program: Program, patterns: i32) {
     const size = program.ops.length;
     this.ops = StaticArray.fromArray(program.ops);
     this.args = StaticArray.fromArray(program.args);
     this.others = StaticArray.fromArray(program.others);
+    this.sets = bitsOf(program.sets);
+    this.starts = program.starts;
     this.found = new StaticArray<i32>(patterns);
     this.seen = new StaticArray<i32>(patterns);
     this.marks = new StaticArray<i32>(size);
     this.list = new StaticArray<i32>(size);
     this.stack = new StaticArray<i32>(2 * size + 1);
-    this.table = new StaticArray<u16>(0);
-    this.classify();
-    this.table = new StaticArray<u16>(MOST_STATES * this.classes);
+    this.table = new StaticArray<u32>(0);
+    this.classify(program.sets);
+    this.table = new StaticArray<u32>(MOST_STATES * this.classes);
     this.makeRoot();
     this.restart();
   }
 
   /** Bytes that no set of the program tells apart are one class. */
-  private classify(): void {
-    const sets = this.program.sets;
+  private classify(sets: ByteSet[]): void {
     const known: u64[] = [];
     for (let byte = 0; byte < 256; byte++) {
       let hash: u64 = 0xcbf29ce484222325;
@@ -85,7 +93,7 @@ export class PatternSet {
   }
 
   private makeRoot(): void {
-    const starts = this.program.starts;
+    const starts = this.starts;
     for (let group = 0; group < this.classes; group++) {
       this.begin();
       for (let i = 0; i < starts.length; i++) this.reach(starts[i]);
@@ -100,7 +108,7 @@ export class PatternSet {
   /** With the one state that no pattern has begun in. */
   private restart(): void {
     this.states = 0;
-    this.pool.length = 0;
+    this.poolStarts[0] = 0;
     this.ends.length = 0;
     this.buckets.fill(-1);
     this.table.fill(UNKNOWN);
@@ -111,17 +119,30 @@ export class PatternSet {
   scan(start: usize, length: i32): void {
     this.scans++;
     this.count = 0;
-    let state = this.step(0, unchecked(this.classOf[0]));
-    for (let i = 0; i < length; i++) state = this.step(state, unchecked(this.classOf[load<u8>(start + i)]));
-    this.step(state, unchecked(this.classOf[0]));
+    const table = changetype<usize>(this.table);
+    const classOf = changetype<usize>(this.classOf);
+    const border = <u32>load<u8>(classOf);
+    let row: u32 = 0;
+    for (let at = start, end = start + length; at <= end; at++) {
+      // In front of the value it begins with the border, and behind it there is one more.
+      if (at == start) row = this.go(row, border);
+      const group = at < end ? <u32>load<u8>(classOf + load<u8>(at)) : border;
+      const next = load<u32>(table + ((row + group) << 2));
+      if ((next & ENDS) == 0) row = next;
+      else {
+        row = this.go(row, group);
+        if (this.work > MOST_WORK) return;
+      }
+    }
   }
 
-  @inline
-  private step(state: i32, group: i32): i32 {
-    let next: i32 = unchecked(this.table[state * this.classes + group]);
-    if (next == <i32>UNKNOWN) next = this.make(state, group);
-    if (unchecked(this.endStarts[next]) != unchecked(this.endStarts[next + 1])) this.note(next);
-    return next;
+  /** The slow way: the next state is new, or patterns end in it. */
+  private go(row: u32, group: u32): u32 {
+    let next = load<u32>(changetype<usize>(this.table) + ((row + group) << 2));
+    if (next == UNKNOWN) next = this.make(row / this.classes, group);
+    const plain = next & ~ENDS;
+    if (plain != next) this.note(plain / this.classes);
+    return plain;
   }
 
   private note(state: i32): void {
@@ -133,27 +154,34 @@ export class PatternSet {
     }
   }
 
-  private make(state: i32, group: i32): i32 {
+  private make(state: i32, group: i32): u32 {
     this.begin();
     const root = this.rootNext[group];
     for (let i = 0; i < root.length; i++) this.put(unchecked(root[i]));
     const rootEnds = this.rootEnds[group];
     for (let i = 0; i < rootEnds.length; i++) this.newEnds.push(rootEnds[i]);
     const sample = this.samples[group];
+    const from = this.poolStarts[state];
     const end = this.poolStarts[state + 1];
-    for (let i = this.poolStarts[state]; i < end; i++) this.take(unchecked(this.pool[i]), sample);
-    if (this.states == MOST_STATES - 1 || this.pool.length > MOST_POOL) {
+    for (let i = from; i < end; i++) this.take(unchecked(this.pool[i]), sample);
+    this.work += 50 + end - from + 2 * this.listed;
+    if (this.states == MOST_STATES - 1 || this.poolStarts[this.states] + this.listed > MOST_POOL) {
       const list = this.list.slice<StaticArray<i32>>(0, this.listed);
       const ends = this.newEnds.slice();
       this.restart();
       this.begin();
       for (let i = 0; i < list.length; i++) this.put(list[i]);
       for (let i = 0; i < ends.length; i++) this.newEnds.push(ends[i]);
-      return this.intern();
+      return this.rowOf(this.intern());
     }
-    const next = this.intern();
-    this.table[state * this.classes + group] = <u16>next;
+    const next = this.rowOf(this.intern());
+    this.table[state * this.classes + group] = next;
     return next;
+  }
+
+  private rowOf(state: i32): u32 {
+    const row = <u32>(state * this.classes);
+    return this.endStarts[state] == this.endStarts[state + 1] ? row : row | ENDS;
   }
 
   private begin(): void {
@@ -169,7 +197,8 @@ export class PatternSet {
   }
 
   private take(pc: i32, byte: i32): void {
-    if (this.program.sets[unchecked(this.args[pc])].has(byte)) this.reach(pc + 1);
+    const set = changetype<usize>(this.sets) + ((<usize>unchecked(this.args[pc])) << 5);
+    if ((load<u8>(set + (byte >> 3)) & (1 << (byte & 7))) != 0) this.reach(pc + 1);
   }
 
   /** Lists the sets that can be reached without a byte. */
@@ -193,19 +222,23 @@ export class PatternSet {
 
   /** The state that stands at what is listed; made where there is none yet. */
   private intern(): i32 {
-    this.sort();
-    let hash: u32 = 0x811c9dc5;
-    for (let i = 0; i < this.listed; i++) hash = (hash ^ unchecked(this.list[i])) * 0x01000193;
-    for (let i = 0; i < this.newEnds.length; i++) hash = (hash ^ (0x10000 + this.newEnds[i])) * 0x01000193;
+    // A sum, since the order in which they were reached means nothing.
+    let hash: u32 = 0;
+    for (let i = 0; i < this.listed; i++) hash += mix(unchecked(this.list[i]));
+    for (let i = 0; i < this.newEnds.length; i++) hash += mix(0x10000 + unchecked(this.newEnds[i]));
     const bucket = hash % BUCKETS;
     for (let state = this.buckets[bucket]; state >= 0; state = this.older[state])
       if (this.isState(state)) return state;
     const state = this.states++;
-    this.poolStarts[state] = this.pool.length;
+    const at = this.poolStarts[state];
     this.endStarts[state] = this.ends.length;
-    for (let i = 0; i < this.listed; i++) this.pool.push(this.list[i]);
+    memory.copy(
+      changetype<usize>(this.pool) + ((<usize>at) << 2),
+      changetype<usize>(this.list),
+      (<usize>this.listed) << 2,
+    );
     for (let i = 0; i < this.newEnds.length; i++) this.ends.push(this.newEnds[i]);
-    this.poolStarts[state + 1] = this.pool.length;
+    this.poolStarts[state + 1] = at + this.listed;
     this.endStarts[state + 1] = this.ends.length;
     this.older[state] = this.buckets[bucket];
     this.buckets[bucket] = state;
@@ -215,20 +248,26 @@ export class PatternSet {
   private isState(state: i32): bool {
     const start = this.poolStarts[state];
     if (this.poolStarts[state + 1] - start != this.listed) return false;
-    for (let i = 0; i < this.listed; i++) if (this.pool[start + i] != this.list[i]) return false;
+    // All that is listed carries the mark of this turn.
+    for (let i = 0; i < this.listed; i++)
+      if (unchecked(this.marks[unchecked(this.pool[start + i])]) != this.turn) return false;
     const ends = this.endStarts[state];
     if (this.endStarts[state + 1] - ends != this.newEnds.length) return false;
-    for (let i = 0; i < this.newEnds.length; i++) if (this.ends[ends + i] != this.newEnds[i]) return false;
+    for (let i = 0; i < this.newEnds.length; i++)
+      if (!this.newEnds.includes(unchecked(this.ends[ends + i]))) return false;
     return true;
   }
+}
 
-  /** By insertion: most of the list is in order already. */
-  private sort(): void {
-    for (let i = 1; i < this.listed; i++) {
-      const pc = unchecked(this.list[i]);
-      let k = i - 1;
-      for (; k >= 0 && unchecked(this.list[k]) > pc; k--) unchecked((this.list[k + 1] = this.list[k]));
-      unchecked((this.list[k + 1] = pc));
-    }
-  }
+function mix(value: u32): u32 {
+  value *= 0x9e3779b1;
+  return (value ^ (value >> 15)) * 0x85ebca77;
+}
+
+function bitsOf(sets: ByteSet[]): StaticArray<u8> {
+  const bits = new StaticArray<u8>(32 * sets.length);
+  for (let i = 0; i < sets.length; i++)
+    for (let byte = 0; byte < 256; byte++)
+      if (sets[i].has(byte)) bits[32 * i + (byte >> 3)] |= <u8>(1 << ((<u8>byte) & 7));
+  return bits;
 }

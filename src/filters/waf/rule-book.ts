@@ -34,7 +34,9 @@ export class RuleBook {
   add(rule: Rule): string {
     const index = this.rules.push(rule) - 1;
     if (rule.pattern.length == 0 || rule.paranoia > this.paranoia) return '';
-    return rule.shell ? this.shell.add(rule.pattern, index) : this.text.add(rule.pattern, index);
+    // Where there is nothing to take off, the text is what a shell reads.
+    if (rule.shell) this.shell.add(rule.pattern, index);
+    return this.text.add(rule.pattern, index);
   }
 
   /** Builds what finds the patterns, once all rules are there. */

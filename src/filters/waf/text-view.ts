@@ -34,27 +34,54 @@ const ENTITIES = [
   '.',
 ];
 
+/** By byte: what stands for it in a view. 0: it is looked at. */
+const PLAIN = plainBytes();
+
+function plainBytes(): StaticArray<u8> {
+  const plain = new StaticArray<u8>(256);
+  for (let byte = 33; byte < 0xc0; byte++) plain[byte] = <u8>lower(byte);
+  plain[34] = plain[36] = plain[37] = plain[38] = plain[39] = plain[42] = plain[92] = plain[94] = 0;
+  return plain;
+}
+
 /**
- * A value as whoever is behind may read it: escapes of URLs (once more), HTML, JavaScript and CSS and overlong or wide UTF-8 are read, letters
+ * A value as whoever is behind may read it: escapes of URLs (again and again), HTML, JavaScript and CSS and overlong or wide UTF-8 are read, letters
  * are small, runs of white space are one space, zero bytes are gone.
  */
 export class TextView {
   /** It had a zero byte. */
   hadZero: bool = false;
+  /** It had an end of a line. */
+  hadBreak: bool = false;
+  /** A shell reads other words than stand there. */
+  hadQuote: bool = false;
+  /** A comment of SQL begins in it, or ends. */
+  hadComment: bool = false;
   private out: ByteWriter = new ByteWriter(4096);
   private text: Bytes = changetype<Bytes>(0);
   private at: i32 = 0;
+  /** Where the next byte of the view goes; there are never more of them than of the text. */
+  private to: usize = 0;
+  private start: usize = 0;
   private spaced: bool = false;
 
   render(text: Bytes): Bytes {
     this.text = text;
-    this.out.clear();
+    const start = this.out.clear().reserve(text.length);
+    this.to = this.start = start;
     this.hadZero = false;
+    this.hadBreak = this.hadQuote = this.hadComment = false;
     this.spaced = false;
     this.at = 0;
+    const plain = changetype<usize>(PLAIN);
     while (this.at < text.length) {
       const byte = text.at(this.at);
-      if (byte == 37) this.percent();
+      const same = load<u8>(plain + byte);
+      if (same != 0) {
+        this.at++;
+        this.spaced = false;
+        store<u8>(this.to++, same);
+      } else if (byte == 37) this.percent();
       else if (byte == 38) this.entity();
       else if (byte == 92) this.backslash();
       else if (byte >= 0xc0) this.wide(byte);
@@ -63,7 +90,7 @@ export class TextView {
         this.put(byte);
       }
     }
-    return this.out.view();
+    return Bytes.of(start, <i32>(this.to - start));
   }
 
   private put(byte: i32): void {
@@ -72,12 +99,15 @@ export class TextView {
       return;
     }
     if (byte == 32 || (byte >= 9 && byte <= 13)) {
-      if (!this.spaced) this.out.addByte(32);
+      if (byte == 10 || byte == 13) this.hadBreak = true;
+      if (!this.spaced) store<u8>(this.to++, 32);
       this.spaced = true;
       return;
     }
     this.spaced = false;
-    this.out.addByte(lower(byte));
+    if (byte == 34 || byte == 36 || byte == 39 || byte == 92 || byte == 94) this.hadQuote = true;
+    else if (byte == 42 && this.to > this.start && load<u8>(this.to - 1) == 47) this.hadComment = true;
+    store<u8>(this.to++, <u8>lower(byte));
   }
 
   /** A character of any plane; wide forms of ASCII count as it. */
@@ -212,10 +242,8 @@ function digitOf(byte: i32): i32 {
 
 /**
  * A text view without what SQL takes for comments: each is a space, but for the inside of MySQL's own ones (`/*!50000union*​/`), which it runs.
- * Null where there are none.
  */
-export function withoutComments(text: Bytes, out: ByteWriter): Bytes | null {
-  if (text.indexOfBytes('/*') < 0) return null;
+export function withoutComments(text: Bytes, out: ByteWriter): Bytes {
   out.clear();
   let inside = false;
   for (let i = 0; i < text.length; i++) {
@@ -238,20 +266,22 @@ export function withoutComments(text: Bytes, out: ByteWriter): Bytes | null {
 
 /** A text view as a shell reads words: without quotes, backslashes and carets, `${ifs}` a space. */
 export function asShellWords(text: Bytes, out: ByteWriter): Bytes {
-  out.clear();
+  const start = out.clear().reserve(text.length);
+  let to = start;
   for (let i = 0; i < text.length; i++) {
     const byte = text.at(i);
     if (byte == 34 || byte == 39 || byte == 92 || byte == 94) continue;
-    if (byte == 36 && isWord(text, i + 1, '{ifs}')) {
-      out.addByte(32);
+    if (byte != 36) store<u8>(to++, byte);
+    else if (isWord(text, i + 1, '{ifs}')) {
+      store<u8>(to++, 32);
       i += 5;
-    } else if (byte == 36 && isWord(text, i + 1, 'ifs')) {
-      out.addByte(32);
+    } else if (isWord(text, i + 1, 'ifs')) {
+      store<u8>(to++, 32);
       i += 3;
-    } else if (byte == 36 && i + 1 < text.length && (text.at(i + 1) == 64 || text.at(i + 1) == 42)) i++;
-    else out.addByte(byte);
+    } else if (i + 1 < text.length && (text.at(i + 1) == 64 || text.at(i + 1) == 42)) i++;
+    else store<u8>(to++, byte);
   }
-  return out.view();
+  return Bytes.of(start, <i32>(to - start));
 }
 
 function isWord(text: Bytes, from: i32, word: string): bool {

@@ -27,5 +27,6 @@ export const CLIENTS: Rule[] = [
   new Rule('protocol/no-user-agent', Severity.Notice, 1, 0, ''),
   new Rule('protocol/no-accept', Severity.Notice, 2, 0, ''),
   new Rule('protocol/address-as-host', Severity.Warning, 1, 0, ''),
+  new Rule('protocol/too-complex', C, 1, 0, ''),
   new Rule('protocol/many-arguments', C, 1, 0, ''),
 ];

@@ -72,7 +72,7 @@ export const CODE: Rule[] = [
     '(;|\\||&|%0a|`|\\() ?' +
       '(' +
       WINDOWS +
-      ')|cmd([.]exe)? ?/[ckr]\\W|powershell([.]exe)? .*(-e(nc|xec|p)?|-c(ommand)?|-nop|-w|iex|downloadstring|invoke-)|\\W(iex|invoke-(expression|webrequest|command)|new-object (net|system)[.])|certutil .*-urlcache|%(comspec|systemroot|temp|windir)%',
+      ')|(^|\\W)cmd([.]exe)? ?/[ckr]\\W|powershell([.]exe)? .*(-e(nc|xec|p)?|-c(ommand)?|-nop|-w|iex|downloadstring|invoke-)|\\W(iex[ (]|invoke-(expression|webrequest|command)|new-object (net|system)[.])|certutil .*-urlcache|%(comspec|systemroot|temp|windir)%',
     true,
   ),
   new Rule('rce/shellshock', C, 1, EVERYWHERE, '\\( ?\\) ?\\{ ?[^}]*;? ?\\} ?;?'),

@@ -10,7 +10,7 @@ export const XSS: Rule[] = [
     C,
     1,
     WHERE,
-    '<[a-z!/?][^>]*[ /"\'`]on[a-z]{3,30} ?=|[ /"\'`>]on(error|load|click|dblclick|mouse[a-z]+|key[a-z]+|focus(in|out)?|blur|change|submit|toggle|begin|end|start|finish|animation[a-z]+|transition[a-z]+|pointer[a-z]+|wheel|scroll(end)?|copy|cut|paste|drag[a-z]*|drop|input|invalid|select(start)?|reset|resize|show|unload|beforeunload|hashchange|message|popstate|pageshow|touch[a-z]+|auxclick|beforeinput|contextmenu|canplay(through)?|loadstart|loadeddata|play(ing)?|timeupdate) ?= ?[^ =]',
+    '<[a-z!/?][^>]*[ /"\'`]on[a-z]+ ?=|[ /"\'`>]on(error|load|click|dblclick|mouse[a-z]+|key[a-z]+|focus(in|out)?|blur|change|submit|toggle|begin|end|start|finish|animation[a-z]+|transition[a-z]+|pointer[a-z]+|wheel|scroll(end)?|copy|cut|paste|drag[a-z]*|drop|input|invalid|select(start)?|reset|resize|show|unload|beforeunload|hashchange|message|popstate|pageshow|touch[a-z]+|auxclick|beforeinput|contextmenu|canplay(through)?|loadstart|loadeddata|play(ing)?|timeupdate) ?= ?[^ =]',
   ),
   new Rule(
     'xss/dangerous-tag',
