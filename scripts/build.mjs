@@ -13,6 +13,7 @@ const entries = {
   main: 'src/main.ts',
   worker: 'src/worker/main.ts',
   'canary-thread': 'src/control/canary-thread.ts',
+  'tests-thread': 'src/rehearsal/tests-thread.ts',
   'compile-thread': 'src/cli/dev/compile-thread.ts',
 };
 

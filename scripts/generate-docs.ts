@@ -52,7 +52,7 @@ const GROUPS = [
   ['WEIR20', 'Objects that contradict each other'],
   ['WEIR21', 'References'],
   ['WEIR30', 'Warnings'],
-  ['WEIR40', 'Refused by the workers'],
+  ['WEIR40', 'Refused when it was tried'],
 ] as const;
 
 function errorsPage(): string {

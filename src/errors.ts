@@ -16,7 +16,7 @@ export interface ErrorEntry {
  *
  * WEIR10xx text and shape of the configuration; WEIR12xx modules and filters; WEIR13xx
  * certificates; WEIR20xx objects that contradict each other; WEIR21xx references; WEIR30xx
- * warnings; WEIR40xx a configuration that the workers refused. A code is never used for
+ * warnings; WEIR40xx a configuration that was refused when it was tried. A code is never used for
  * something else later.
  */
 export const ERRORS = {
@@ -510,6 +510,13 @@ export const ERRORS = {
     explanation:
       'Filters of the module trapped five times within a minute in one worker, so the digest that the Module had before serves again. All else of the configuration is in force. The digest that failed is not tried again until the configuration brings another one; SIGHUP tries it.',
     fix: 'Read the reason in the message and the log lines of the filter, mend the module, and give it to weir under its new digest.',
+  },
+  WEIR4008: {
+    title: 'a PolicyTest failed that has to pass',
+    source: 'config',
+    explanation:
+      'weir run was started with --require-tests: a configuration comes in force when all cases of its PolicyTests pass, and there must be one at least. They run in a thread beside the traffic, with the modules of the configuration. What served goes on serving.',
+    fix: 'Run weir test with the same files: it tells what each case expected and what came. Mend the configuration or the case.',
   },
 } as const satisfies Record<`WEIR${number}`, ErrorEntry>;
 

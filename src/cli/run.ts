@@ -6,6 +6,8 @@ import { loadConfiguration } from '../control/load.ts';
 import { ModuleCache } from '../control/module-cache.ts';
 import { quickConfiguration } from '../control/quick.ts';
 import { parseDuration } from '../control/schema/scalar.ts';
+import { runRequiredTests } from '../rehearsal/required-tests.ts';
+import { entryOf } from '../supervisor/entry.ts';
 import { Supervisor, type SupervisorOptions } from '../supervisor/supervisor.ts';
 import { openLog, type Log } from '../worker/log.ts';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
@@ -22,6 +24,7 @@ interface RunFlags {
   readonly dataDir?: string;
   readonly resume: boolean;
   readonly watch: boolean;
+  readonly requireTests: boolean;
   readonly drainTimeout: number;
   readonly preDrain: number;
   readonly stallLimit: number;
@@ -72,6 +75,11 @@ export function registerRun(program: Command): void {
       false,
     )
     .option('--no-watch', 'do not reload when files change')
+    .option(
+      '--require-tests',
+      'put a configuration in force only when all cases of its PolicyTests pass',
+      false,
+    )
     .addOption(
       new Option('--drain-timeout <duration>', 'streams may take this long to finish')
         .argParser(parseTime)
@@ -117,6 +125,10 @@ async function run(flags: RunFlags, command: Command): Promise<number> {
         : quickConfiguration({ to, modules, port }));
       return devOverlay === undefined ? loaded : withDevOverlay(loaded, devOverlay);
     },
+    test: flags.requireTests
+      ? (version) =>
+          runRequiredTests(entryOf('tests-thread'), { paths: file, dataDir: flags.dataDir ?? null }, version)
+      : null,
     paths: file,
     workers: flags.workers ?? defaultWorkers(),
     admin: flags.admin,
@@ -181,6 +193,8 @@ function checkFlags(flags: RunFlags, command: Command): void {
     fail('give the configuration with -f PATH, or an upstream with --to URL');
   if (flags.to !== undefined && flags.file.length > 0) fail('-f and --to exclude each other');
   if (flags.to !== undefined && !URL.canParse(flags.to)) fail(`--to ${flags.to} is not a URL`);
+  if (flags.requireTests && flags.to !== undefined)
+    fail('--require-tests goes with -f: --to has no PolicyTests');
   if (flags.module.length > 0 && flags.to === undefined) fail('--module goes with --to');
   if (flags.devInspect !== undefined && flags.workers !== 1) fail('--dev-inspect needs --workers 1');
   if (flags.resume && flags.dataDir === undefined) fail('--resume needs --data-dir');

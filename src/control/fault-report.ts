@@ -11,6 +11,7 @@ const CODES: Readonly<Record<FaultKind, ErrorCode>> = {
   time: 'WEIR4004',
   worker: 'WEIR4005',
   'rolled-back': 'WEIR4007',
+  test: 'WEIR4008',
 };
 
 /** Faults that only show when a snapshot is tried, told like the ones that show in its text. */
@@ -34,7 +35,9 @@ async function diagnoseOne(
     column: Number(place?.[3] ?? 1),
     length: 1,
     message,
-    ...(notes && notes.length > 0 ? { notes: notes.map((note) => `the filter said: ${note}`) } : {}),
+    ...(notes && notes.length > 0
+      ? { notes: notes.map((note) => (kind === 'test' ? note : `the filter said: ${note}`)) }
+      : {}),
     ...(sourceLine === undefined ? {} : { sourceLine }),
   };
 }

@@ -28,7 +28,7 @@ export interface Refusal {
 }
 
 /** What a rollout under way is at. */
-export type RolloutStep = 'load' | 'try-out' | 'deploy';
+export type RolloutStep = 'load' | 'try-out' | 'test' | 'deploy';
 
 /** Lines of the log that others wait for. */
 export const IN_FORCE = 'snapshot in force';
@@ -49,6 +49,8 @@ export interface RolloutDeps {
   /** Every file that the last load read, and the wall clock before it. */
   follow(files: readonly string[], readSince: number): Promise<void>;
   tryOut(snapshot: Snapshot, code: Code): Promise<readonly StageFault[]>;
+  /** Runs the PolicyTests of the files that were loaded, which must have compiled to `version`; null: they need not pass. */
+  readonly test: ((version: string) => Promise<readonly StageFault[]>) | null;
   readonly workers: Deployment;
   readonly state: StateStore | null;
   readonly log: Logger;
@@ -284,6 +286,8 @@ export class Rollout {
     }
     const loadedAt = performance.now();
     let faults = await this.at('try-out', deps.tryOut(snapshot, code));
+    if (faults.length === 0 && deps.test !== null)
+      faults = await this.at('test', deps.test(loaded.snapshot.version));
     const triedAt = performance.now();
     if (faults.length === 0) faults = await this.at('deploy', deps.workers.deploy(content));
     if (faults.length > 0) {

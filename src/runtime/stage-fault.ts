@@ -36,8 +36,9 @@ export interface StageFault {
  * `module`: the bytes are no module that weir runs. `plugin`: it refused to start or its
  * configuration. `time`: it did not come to an end. `listen`: an address cannot be bound.
  * `worker`: the worker broke down or did not answer. `rolled-back`: it served, and failed too often.
+ * `test`: a PolicyTest failed that had to pass.
  */
-export type FaultKind = 'module' | 'plugin' | 'time' | 'listen' | 'worker' | 'rolled-back';
+export type FaultKind = 'module' | 'plugin' | 'time' | 'listen' | 'worker' | 'rolled-back' | 'test';
 
 const LISTEN_CODES = new Set(['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EAFNOSUPPORT']);
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 const SOURCES = {
   worker: '../worker/main.ts',
   'canary-thread': '../control/canary-thread.ts',
+  'tests-thread': '../rehearsal/tests-thread.ts',
   'compile-thread': '../cli/dev/compile-thread.ts',
 } as const;
 

@@ -6,6 +6,7 @@ import type { Loaded } from '../control/load.ts';
 import { Rollout } from '../control/rollout.ts';
 import { Source } from '../control/source.ts';
 import { StateStore, type SavedSnapshot } from '../control/state.ts';
+import type { StageFault } from '../runtime/stage-fault.ts';
 import type { Log } from '../worker/log.ts';
 import { machineNow } from '../worker/program.ts';
 import { entryOf, entryPathOf } from './entry.ts';
@@ -20,6 +21,8 @@ import { Taps } from './taps.ts';
 export interface SupervisorOptions {
   /** Reads the configuration as it is now. */
   load(): Promise<Loaded>;
+  /** Runs the PolicyTests of the configuration that was loaded last; null: they need not pass. */
+  readonly test: ((version: string) => Promise<readonly StageFault[]>) | null;
   /** Files and folders that it is read from, to be watched. */
   readonly paths: readonly string[];
   readonly workers: number;
@@ -181,6 +184,7 @@ export class Supervisor {
         this.fleet.start();
         return this.canary.tryOut(snapshot, code);
       },
+      test: options.test,
       workers: this.fleet,
       state,
       log: this.logger,

@@ -18,6 +18,7 @@ let log: string[];
 let printed: string;
 let tryOut: (version: string) => Promise<StageFault[]>;
 let deploy: (version: string) => StageFault[];
+let policyTests: ((version: string) => Promise<StageFault[]>) | null;
 let dir: string;
 
 const warning: Diagnostic = {
@@ -53,6 +54,7 @@ function make(state: StateStore | null = null): Rollout {
       return load();
     },
     follow: () => Promise.resolve(),
+    test: policyTests,
     tryOut: (snapshot) => {
       log.push(`try ${snapshot.version}`);
       return tryOut(snapshot.version);
@@ -79,6 +81,7 @@ beforeEach(async () => {
   printed = '';
   tryOut = () => Promise.resolve([]);
   deploy = () => [];
+  policyTests = null;
   dir = await mkdtemp(join(tmpdir(), 'weir-rollout-'));
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
@@ -92,6 +95,26 @@ describe('Rollout', () => {
     expect(log).toEqual(['load', 'try a', 'deploy a', 'load', 'try b', 'deploy b']);
     expect(rollout.current).toMatchObject({ number: 2, snapshot: { version: 'b' } });
     expect(rollout.counts).toMatchObject({ applied: 2, rejected: 0 });
+  });
+
+  test('deploys nothing whose PolicyTests fail, where they are required, and tells what was expected', async () => {
+    policyTests = (version) => {
+      log.push(`test ${version}`);
+      const fault: StageFault = {
+        kind: 'test',
+        source: 't.yaml:7:5',
+        message: 'x failed',
+        notes: ['status'],
+      };
+      return Promise.resolve(version === 'b' ? [fault] : []);
+    };
+    const rollout = make();
+    await rollout.request();
+    configuration = 'b';
+    await rollout.request();
+    expect(log).toEqual(['load', 'try a', 'test a', 'deploy a', 'load', 'try b', 'test b']);
+    expect(rollout.current?.snapshot.version).toBe('a');
+    expect(printed).toMatch(/^t\.yaml:7:5 {2}error WEIR4008 {2}x failed\n {3}status\n/);
   });
 
   test('says what it is at, and says so no more when it is done or has failed', async () => {
