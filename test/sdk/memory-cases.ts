@@ -124,6 +124,10 @@ export function memoryTests(requests: number): void {
     ['cors', { origins: ['https://a.test'], credentials: true }],
     ['csrf', { token: { cookie: 'k' } }],
     [
+      'cache-control',
+      { rules: [{ authorized: true, cacheControl: { maxAge: '1m' }, vary: ['accept'], override: true }] },
+    ],
+    [
       'security-headers',
       {
         preset: 'strict',
