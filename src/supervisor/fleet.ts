@@ -203,7 +203,11 @@ export class Fleet {
     this.draining = true;
     if (this.watchdog) clearInterval(this.watchdog);
     for (const slot of this.slots) if (slot.restartTimer) clearTimeout(slot.restartTimer);
-    for (const worker of this.processes()) worker.drain(limitMs);
+    for (const worker of this.processes()) {
+      if (worker.isUp) worker.drain(limitMs);
+      // It has no streams, and does not listen to the supervisor yet.
+      else worker.kill();
+    }
     const timer = setTimeout(() => this.kill(), limitMs + DRAIN_GRACE_MS);
     await this.until(() => this.everyProcess().every((worker) => worker.hasExited));
     clearTimeout(timer);

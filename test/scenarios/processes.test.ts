@@ -97,6 +97,14 @@ describe('workers', () => {
 });
 
 describe('SIGTERM', () => {
+  test('ends it while the successors of killed workers are still starting', async () => {
+    const { weir } = await start(2);
+    for (const { pid } of (await detailOf(weir)).workers) process.kill(pid!, 'SIGKILL');
+    // The first successor of each is started at once, and takes a while to listen to its supervisor.
+    await weir.waitFor('a worker exited');
+    expect(await weir.stop()).toEqual({ code: 0, signal: null });
+  });
+
   test('withdraws readiness, finishes what runs, takes nothing new, ends with 0', async () => {
     const { weir, port } = await start(2);
     upstream.script(delayed(900, echo()));
