@@ -250,6 +250,56 @@ function passBody(plugin: Plugin, body: BodyBuffer): void {
   context.finish();
 }
 
+/** 10 KiB of people, each with a card and a secret. */
+const PEOPLE = Buffer.from(
+  JSON.stringify({
+    people: Array.from({ length: 50 }, (_, i) => ({
+      id: i,
+      name: 'Mira Example',
+      email: 'mira@example.com',
+      note: 'n'.repeat(80),
+      card: '4111111111111111',
+      address: { street: 'Long Street 1', password: 'hunter2' },
+    })),
+  }),
+);
+const redacting = await start('transform', {
+  response: [
+    {
+      body: {
+        redact: [
+          { at: ['/**/password'], drop: true },
+          { at: ['/people/*/card'], keepLast: 4 },
+        ],
+      },
+    },
+  ],
+});
+const watching = await start('transform', {
+  response: [{ body: { redact: [{ at: ['/none'], drop: true }] } }],
+});
+const patching = await start('transform', {
+  response: [
+    { body: { patch: [{ op: 'remove', path: '/people/7/address' }], merge: { at: '${request.path}' } } },
+  ],
+});
+
+function passAnswer(plugin: Plugin): BodyBuffer {
+  stream.reset();
+  const body = new BodyBuffer();
+  body.append(PEOPLE, 0, PEOPLE.length);
+  stream.sent = body;
+  const context = plugin.createContext(asHost)!;
+  context.onRequestHeaders(14, true);
+  context.onResponseHeaders(7, false);
+  context.onResponseBody(body.length, true);
+  context.finish();
+  return body;
+}
+strictEqual(passAnswer(redacting).toString().includes('hunter2'), false);
+strictEqual(passAnswer(watching).length, PEOPLE.length);
+strictEqual(passAnswer(patching).length < PEOPLE.length, true);
+
 bench('laying down both heads', () => stream.reset());
 bench('api-key', () => pass([apiKey]));
 let turn = 0;
@@ -269,6 +319,9 @@ bench('cors, an answer for an allowed origin', () => pass([cors]));
 bench('waf, heads alone', () => pass([waf]));
 bench('waf, a body of 20 members', () => passBody(wafBodies, ORDER));
 bench('validate, a body of 20 members of which 8 have rules', () => passBody(validate, ORDER));
+bench('transform, an answer of 10 KiB in which 100 values are redacted', () => void passAnswer(redacting));
+bench('transform, one in which nothing is', () => void passAnswer(watching));
+bench('transform, one that is patched and merged', () => void passAnswer(patching));
 bench('chain: api-key, rate-limit, headers', () => pass([apiKey, rateLimit, headers]));
 
 await run();

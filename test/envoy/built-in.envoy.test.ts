@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../support/process.ts';
 import { values } from '../support/message.ts';
 import { getRequest } from '../support/raw-client.ts';
-import { reply, type Behaviour } from '../support/fake-upstream.ts';
+import { chunkedReply, reply, type Behaviour } from '../support/fake-upstream.ts';
 import type { Place, Seen } from '../languages/subject.ts';
 import { Both } from './both.ts';
 
@@ -101,6 +101,35 @@ const PLACES: Place[] = [
     limit: { requests: 10, per: '1d', algorithm: 'fixed-window' },
     cost: { response: 'response.size' },
     headers: false,
+  }),
+  place('transform', 'transform', {
+    request: [
+      {
+        when: { methods: ['POST'] },
+        path: { pattern: '/v1/{rest...}', to: '/v2/${request.method}/{rest}' },
+        query: { set: { client: '${source.address}' }, remove: ['debug'] },
+        cookies: { remove: ['tracking'] },
+        body: {
+          patch: [
+            { op: 'test', path: '/currency', value: 'EUR' },
+            { op: 'move', from: '/customer', path: '/buyer' },
+          ],
+          merge: { admin: null, by: '${source.address}' },
+        },
+      },
+    ],
+    response: [
+      { when: { statuses: [404] }, body: { merge: { code: '${response.code}' } } },
+      {
+        cookies: { attributes: [{ secure: true, sameSite: 'Lax' }] },
+        body: {
+          redact: [
+            { at: ['/**/password'], drop: true },
+            { at: ['/card'], keepLast: 4 },
+          ],
+        },
+      },
+    ],
   }),
   place('csrf', 'csrf', { allowedOrigins: ['https://admin.test'], token: { cookie: 'csrf' } }),
   place('security-headers', 'security-headers', {
@@ -406,6 +435,55 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     const seen = await send('cache-control', '/a.css');
     expect(seen.answer.header('cache-control')).toBe('public, max-age=60, stale-while-revalidate=30');
     expect((await send('cache-control', '/a.html')).answer.header('cache-control')).toBeUndefined();
+  });
+
+  test('transform: heads and bodies of both directions', async () => {
+    const type: [string, string] = ['content-type', 'application/json'];
+    const post = (body: string, upstream: Behaviour): Promise<Seen> =>
+      both.compare({
+        role: 'transform',
+        send: [
+          'POST /v1/orders?debug=1&a=b HTTP/1.1',
+          'Host: plugin.test',
+          'Content-Type: application/json',
+          'Cookie: a=b; tracking=1',
+          'Accept-Encoding: gzip',
+          `Content-Length: ${body.length}\r\n\r\n${body}`,
+        ].join('\r\n'),
+        upstream,
+      });
+    const answer = '{"card":"4111111111111111","list":[{"password":"x"},{"a":1.0}],"password":{"b":[]}}';
+    const seen = await post(
+      '{ "currency":"EUR", "customer":12345678901234567890, "admin":true}',
+      chunkedReply(
+        [answer.slice(0, 12), answer.slice(12, 50), answer.slice(50)],
+        [],
+        [type, ['etag', '"1"'], ['set-cookie', 'a=b; SameSite=None']],
+      ),
+    );
+    expect(seen.upstream[0]!.target).toBe('/v2/POST/orders?a=b&client=127.0.0.1');
+    expect(seen.upstream[0]!.body.toString()).toBe(
+      '{ "currency":"EUR","buyer":12345678901234567890,"by":"127.0.0.1"}',
+    );
+    expect(values(seen.upstream[0]!.fields, 'cookie')).toEqual(['a=b']);
+    expect(values(seen.upstream[0]!.fields, 'accept-encoding')).toEqual(['identity']);
+    expect(seen.answer.text).toBe('{"card":"***1111","list":[{},{"a":1.0}]}');
+    expect(seen.answer.header('set-cookie')).toBe('a=b; Secure; SameSite=Lax');
+    expect(seen.answer.header('etag')).toBeUndefined();
+    const missing = await post('{"currency":"EUR","customer":1}', reply(404, [type], '{"a":1}'));
+    expect(missing.answer.text).toBe('{"a":1,"code":"404"}');
+  });
+
+  test('transform: a body is refused alike, though Envoy has sent the head on by then', async () => {
+    for (const [body, status] of [
+      ['{"currency":"USD"}', 422],
+      ['{"currency"', 400],
+    ] as const) {
+      const send = `POST /v1/a HTTP/1.1\r\nHost: plugin.test\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      const [weir, envoy] = await both.each({ role: 'transform', send });
+      expect([weir.answer.status, envoy.answer.status]).toEqual([status, status]);
+      expect(weir.upstream).toEqual([]);
+    }
   });
 
   test('oidc: programs are refused alike; nobody can log in where the host cannot seal', async () => {

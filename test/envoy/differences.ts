@@ -32,6 +32,7 @@ export const ALLOWED: readonly Allowed[] = [
       'llm-usage',
       'trailer-checksum',
       'route-metrics',
+      'transform',
     ],
   },
   // RFC 9110, section 10.1.4: who sends TE says so in Connection.

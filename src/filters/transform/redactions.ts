@@ -37,6 +37,8 @@ export class Redactions {
   private ends: i32[] = [];
   private all: Redaction[] = [];
   private firsts: i32[] = [];
+  /** Of 64 bits each, that the set of one list has. */
+  words: i32 = 0;
   /** Of the whole document, -1 for none. */
   ofRoot: i32 = -1;
   hasDrops: bool = false;
@@ -94,6 +96,7 @@ export class Redactions {
       this.indexes.push(kind == Token.Literal ? indexOf(token) : -1);
       this.ends.push(i + 1 == tokens.length ? redaction : -1);
     }
+    this.words = (this.kinds.length + 63) >> 6;
     if (this.kinds.length > 1024) faultAt(at, 'too many pointers: at most 1024 tokens in all');
   }
 
@@ -105,11 +108,6 @@ export class Redactions {
     return this.all[index];
   }
 
-  /** 64 bits each, for one list. */
-  get words(): i32 {
-    return (this.kinds.length + 63) >> 6;
-  }
-
   /** Of the whole document. */
   begin(set: usize): void {
     memory.fill(set, 0, 8 * this.words);
@@ -119,7 +117,7 @@ export class Redactions {
   private enter(set: usize, token: i32): void {
     include(set, token);
     // It may stand for no level at all.
-    if (this.kinds[token] == Token.Deep) include(set, token + 1);
+    if (unchecked(this.kinds[token]) == Token.Deep) include(set, token + 1);
   }
 
   isNothing(set: usize): bool {
@@ -135,20 +133,25 @@ export class Redactions {
    */
   step(set: usize, next: usize, name: Bytes, index: i32): i32 {
     const words = this.words;
-    memory.fill(next, 0, 8 * words);
+    const kinds = this.kinds;
+    for (let w = 0; w < words; w++) store<u64>(next + 8 * w, 0);
     let found = -1;
     for (let w = 0; w < words; w++) {
       for (let bits = load<u64>(set + 8 * w); bits != 0; bits &= bits - 1) {
         const token = 64 * w + <i32>ctz(bits);
-        const kind = this.kinds[token];
+        const kind = unchecked(kinds[token]);
         if (kind == Token.Deep) {
           this.enter(next, token);
           continue;
         }
-        const isHere =
-          kind == Token.Any || (index < 0 ? name.equals(this.names[token]) : index == this.indexes[token]);
-        if (!isHere) continue;
-        const end = this.ends[token];
+        if (kind == Token.Literal) {
+          const isHere =
+            index < 0
+              ? name.equals<ArrayBuffer>(unchecked(this.names[token]))
+              : index == unchecked(this.indexes[token]);
+          if (!isHere) continue;
+        }
+        const end = unchecked(this.ends[token]);
         if (end < 0) this.enter(next, token + 1);
         else if (found < 0 || end < found) found = end;
       }

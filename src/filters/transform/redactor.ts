@@ -10,6 +10,8 @@ const MOST_KEPT = 65536;
 const MOST_MASKED = 4096;
 const NOTHING = new Redactions();
 const decoded = new ByteWriter(256);
+/** One for all names: a view of its own for each would fill the memory of a callback. */
+const nameView = changetype<Bytes>(memory.data(8, 8));
 
 /**
  * Reads a document in pieces, and hands on what may be seen of it. What is not redacted goes out byte for byte; whatever
@@ -65,6 +67,7 @@ export class Redactor extends Scanner {
     this.masked.clear();
   }
 
+  @inline
   private setAt(depth: i32): usize {
     return changetype<usize>(this.sets) + 8 * this.size * depth;
   }
@@ -107,6 +110,7 @@ export class Redactor extends Scanner {
   }
 
   /** Names have to be looked at. */
+  @inline
   private get isAwake(): bool {
     return this.hiddenAt < 0 && this.depth < this.plainFrom;
   }
@@ -122,14 +126,16 @@ export class Redactor extends Scanner {
 
   protected nameEnds(at: usize): void {
     if (!this.isAwake) return;
-    let raw = Bytes.of(this.nameAt, <i32>(at - this.nameAt) - 1);
+    let raw = nameView;
+    raw.start = this.nameAt;
+    raw.length = <i32>(at - this.nameAt) - 1;
     if (this.heldName.length > 0) {
       // The quote may have come with this piece, or the name is what the piece before ended with.
       raw = this.heldName.add(Bytes.of(this.nameAt, <i32>(at - this.nameAt))).view();
       raw = raw.slice(0, raw.length - 1);
     }
     const depth = this.depth;
-    const name = decodeString(raw, decoded);
+    const name = this.isEscaped ? decodeString(raw, decoded) : raw;
     this.found = this.rules.step(this.setAt(depth), this.setAt(depth + 1), name, -1);
     this.heldName.clear();
   }
@@ -138,8 +144,8 @@ export class Redactor extends Scanner {
     const depth = this.depth;
     if (this.hiddenAt >= 0) return;
     if (this.isAwake && depth > 0 && !this.inObject) {
-      const index = this.indexes[depth]++;
-      this.found = this.rules.step(this.setAt(depth), this.setAt(depth + 1), Bytes.of(at, 0), index);
+      const index = unchecked(this.indexes[depth]++);
+      this.found = this.rules.step(this.setAt(depth), this.setAt(depth + 1), nameView, index);
     }
     const found = this.found;
     this.found = -1;

@@ -55,6 +55,8 @@ export abstract class Scanner {
   private high: i32 = 0xbf;
   /** The string that is being read is a member's name. */
   protected isName: bool = false;
+  /** The name has escapes. */
+  protected isEscaped: bool = false;
 
   protected abstract nameBegins(at: usize): void;
   /** @param at behind the closing quote */
@@ -74,7 +76,7 @@ export abstract class Scanner {
   }
 
   protected get inObject(): bool {
-    return this.objects[this.depth] == 1;
+    return unchecked(this.objects[this.depth]) == 1;
   }
 
   /** Between two values, or in a name: not in a value that is neither object nor list. */
@@ -111,48 +113,43 @@ export abstract class Scanner {
     return this.state != State.Fault;
   }
 
-  private readBetween(at: usize, to: usize): usize {
-    let byte: i32 = load<u8>(at);
-    while (isJsonBlank(byte)) {
-      if (++at == to) return at;
-      byte = load<u8>(at);
-    }
-    switch (this.state) {
-      case State.FirstItem:
-        if (byte == 93) return this.closeList(at);
+  /** Blanks, brackets, colons and commas, up to what begins a name or a value. */
+  private readBetween(from: usize, to: usize): usize {
+    let at = from;
+    while (at < to) {
+      const byte: i32 = load<u8>(at);
+      if (isJsonBlank(byte)) {
+        at++;
+        continue;
+      }
+      const state = this.state;
+      if (state == State.Colon) {
+        if (byte != 58) return this.fault(at);
+        this.state = State.Value;
+      } else if (state == State.After) {
+        if (byte == 44) this.state = this.inObject ? State.Name : State.Value;
+        else if (byte == (this.inObject ? 125 : 93)) this.closeList(at);
+        else return this.fault(at);
+      } else if (state == State.Name || (state == State.FirstName && byte != 125)) {
+        if (byte != 34) return this.fault(at);
+        this.beginName(at + 1);
+        return at + 1;
+      } else if (state == State.Value || (state == State.FirstItem && byte != 93)) {
         this.beginValue(at, byte);
-        break;
-      case State.Value:
-        this.beginValue(at, byte);
-        break;
-      case State.FirstName:
-        if (byte == 125) return this.closeList(at);
-        this.beginName(at, byte);
-        break;
-      case State.Name:
-        this.beginName(at, byte);
-        break;
-      case State.Colon:
-        this.state = byte == 58 ? State.Value : State.Fault;
-        break;
-      case State.After:
-        if (byte == (this.inObject ? 125 : 93)) return this.closeList(at);
-        this.state = byte != 44 ? State.Fault : this.inObject ? State.Name : State.Value;
-        break;
-      default:
-        this.state = State.Fault;
+        if (this.state > State.End) return at + 1;
+      } else if (state == State.End) return this.fault(at);
+      else this.closeList(at);
+      at++;
     }
-    return at + 1;
+    return at;
   }
 
-  private beginName(at: usize, byte: i32): void {
-    if (byte != 34) {
-      this.state = State.Fault;
-      return;
-    }
+  /** @param at behind the quote */
+  private beginName(at: usize): void {
     this.isName = true;
+    this.isEscaped = false;
     this.state = State.String;
-    this.nameBegins(at + 1);
+    this.nameBegins(at);
   }
 
   private beginValue(at: usize, byte: i32): void {
@@ -181,14 +178,13 @@ export abstract class Scanner {
       }
     }
     this.valueBegins(at);
-    if (isList) this.objects[++this.depth] = byte == 123 ? 1 : 0;
+    if (isList) unchecked((this.objects[++this.depth] = byte == 123 ? 1 : 0));
   }
 
-  private closeList(at: usize): usize {
+  private closeList(at: usize): void {
     this.listEnds(at);
     this.depth--;
     this.closeValue(at + 1);
-    return at + 1;
   }
 
   /** @param at of the bracket */
@@ -230,6 +226,7 @@ export abstract class Scanner {
         return at;
       } else if (byte == 92) {
         this.state = State.Escape;
+        this.isEscaped = true;
         return at;
       } else if (byte < 32) return this.fault(at);
       else if (byte >= 128) {
