@@ -236,13 +236,29 @@ const validate = await start('validate', {
     },
   ],
 });
+const graphql = await start('graphql', { body: { maxBytes: 10_000 }, costs: { fields: { search: 10 } } });
+const OPERATION = new BodyBuffer();
+const operation = Buffer.from(
+  JSON.stringify({
+    query:
+      'query Cart($n: Int = 10) { cart { id items(first: $n) { ...Item } total { amount currency } } search(first: 5) { ...Item } }\n' +
+      'fragment Item on Product { id title price { amount currency } image(width: 200) { url alt: caption } }',
+    variables: { n: 20 },
+  }),
+);
+OPERATION.append(operation, 0, operation.length);
+const toGraphql = new BareStream().request([
+  ...REQUEST.map(([name, value]): [string, string] => [name, name === ':path' ? '/graphql' : value]),
+  [':method', 'POST'],
+  ['content-type', 'application/json'],
+]);
 const withBody = new BareStream().request([...REQUEST, ['content-type', 'application/json']]);
 
 const waf = await start('waf', {});
 const wafBodies = await start('waf', { body: {} });
 
-function passBody(plugin: Plugin, body: BodyBuffer): void {
-  stream.reset(withBody);
+function passBody(plugin: Plugin, body: BodyBuffer, head: typeof request): void {
+  stream.reset(head);
   stream.sent = body;
   const context = plugin.createContext(asHost)!;
   context.onRequestHeaders(15, false);
@@ -317,11 +333,12 @@ bench('access, 100 rules for 100 paths', () => pass([access]));
 bench('access, 100 rules by consumer alone', () => pass([accessAnywhere]));
 bench('cors, an answer for an allowed origin', () => pass([cors]));
 bench('waf, heads alone', () => pass([waf]));
-bench('waf, a body of 20 members', () => passBody(wafBodies, ORDER));
-bench('validate, a body of 20 members of which 8 have rules', () => passBody(validate, ORDER));
+bench('waf, a body of 20 members', () => passBody(wafBodies, ORDER, withBody));
 bench('transform, an answer of 10 KiB in which 100 values are redacted', () => void passAnswer(redacting));
 bench('transform, one in which nothing is', () => void passAnswer(watching));
 bench('transform, one that is patched and merged', () => void passAnswer(patching));
+bench('validate, a body of 20 members of which 8 have rules', () => passBody(validate, ORDER, withBody));
+bench('graphql, an operation of 22 fields with a fragment', () => passBody(graphql, OPERATION, toGraphql));
 bench('chain: api-key, rate-limit, headers', () => pass([apiKey, rateLimit, headers]));
 
 await run();

@@ -120,6 +120,7 @@ export function parseAttribute(text: Bytes): Attribute | null {
   for (let i = 0; i < ADDRESSES.length; i++) if (name == ADDRESSES[i]) return known(Kind.Address, name);
   // What other filters leave: `consumer.name` comes from `api-key`. One segment: Envoy finds no others again.
   if (name.startsWith('consumer.') && name.length > 9) return new Attribute(Kind.Text, utf8(name));
+  if (name.startsWith('graphql.') && name.length > 8) return new Attribute(Kind.Text, utf8(name));
   if (name.startsWith('request.headers.')) return field('request.headers[', text, 16);
   if (name.startsWith('response.headers.')) return field('response.headers[', text, 17);
   return null;

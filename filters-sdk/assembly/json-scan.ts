@@ -281,7 +281,19 @@ function takeHex(): i32 {
   return value;
 }
 
-/** A character beyond ASCII, in UTF-8 (RFC 3629). */
+/** Whether a text is UTF-8 (RFC 3629). */
+export function isUtf8(text: Bytes): bool {
+  at = text.start;
+  end = at + text.length;
+  while (at < end) {
+    const byte: i32 = load<u8>(at);
+    if (byte < 128) at++;
+    else if (!takeCharacter(byte)) return false;
+  }
+  return true;
+}
+
+/** A character beyond ASCII, in UTF-8. */
 function takeCharacter(first: i32): bool {
   const size = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
   if (size == 0 || at + size > end) return false;

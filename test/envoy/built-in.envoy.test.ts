@@ -159,6 +159,15 @@ const PLACES: Place[] = [
       whereMissing: 'Allow',
     }).filters.map((filter) => ({ ...filter, bodyWhileHeld: true })),
   },
+  {
+    name: 'graphql',
+    filters: place('', 'graphql', { body: { maxBytes: 200 }, limits: { depth: 2 } }).filters.map(
+      (filter) => ({
+        ...filter,
+        bodyWhileHeld: true,
+      }),
+    ),
+  },
   place('hmac', 'hmac', {
     keys: [
       { id: 'shop', secret: SECRET, consumer: 'mira' },
@@ -484,6 +493,21 @@ describe('a filter that ships with weir does the same in Envoy', () => {
       expect([weir.answer.status, envoy.answer.status]).toEqual([status, status]);
       expect(weir.upstream).toEqual([]);
     }
+  });
+
+  test('graphql: operations by GET and POST, right, too deep and no GraphQL', async () => {
+    const post = async (query: string): Promise<number> => {
+      const body = JSON.stringify({ query });
+      const send = `POST /graphql HTTP/1.1\r\nHost: plugin.test\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      return (await both.compare({ role: 'graphql', send })).answer.status;
+    };
+    expect(await post('{a{b}}')).toBe(200);
+    expect(await post('{a{...F}} fragment F on T {b{c}}')).toBe(400);
+    expect(await post('{a')).toBe(400);
+    expect(await post('{__schema{x}}')).toBe(403);
+    expect(await post(`{${'a '.repeat(200)}}`)).toBe(413);
+    expect((await send('graphql', '/graphql?query=%7Ba%7D')).answer.status).toBe(200);
+    expect((await send('graphql', '/graphql?query=mutation%7Ba%7D')).answer.status).toBe(405);
   });
 
   test('oidc: programs are refused alike; nobody can log in where the host cannot seal', async () => {

@@ -277,6 +277,29 @@ export function memoryTests(requests: number): void {
     await filter.stop();
   });
 
+  test.each<[string, string]>([
+    [
+      'that are right',
+      '{"query":"query Q($n: Int = 2) {a(first: $n){...F b: c}} fragment F on T {d}","variables":{"m":[1]}}',
+    ],
+    ['that are refused', '{"query":"{a{b{c}}}"}'],
+  ])(`graphql needs no more memory after ${requests} operations %s`, async (_name, body) => {
+    const filter = await LoadedFilter.start(filterBytes('graphql'), {
+      config: { body: { maxBytes: 1000 }, limits: { depth: 2 }, costs: { fields: { a: 2 } } },
+      request: [
+        [':method', 'POST'],
+        [':path', '/graphql'],
+        ['content-type', 'application/json'],
+      ],
+      body: [body],
+    });
+    await filter.run(20_000);
+    const before = filter.heapBytes;
+    await filter.run(requests);
+    expect(filter.heapBytes).toBe(before);
+    await filter.stop();
+  });
+
   test(`introspection needs no more memory after ${requests} requests`, async () => {
     const filter = await LoadedFilter.start(filterBytes('introspection'), {
       config: {

@@ -58,6 +58,7 @@ test.each([
   ['cors', 42],
   ['csrf', 37],
   ['ext-authz', 88],
+  ['graphql', 80],
   ['headers', 40],
   ['hmac', 84],
   ['introspection', 62],
