@@ -33,6 +33,9 @@ function needsOf(name: string): Needs {
   return JSON.parse(readFileSync(`${root}src/filters/${name}/schema.json`, 'utf8')) as Needs;
 }
 
+/** Limits for tests of thousands of requests: a machine that is busy for a moment must not end the instance. */
+export const PATIENT = { memoryBytes: BUILTIN_MEMORY_BYTES, perCallMs: 5000, perRequestMs: 10_000 };
+
 /** A built-in filter in the test kit. */
 export function openBuiltIn(name: string, config: unknown, options: FilterOptions = {}): Promise<Filter> {
   const needs = needsOf(name);

@@ -142,8 +142,8 @@ function readText(): i32 {
       at++;
       return Token.Text;
     }
-    // The end, a line's end or a control character.
-    if (byte < 32 && byte != 9) return Token.Wrong;
+    // Control characters are not of October 2021, and servers take them.
+    if (byte < 0 || byte == 10 || byte == 13) return Token.Wrong;
     at++;
     if (byte == 92 && !readEscape()) return Token.Wrong;
   }

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Filter, RequestSpec } from '@weir/filters-sdk/testing';
-import { openBuiltIn } from '../../support/filter.ts';
+import { openBuiltIn, PATIENT } from '../../support/filter.ts';
 
 export const BODY = { maxBytes: 100_000 };
 export const JSON_BODY = { 'content-type': 'application/json' };
@@ -21,7 +21,7 @@ export const WIDE = {
 };
 
 export const open = (config: object = {}): Promise<Filter> =>
-  openBuiltIn('graphql', { body: BODY, ...config }, { bodyWhileHeld: true });
+  openBuiltIn('graphql', { body: BODY, ...config }, { bodyWhileHeld: true, limits: PATIENT });
 
 export const post = (body: unknown, more: RequestSpec = {}): RequestSpec => ({
   method: 'POST',

@@ -1,11 +1,11 @@
 import { expect } from 'vitest';
 import type { Filter, FilterOptions, RequestSpec, ResponseSpec } from '@weir/filters-sdk/testing';
-import { openBuiltIn } from '../../support/filter.ts';
+import { openBuiltIn, PATIENT } from '../../support/filter.ts';
 
 export const JSON_BODY = { 'content-type': 'application/json' };
 
 export const open = (config: object, options: FilterOptions = {}): Promise<Filter> =>
-  openBuiltIn('validate', config, { bodyWhileHeld: true, ...options });
+  openBuiltIn('validate', config, { bodyWhileHeld: true, limits: PATIENT, ...options });
 
 /** `passes`, or the reason for the answer with what it lists: `validate_body /a type`. */
 export async function verdict(filter: Filter, request: RequestSpec): Promise<string> {
