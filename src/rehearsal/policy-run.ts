@@ -48,7 +48,8 @@ export async function runPolicyTests(
     for (const [i, spec] of test.value.spec.cases.entries()) {
       if (only !== null && !spec.name.includes(only)) continue;
       const startedAt = performance.now();
-      const rehearsal = await Rehearsal.open(loaded.snapshot, loaded.code, log);
+      const at = spec.at === undefined ? undefined : Date.parse(spec.at);
+      const rehearsal = await Rehearsal.open(loaded.snapshot, loaded.code, log, at);
       const { misses, rehearsed } = await runCase(rehearsal, test.namespace, spec, loaded.consumers).finally(
         () => rehearsal.close(),
       );

@@ -58,10 +58,16 @@ export class Rehearsal {
 
   /**
    * @param code bytes of the snapshot's modules, by digest
+   * @param at where the clocks of filters and limits stand at first, in milliseconds since 1970; undefined: now
    * @throws StageError where a filter does not start, or anything else keeps the snapshot from being served
    */
-  static async open(snapshot: Snapshot, code: ReadonlyMap<string, Uint8Array>, log: Log): Promise<Rehearsal> {
-    const clock = new Clock();
+  static async open(
+    snapshot: Snapshot,
+    code: ReadonlyMap<string, Uint8Array>,
+    log: Log,
+    at?: number,
+  ): Promise<Rehearsal> {
+    const clock = new Clock(at ?? Date.now());
     const upstreams = await Promise.all(
       snapshot.clusters.map(({ endpoints, dns }) =>
         ScriptedUpstream.start(endpoints.length + (dns === null ? 0 : 1)),
@@ -150,7 +156,11 @@ export class Rehearsal {
 /** Stands still but for what it is set forward by, so that a limit does not hang on how fast a machine is. */
 class Clock {
   ahead = 0;
-  readonly #wall = Date.now();
+  readonly #wall: number;
+
+  constructor(wall: number) {
+    this.#wall = wall;
+  }
 
   /** Milliseconds since 1970. */
   now(): number {

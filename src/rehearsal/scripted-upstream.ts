@@ -6,7 +6,8 @@ import type { Fields } from './trace.ts';
 export interface UpstreamStep {
   readonly status: number;
   readonly headers: Fields;
-  readonly body: string;
+  /** A list is sent piece by piece. */
+  readonly body: string | readonly string[];
   /** Milliseconds before the answer begins. */
   readonly delayMs: number;
   /** Close the connection and answer nothing. */
@@ -87,7 +88,15 @@ export class ScriptedUpstream {
     }
     response.statusCode = step.status;
     for (const [name, value] of step.headers) response.appendHeader(name, value);
-    response.end(step.body);
+    if (typeof step.body === 'string') response.end(step.body);
+    else {
+      for (const piece of step.body) {
+        response.write(piece);
+        // So that pieces are read one by one.
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      response.end();
+    }
   }
 }
 

@@ -39,7 +39,7 @@ describe('weir explain --as shows credentials of a Consumer whose digests alone 
 
 test('cases of a PolicyTest speak for Consumers by name', async () => {
   const { stdout, code } = await weir('test', MEMBERS, 'test/rehearsal/members-tests.yaml');
-  expect(stdout).toContain('7 passed, 0 failed');
+  expect(stdout).toContain('10 passed, 0 failed');
   expect(code).toBe(0);
 });
 

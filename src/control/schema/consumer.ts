@@ -2,10 +2,7 @@ import * as z from 'zod';
 import { parsePasswordHash } from '../../runtime/wasm/password-hash.ts';
 import { object } from './meta.ts';
 import { secretValueRef } from './reference.ts';
-import { objectName, refuse } from './scalar.ts';
-
-/** RFC 3339, with the offset that tells which moment is meant. */
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+import { moment, objectName, refuse } from './scalar.ts';
 
 const sha256 = () =>
   z.string().regex(/^[0-9a-fA-F]{64}$/, { error: 'must be a SHA-256 in 64 hexadecimal digits' });
@@ -108,11 +105,7 @@ const credential = () =>
       basic: basic().optional().describe('A user name and a password, for filters basic.'),
       jwt: jwt().optional().describe('A claim of tokens, for filters jwt.'),
       mtls: mtls().optional().describe('A certificate of the client, for filters mtls.'),
-      notAfter: z
-        .string()
-        .refine((text) => TIME.test(text) && !Number.isNaN(Date.parse(text)), {
-          error: 'must be a time such as 2027-01-31T00:00:00Z',
-        })
+      notAfter: moment()
         .optional()
         .describe('The credential counts until then. A second one beside it can take over before.'),
     })

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
 import { object } from './meta.ts';
-import { duration, headerName, integer, objectName, refuse } from './scalar.ts';
+import { duration, headerName, integer, moment, objectName, refuse } from './scalar.ts';
 
 const HOUR = 3_600_000;
 
@@ -73,7 +73,10 @@ const answerStep = () =>
       z.strictObject({
         status: integer(200, 599).default(200),
         headers: fields('Fields of the answer.'),
-        body: z.string().max(1_048_576).default(''),
+        body: z
+          .union([z.string().max(1_048_576), z.array(z.string().min(1).max(1_048_576)).max(1000)])
+          .default('')
+          .describe('A list is sent piece by piece, as a stream without a length.'),
         delay: duration(0, HOUR).default(0).describe('Before the answer begins, in real time.'),
         reset: z.boolean().default(false).describe('Close the connection and answer nothing.'),
       }),
@@ -131,6 +134,11 @@ export const policyTestSpec = z.strictObject({
     .array(
       z.strictObject({
         name: z.string().min(1).max(200).describe('What is tested, as a sentence.'),
+        at: moment()
+          .optional()
+          .describe(
+            'The moment at which the clocks of filters and limits stand when the case begins, for signatures, tokens and windows of quotas. Default: that of the run.',
+          ),
         before: z
           .array(z.strictObject({ request: request(), repeat: repeat(), after: after() }))
           .max(100)

@@ -183,6 +183,14 @@ export function integer(min: number, max: number) {
   return named(z.number().int().min(min).max(max), `integer ${min}..${max}`, String(min));
 }
 
+/** RFC 3339, with the offset that tells which moment is meant. */
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+
+export const moment = () =>
+  z.string().refine((text) => MOMENT.test(text) && !Number.isNaN(Date.parse(text)), {
+    error: 'must be a time such as 2027-01-31T00:00:00Z',
+  });
+
 export const port = () => named(z.number().int().min(1).max(65_535), 'port number', '8080');
 
 const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
