@@ -143,7 +143,7 @@ test('names that are not there are warned of, with the nearest fix, and their ca
   expect(stderr).toContain('warning WEIR3012  there is no rule shop/checkout#apl');
   expect(stderr).toContain('did you mean "shop/checkout#api"?');
   expect(stderr).toContain('did you mean "shop/checkout#who"?');
-  expect(stderr).toContain('did you mean "shop/checkout"?');
+  expect(stderr).toContain('did you mean "checkout"?');
 });
 
 test('--watch runs the cases again when a file is saved', async () => {
