@@ -1,7 +1,7 @@
 import { ByteWriter, Bytes, HeaderMap, Reply } from '@weir/filters-sdk/assembly';
 import { Config, faultAt } from '@weir/filters-sdk/assembly/config';
 import { sizeOfValue } from '@weir/filters-sdk/assembly/config-values';
-import { Node, forgetAmbiguity, isAmbiguous } from './document';
+import { Node, beginEdit, isUnclear } from './document';
 import { formToJson, jsonToForm } from './forms';
 import { ValueTemplate } from './json-value';
 import { merge } from './merge';
@@ -167,9 +167,10 @@ export class BodyEdit {
       edited = out.view();
     }
     if (this.conversion != Conversion.JsonToForm) return Outcome.Done;
+    beginEdit();
     const root = Node.ofText(edited);
     const out = other();
-    if (!jsonToForm(root, out)) return Outcome.Invalid;
+    if (!jsonToForm(root, out) || isUnclear()) return Outcome.Invalid;
     edited = out.view();
     return Outcome.Done;
   }
@@ -180,18 +181,18 @@ export class BodyEdit {
     let root = Node.ofText(text);
     const start = root.start;
     const end = root.end;
-    forgetAmbiguity();
+    beginEdit();
     const patched = this.patch.apply(root);
     if (patched == Patched.Differs) return Outcome.Differs;
     if (patched == Patched.Failed) {
       if (!this.skipsFailed) return Outcome.Failed;
       // Nothing of it stays.
-      forgetAmbiguity();
+      beginEdit();
       root = Node.of(start, end, null);
     }
     const given = this.merge;
     if (given !== null) merge(root, Node.ofText(given.render()));
-    if (isAmbiguous()) return Outcome.Invalid;
+    if (isUnclear()) return Outcome.Invalid;
     const out = other();
     out.add(Bytes.of(text.start, <i32>(start - text.start)));
     root.write(out);

@@ -2,7 +2,7 @@ import { Action, Body, ByteWriter, Bytes, Reply, resetStream } from '@weir/filte
 import { BodyEdit, Mode, Outcome, edited } from './body-edit';
 import { writeEvent } from './events';
 import { kept } from './json-value';
-import { behindEvent, behindLine } from './lines';
+import { behindEvent, behindLine, lastKnown, lastLine } from './lines';
 import { Redactor } from './redactor';
 
 const out = new ByteWriter(4096);
@@ -16,6 +16,9 @@ export class BodyRun {
   private redactor: Redactor | null = null;
   /** Of lines and events: the beginning of one that is still to come. */
   private rest: ByteWriter = new ByteWriter(0);
+  /** Where its last line begins, and how far that has been looked through for its end. */
+  private line: i32 = 0;
+  private known: i32 = 0;
   private any: bool = false;
   /** Something of it has gone on, so that no other answer can be given. */
   private isOut: bool = false;
@@ -33,6 +36,8 @@ export class BodyRun {
   /** For another stream. */
   reset(): void {
     this.edit = null;
+    this.line = 0;
+    this.known = 0;
     this.any = false;
     this.isOut = false;
     this.isRefused = false;
@@ -103,25 +108,46 @@ export class BodyRun {
   /** Lines or events, those that are complete. */
   private readParts(edit: BodyEdit, text: Bytes, isEnd: bool): Reply | null {
     const rest = this.rest;
-    const all = rest.length == 0 ? text : rest.add(text).view();
+    const isHeld = rest.length > 0;
+    const all = isHeld ? rest.add(text).view() : text;
     let from = 0;
     while (from < all.length) {
-      const end = this.mode == Mode.Lines ? behindLine(all, from, isEnd) : behindEvent(all, from, isEnd);
+      const end = this.behindPart(all, from, isEnd);
       if (end < 0) break;
       const reply = this.readPart(edit, all.slice(from, end));
       if (reply !== null) return reply;
+      this.line = 0;
+      this.known = 0;
       from = end;
     }
     const left = all.slice(from);
+    this.line -= from;
+    this.known -= from;
     if (left.length > edit.maxBytes) {
       if (!edit.passesLarge) return edit.refusals.large;
       out.add(left);
       this.edit = null;
       return null;
     }
-    const copy = kept(left);
+    // A long part comes in many pieces: what is kept already stays where it is.
+    if (isHeld && from == 0) return null;
+    const copy = isHeld ? kept(left) : left;
     rest.clear().add(copy);
     return null;
+  }
+
+  private behindPart(all: Bytes, from: i32, isEnd: bool): i32 {
+    if (this.mode == Mode.Lines) {
+      const end = behindLine(all, from, this.known, isEnd);
+      if (end < 0) this.known = all.length;
+      return end;
+    }
+    const end = behindEvent(all, from, this.line, this.known, isEnd);
+    if (end < 0) {
+      this.line = lastLine;
+      this.known = lastKnown;
+    }
+    return end;
   }
 
   private readPart(edit: BodyEdit, part: Bytes): Reply | null {

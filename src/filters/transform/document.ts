@@ -12,16 +12,23 @@ const EMPTY_OBJECT = memory.data<u8>([123, 125]);
 const decoded = new ByteWriter(128);
 const written = new ByteWriter(1024);
 
-/** A name stands twice in an object that an edit goes through: readers do not agree about which one counts. */
-let ambiguous = false;
+/** Values in all lists that an edit goes through: more cost more than a request may. */
+const MOST_VALUES = 10000;
 
-/** Whether that was so since {@link forgetAmbiguity}. */
-export function isAmbiguous(): bool {
-  return ambiguous;
+let opened = 0;
+let unclear = false;
+
+/**
+ * Whether an edit went through an object in which a name stands twice, of which readers do not agree which one counts, or through
+ * too many values; since {@link beginEdit}.
+ */
+export function isUnclear(): bool {
+  return unclear;
 }
 
-export function forgetAmbiguity(): void {
-  ambiguous = false;
+export function beginEdit(): void {
+  unclear = false;
+  opened = 0;
 }
 
 /**
@@ -97,6 +104,10 @@ export class Node {
       at = skipBlanks(at, close);
       if (at >= close) return;
       if (load<u8>(at) == COMMA) at = skipBlanks(at + 1, close);
+      if (++opened > MOST_VALUES) {
+        unclear = true;
+        return;
+      }
       const child = Node.of(0, 0, this);
       child.gap = gap;
       if (isObject) {
@@ -130,7 +141,7 @@ export class Node {
     let child = this.first;
     while (child !== null) {
       if (decodeString(child.nameText, decoded).equals(name)) {
-        if (found !== null) ambiguous = true;
+        if (found !== null) unclear = true;
         found = child;
       }
       child = child.next;

@@ -1,5 +1,5 @@
 import { ByteWriter, Bytes } from '@weir/filters-sdk/assembly';
-import { Node, isAmbiguous } from './document';
+import { Node, isUnclear } from './document';
 import { decodeString } from './json-text';
 import { kept } from './json-value';
 import { sameNumber } from './numbers';
@@ -31,7 +31,7 @@ export function sameValue(left: Node, right: Node): bool {
     other = other.next;
     child = child.next;
   }
-  return !isAmbiguous();
+  return !isUnclear();
 }
 
 function inner(node: Node): Bytes {

@@ -1,6 +1,6 @@
 import { Bytes, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonKind, JsonValue, faultAt } from '@weir/filters-sdk/assembly/config';
-import { Node, isAmbiguous } from './document';
+import { Node, isUnclear } from './document';
 import { sameValue } from './equality';
 import { ValueTemplate } from './json-value';
 import { NO_TOKENS, indexOf, readPointer } from './pointers';
@@ -78,10 +78,10 @@ export class Patch {
       const operation = this.operations[i];
       if (operation.kind == Kind.Test) {
         const found = find(root, operation.path, operation.path.length);
-        if (found === null || isAmbiguous()) return Patched.Differs;
+        if (found === null || isUnclear()) return Patched.Differs;
         if (!sameValue(found, Node.ofText(operation.value!.render()))) return Patched.Differs;
       } else if (!applyOne(root, operation)) return Patched.Failed;
-      if (isAmbiguous()) return Patched.Failed;
+      if (isUnclear()) return Patched.Failed;
     }
     return Patched.Done;
   }

@@ -37,8 +37,8 @@ export async function seen(filter: Filter, body: string, headers = JSON_TYPE): P
 }
 
 /** A body in pieces of these sizes, over and over. */
-export function cut(text: string, sizes: readonly number[]): Uint8Array[] {
-  const bytes = Buffer.from(text);
+export function cut(text: string | Buffer, sizes: readonly number[]): Uint8Array[] {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
   const parts: Uint8Array[] = [];
   for (let at = 0, i = 0; at < bytes.length; i++) {
     const size = sizes[i % sizes.length]!;

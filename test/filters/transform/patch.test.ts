@@ -166,6 +166,22 @@ describe('a patch', () => {
     expect(await patched('{"role":{},"r\\u006fle":{}}', [operation])).toBe(expected);
   });
 
+  // What a client sends must not use up the budget of a request: a filter that traps is taken back.
+  test.each([
+    ['a list that it goes into', (count: number) => `{"a":[${Array(count).fill('1').join(',')}]}`],
+    ['an object that it goes into', (count: number) => `{"a":{${Array(count).fill('"":1').join(',')}}}`],
+  ])('opens no more than 10 000 values: %s', async (_what, documentOf) => {
+    const filter = await ofRequests({ patch: [{ op: 'add', path: '/a/0', value: 2 }], maxBytes: '1Mi' });
+    expect((await sent(filter, documentOf(9_000))).upstream).not.toBeNull();
+    for (const count of [10_001, 140_000]) {
+      const { upstream, answer } = await sent(filter, documentOf(count));
+      expect([upstream, answer.status, answer.details]).toEqual([null, 422, 'transform_patch']);
+    }
+    const elsewhere = await ofRequests({ patch: [{ op: 'add', path: '/b', value: 2 }], maxBytes: '1Mi' });
+    expect((await sent(elsewhere, documentOf(140_000))).upstream).not.toBeNull();
+    expect(filter.traps + elsewhere.traps).toBe(0);
+  });
+
   test('writes variables as strings, whatever is in them', async () => {
     const filter = await ofRequests({
       patch: [

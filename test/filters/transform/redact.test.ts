@@ -197,6 +197,69 @@ describe('what is not JSON', () => {
     }
   });
 
+  test('is what JSON.parse does not take either, whatever is done to a document', async () => {
+    const filter = await ofAnswers({ redact: [{ at: ['/**/a'], drop: true }], maxDepth: 256 });
+    const base = Buffer.from(
+      '{"a":[1,-0.5e+3,"\\u00e9\\n é😀"],"b":{"a":null,"":[true,false,{}]} , "c":[[],""]}',
+    );
+    const change = fc.record({
+      at: fc.nat(base.length - 1),
+      size: fc.nat(1),
+      text: fc.constantFrom(
+        '',
+        '"',
+        '\\',
+        '{',
+        '}',
+        '[',
+        ']',
+        ',',
+        ':',
+        ' ',
+        '0',
+        '1',
+        '.',
+        'e',
+        '-',
+        '+',
+        '\n',
+        '\\u',
+        'é',
+        'n',
+        '\u0001',
+      ),
+      byte: fc.option(fc.integer({ min: 128, max: 255 }), { freq: 5 }),
+    });
+    const seenBoth = { taken: 0, refused: 0 };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(change, { minLength: 1, maxLength: 1 }),
+        fc.integer({ min: 1, max: 100 }),
+        async (changes, size) => {
+          let text = base;
+          for (const { at, size: gone, text: put, byte } of changes) {
+            const middle = byte === null ? Buffer.from(put) : Buffer.of(byte);
+            text = Buffer.concat([text.subarray(0, at), middle, text.subarray(at + gone)]);
+          }
+          let isJson = true;
+          try {
+            JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(text));
+          } catch {
+            isJson = false;
+          }
+          const exchange = await answered(filter, cut(text, [size]));
+          const isTaken = exchange.state === 'answered' && exchange.answer.status === 200;
+          expect(isTaken).toBe(isJson);
+          seenBoth[isJson ? 'taken' : 'refused']++;
+          if (isTaken) expect(() => JSON.parse(exchange.answer.body) as unknown).not.toThrow();
+        },
+      ),
+      { numRuns: 500 },
+    );
+    expect(seenBoth.taken).toBeGreaterThan(10);
+    expect(seenBoth.refused).toBeGreaterThan(100);
+  }, 60_000);
+
   test.each([
     ['an overlong form', [0x22, 0xc1, 0xb0, 0x22]],
     ['a surrogate', [0x22, 0xed, 0xa0, 0x80, 0x22]],

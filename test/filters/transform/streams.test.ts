@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { answered, ofAnswers, seen } from './open.ts';
+import { answered, cut, ofAnswers, seen } from './open.ts';
 
 const HIDE = { redact: [{ at: ['/**/p'], replace: '***' }] };
 const LINES = { 'content-type': 'application/x-ndjson' };
@@ -25,6 +25,21 @@ describe('lines of JSON', () => {
     stream.responseBody('{"p":1}', true);
     expect(stream.answer.body).toHaveLength(2000 * (body.length - 3) + 11);
     expect(stream.pauses).toEqual([]);
+    expect(filter.traps).toBe(0);
+  });
+
+  test.each([
+    ['a line', LINES, '', '\n'],
+    ['an event', EVENTS, 'id: 1\r\ndata: ', '\r\n\r\n'],
+  ])('and %s of many pieces costs no more than one of few', async (_what, headers, before, after) => {
+    const filter = await ofAnswers(HIDE, headers === EVENTS ? WHEN : {});
+    const document = JSON.stringify({ p: 1, x: 'y'.repeat(200_000) });
+    const fuelOf = async (size: number): Promise<number> => {
+      const exchange = await answered(filter, cut(before + document + after, [size]), headers);
+      expect(exchange.answer.body).toHaveLength(before.length + document.length + after.length + 4);
+      return exchange.callbacks.reduce((sum, { fuel }) => sum + fuel, 0);
+    };
+    expect(await fuelOf(500)).toBeLessThan(3 * (await fuelOf(200_000)));
     expect(filter.traps).toBe(0);
   });
 
