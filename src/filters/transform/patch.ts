@@ -103,9 +103,10 @@ function applyOne(root: Node, operation: Operation): bool {
     default: {
       const source = find(root, operation.from, operation.from.length);
       if (source === null) return false;
+      const isMove = operation.kind == Kind.Move;
+      if (isMove && isSame(operation.from, path)) return true;
       const text = source.text();
-      if (operation.kind == Kind.Move && !isSame(operation.from, path) && !remove(root, operation.from))
-        return false;
+      if (isMove && !remove(root, operation.from)) return false;
       return add(root, path, text);
     }
   }

@@ -111,6 +111,7 @@ describe('a patch', () => {
     ['{"x":1,"x":2,"a":1}', [{ op: 'remove', path: '/a' }], '{"x":1,"x":2}'],
     ['{"\\u0061":1}', [{ op: 'replace', path: '/a', value: 2 }], '{"\\u0061":2}'],
     ['{}', [{ op: 'add', path: '/"\\\n', value: '"\\' }], '{"\\"\\\\\\n":"\\"\\\\"}'],
+    ['{"a":[1, 2]}', [{ op: 'move', from: '/a/1', path: '/a/1' }], '{"a":[1, 2]}'],
     ['\ufeff{}', [{ op: 'add', path: '/a', value: 1 }], '\ufeff{"a":1}'],
   ])('of %s changes nothing else', async (document, patch, expected) => {
     expect(await patched(document, patch)).toBe(expected);
