@@ -22,7 +22,6 @@ interface Policy {
 const DEFAULT = 'public-api';
 /** Refuses what it does not allow. */
 const ZERO_TRUST = 'internal-services';
-const FILES = ['policy.yaml', 'tests.yaml', 'README.md'];
 
 /** `weir init [folder]`. */
 export function registerInit(program: Command): void {
@@ -76,13 +75,14 @@ function listOf(policies: readonly Policy[]): string {
 
 /** What is there already is never touched. */
 function write(policy: Policy, folder: string): void {
-  const taken = FILES.filter((name) => existsSync(join(folder, name)));
+  const files = readdirSync(policy.folder).filter((name) => !name.startsWith('.'));
+  const taken = files.filter((name) => existsSync(join(folder, name)));
   if (taken.length > 0)
     throw new Failure(
       `${relative('', folder) || '.'} holds ${taken.join(', ')} already; nothing was written. Name another folder`,
     );
   mkdirSync(folder, { recursive: true });
-  for (const name of FILES) copyFileSync(join(policy.folder, name), join(folder, name));
+  for (const name of files) copyFileSync(join(policy.folder, name), join(folder, name));
 }
 
 function nextSteps({ name }: Policy, folder: string): string {

@@ -17,12 +17,15 @@ test.each([
   [[], 'public-api'],
   [['--zero-trust'], 'internal-services'],
   [['edge', '--policy', 'canary'], 'canary'],
+  [['edge', '--policy', 'validated-api'], 'validated-api'],
 ])('init %j writes a policy that does what its tests say, which leave nothing out', async (args, policy) => {
   const written = await weir('init', ...args);
   expect([written.code, written.stderr]).toEqual([0, '']);
   expect(written.stdout).toContain(`the policy ${policy}`);
   const target = args[0]?.startsWith('-') === false ? args[0] : 'policies';
-  expect((await readdir(join(folder, target))).sort()).toEqual(['README.md', 'policy.yaml', 'tests.yaml']);
+  expect((await readdir(join(folder, target))).sort()).toEqual(
+    (await readdir(join(ROOT, 'policies', policy))).sort(),
+  );
   expect((await weir('check', target, '--strict')).code).toBe(0);
   const tested = await weir('test', target, '--strict');
   expect([tested.code, tested.stdout]).toEqual([0, expect.stringMatching(/^\d+ passed, 0 failed$/m)]);
