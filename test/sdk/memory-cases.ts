@@ -123,6 +123,7 @@ export function memoryTests(requests: number): void {
     ],
     ['cors', { origins: ['https://a.test'], credentials: true }],
     ['csrf', { token: { cookie: 'k' } }],
+    ['bots', { deny: ['gptbot', 'a*b'], verified: [{ userAgents: ['a'], addresses: ['10.0.0.0/8'] }] }],
     [
       'cache-control',
       { rules: [{ authorized: true, cacheControl: { maxAge: '1m' }, vary: ['accept'], override: true }] },

@@ -54,6 +54,7 @@ import { call, wait } from '@weir/filters-sdk/assembly/wait';`;
 test.each([
   ['api-key', 50],
   ['basic', 50],
+  ['bots', 50],
   ['cache-control', 47],
   ['cors', 42],
   ['csrf', 37],

@@ -3,7 +3,7 @@ import { JsonKind, JsonValue, faultAt } from '@weir/filters-sdk/assembly/config'
 import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
 import { Parts, decodeQuery } from '@weir/filters-sdk/assembly/parts';
 import { Expression } from '@weir/filters-sdk/assembly/state';
-import { Block } from './address';
+import { Block } from '@weir/filters-sdk/assembly/addresses';
 import { Facts, Known } from './facts';
 import { Globs } from './glob';
 import { PATH_KINDS, PathKind, PathPattern, firstSegmentOf } from './path';

@@ -3,7 +3,7 @@ import { out } from '@weir/filters-sdk/assembly/arena';
 import { withoutPort } from '@weir/filters-sdk/assembly/attributes';
 import { proxy_get_property } from '@weir/filters-sdk/assembly/env';
 import { JsonKind, JsonValue, readJson } from '@weir/filters-sdk/assembly/json';
-import { Address } from './address';
+import { Address } from '@weir/filters-sdk/assembly/addresses';
 import { PathForms } from './path';
 
 /** Whether something is known of a stream. */

@@ -1,4 +1,5 @@
-import { Bytes } from '@weir/filters-sdk/assembly';
+// Addresses of the network, as properties and configurations have them.
+import { Bytes } from './bytes';
 
 /** IPv4 addresses are kept as the IPv6 addresses that they are mapped to (RFC 4291, section 2.5.5.2). */
 const MAPPED = 96;
