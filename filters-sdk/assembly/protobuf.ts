@@ -21,6 +21,40 @@ export function addNumberField(message: ByteWriter, field: u32, value: u64): voi
   writeVarint(writeVarint(message.reserve(size), field << 3), value);
 }
 
+/** A field of text, which is UTF-8 in protobuf: each byte that is not becomes `!`, as in Envoy. */
+export function addText<V>(message: ByteWriter, field: u32, value: V): void {
+  if (isString<V>()) return addField<V>(message, field, value);
+  const clean = textWriter().clear().add<V>(value);
+  const text = clean.view();
+  for (let i = 0; i < text.length;) {
+    const size = text.at(i) < 128 ? 1 : sequence(text, i);
+    if (size == 0) store<u8>(text.start + i++, 33);
+    else i += size;
+  }
+  addField<Bytes>(message, field, text);
+}
+
+let texts: ByteWriter | null = null;
+
+function textWriter(): ByteWriter {
+  if (texts === null) texts = new ByteWriter(256);
+  return texts!;
+}
+
+/** Bytes of the well-formed sequence at this place (RFC 3629, section 4); 0: there is none. */
+function sequence(text: Bytes, at: i32): i32 {
+  const first = text.at(at);
+  const size =
+    first >= 0xc2 && first < 0xe0 ? 2 : (first & 0xf0) == 0xe0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  if (size == 0 || at + size > text.length) return 0;
+  for (let i = 1; i < size; i++) if ((text.at(at + i) & 0xc0) != 0x80) return 0;
+  const second = text.at(at + 1);
+  if (first == 0xe0 && second < 0xa0) return 0;
+  if (first == 0xed && second > 0x9f) return 0;
+  if (first == 0xf0 && second < 0x90) return 0;
+  return first == 0xf4 && second > 0x8f ? 0 : size;
+}
+
 function varintSize(value: u64): i32 {
   let size = 1;
   for (; value > 127; value >>= 7) size++;
@@ -91,4 +125,20 @@ export class Fields {
     }
     return value;
   }
+}
+
+/** The number under this field, the last one where there are several; 0 where there is none. */
+export function numberIn(message: Bytes, field: u32): u64 {
+  let number: u64 = 0;
+  const fields = new Fields(message);
+  while (fields.next()) if (fields.field == field) number = fields.number;
+  return number;
+}
+
+/** The bytes under this field, likewise; empty where there are none. */
+export function bytesIn(message: Bytes, field: u32): ArrayBuffer {
+  const fields = new Fields(message);
+  let found = new ArrayBuffer(0);
+  while (fields.next()) if (fields.field == field) found = fields.value.copy();
+  return found;
 }

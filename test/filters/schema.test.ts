@@ -83,6 +83,8 @@ const RULES = { ...BODY, rules: [{ path: '/a' }] };
 const SECRET = 'x'.repeat(32);
 const SIGNER = { id: 'a', secret: SECRET };
 const GRPC = { grpc: { upstream: 'a' } };
+const BY_USER = { entries: [{ key: 'user', attribute: 'request.headers.x-user' }] };
+const LIMITS = { upstream: 'a', domain: 'shop', descriptors: [BY_USER] };
 const LOGIN = {
   issuer: 'https://id.test',
   upstream: 'id',
@@ -117,6 +119,41 @@ test.each<[string, unknown, boolean]>([
   ['ext-authz', { ...GRPC, consumer: { header: 'x-user', metadata: 'user' } }, false],
   ['ext-authz', { ...GRPC, allowedHeaders: [1] }, false],
   ['ext-authz', { ...GRPC, ownedHeaders: ['x user'] }, false],
+  ['rate-limit-service', LIMITS, true],
+  ['rate-limit-service', { ...LIMITS, domain: '' }, false],
+  ['rate-limit-service', { ...LIMITS, upstream: undefined }, false],
+  ['rate-limit-service', { ...LIMITS, descriptors: [] }, false],
+  ['rate-limit-service', { ...LIMITS, descriptors: [{ entries: [] }] }, false],
+  ['rate-limit-service', { ...LIMITS, descriptors: [{ entries: [{ key: 'a' }] }] }, false],
+  ['rate-limit-service', { ...LIMITS, descriptors: [{ entries: [{ value: 'a', cel: 'b' }] }] }, false],
+  ['rate-limit-service', { ...LIMITS, descriptors: [{ entries: [{ key: 'a"', value: 'a' }] }] }, false],
+  [
+    'rate-limit-service',
+    {
+      ...LIMITS,
+      descriptors: [{ entries: [{ cel: 'request.path', default: 'b' }, { value: 'a' }], cost: 2 }],
+    },
+    true,
+  ],
+  ['rate-limit-service', { ...LIMITS, cost: 'request.headers.x-cost', timeout: '1s', xHeaders: true }, true],
+  ['rate-limit-service', { ...LIMITS, cost: 0 }, false],
+  ['rate-limit-service', { ...LIMITS, timeout: 20 }, false],
+  ['rate-limit-service', { ...LIMITS, onServiceFailure: 'Allow', headers: false }, true],
+  ['rate-limit-service', { ...LIMITS, onServiceFailure: 'allow' }, false],
+  [
+    'rate-limit-service',
+    {
+      ...LIMITS,
+      onServiceFailure: 'Local',
+      descriptors: [{ ...BY_USER, local: { requests: 1, per: '1s', algorithm: 'gcra', burst: 2 } }],
+    },
+    true,
+  ],
+  [
+    'rate-limit-service',
+    { ...LIMITS, onServiceFailure: 'Local', descriptors: [{ ...BY_USER, local: { requests: 1 } }] },
+    false,
+  ],
   ['hmac', { keys: [SIGNER] }, true],
   ['hmac', {}, false],
   ['hmac', { keys: [] }, false],

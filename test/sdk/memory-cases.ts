@@ -4,6 +4,7 @@ import { LocalLedger } from '../../src/runtime/ledger.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { makeSigner, makeToken } from '../filters/jwt/tokens.ts';
 import { encodeDecision, option } from '../support/authorization-server.ts';
+import { encodeVerdict, status } from '../support/rate-limit-server.ts';
 import { LoadedFilter, type Load } from '../support/example-load.ts';
 import { filterBytes, startBuiltIn } from '../support/filter.ts';
 import { pluginBytes } from '../support/plugin.ts';
@@ -218,6 +219,29 @@ export function memoryTests(requests: number): void {
     const before = filter.heapBytes;
     await filter.run(requests);
     expect(filter.heapBytes).toBe(before);
+    await filter.stop();
+  });
+
+  test(`rate-limit-service needs no more memory after ${requests} requests`, async () => {
+    const filter = await LoadedFilter.start(filterBytes('rate-limit-service'), {
+      config: {
+        upstream: 'auth',
+        domain: 'shop',
+        xHeaders: true,
+        descriptors: [{ entries: [{ key: 'path', attribute: 'request.path' }, { value: 'a' }], cost: 2 }],
+      },
+      grpc: encodeVerdict({
+        overall_code: 'OK',
+        statuses: [status('OK', 7, { name: 'a' })],
+        request_headers_to_add: [{ key: 'x-user', value: 'mira' }],
+        response_headers_to_add: [{ key: 'x-a', value: 'b' }],
+      }),
+    });
+    await filter.run(20_000);
+    const before = filter.heapBytes;
+    await filter.run(requests);
+    expect(filter.heapBytes).toBe(before);
+    expect(filter.calls).toBeGreaterThan(requests);
     await filter.stop();
   });
 

@@ -67,6 +67,7 @@ test.each([
   ['mtls', 57],
   ['oidc', 116],
   ['rate-limit', 61],
+  ['rate-limit-service', 79],
   ['security-headers', 50],
   ['transform', 122],
   ['waf', 120],

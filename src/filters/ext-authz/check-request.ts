@@ -10,7 +10,7 @@ import {
   requestHeaders,
 } from '@weir/filters-sdk/assembly';
 import { withoutPort } from '@weir/filters-sdk/assembly/attributes';
-import { addField, addNumberField } from '@weir/filters-sdk/assembly/protobuf';
+import { addField, addNumberField, addText } from '@weir/filters-sdk/assembly/protobuf';
 import { ExtAuthzConfig } from './config';
 import { PARTIAL_BODY, isHidden } from './sent-fields';
 
@@ -151,31 +151,4 @@ function addEntry<N, V>(message: ByteWriter, field: u32, name: N, value: V): voi
   addText<N>(part, 1, name);
   addText<V>(part, 2, value);
   addField(message, field, part.view());
-}
-
-/** A string of protobuf is UTF-8: bytes that are not become `!`, as in Envoy. */
-function addText<V>(message: ByteWriter, field: u32, value: V): void {
-  if (isString<V>()) return addField<V>(message, field, value);
-  clean.clear().add<V>(value);
-  const text = clean.view();
-  for (let i = 0; i < text.length;) {
-    const size = text.at(i) < 128 ? 1 : sequence(text, i);
-    if (size == 0) store<u8>(text.start + i++, 33);
-    else i += size;
-  }
-  addField(message, field, text);
-}
-
-/** Bytes of the well-formed sequence at this place (RFC 3629, section 4); 0: there is none. */
-function sequence(text: Bytes, at: i32): i32 {
-  const first = text.at(at);
-  const size =
-    first >= 0xc2 && first < 0xe0 ? 2 : (first & 0xf0) == 0xe0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
-  if (size == 0 || at + size > text.length) return 0;
-  for (let i = 1; i < size; i++) if ((text.at(at + i) & 0xc0) != 0x80) return 0;
-  const second = text.at(at + 1);
-  if (first == 0xe0 && second < 0xa0) return 0;
-  if (first == 0xed && second > 0x9f) return 0;
-  if (first == 0xf0 && second < 0x90) return 0;
-  return first == 0xf4 && second > 0x8f ? 0 : size;
 }

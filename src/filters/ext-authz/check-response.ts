@@ -1,7 +1,7 @@
 // The answer of a gRPC service: `CheckResponse` of envoy.service.auth.v3, by the numbers of its fields.
 import { ByteWriter, Bytes } from '@weir/filters-sdk/assembly';
 import { fieldName } from '@weir/filters-sdk/assembly/fields';
-import { Fields } from '@weir/filters-sdk/assembly/protobuf';
+import { Fields, bytesIn, numberIn } from '@weir/filters-sdk/assembly/protobuf';
 import { Append, Change } from './changes';
 import { Decision, Outcome } from './decision';
 
@@ -47,8 +47,8 @@ function readAllowed(decision: Decision, message: Bytes, metadata: Bytes | null)
       if (name !== null) decision.removed.push(name);
     } else if (fields.field == 6) addChange(decision.answerChanges, value);
     else if (fields.field == 7) {
-      decision.querySet.push(copyIn(value, 1));
-      decision.querySet.push(copyIn(value, 2));
+      decision.querySet.push(bytesIn(value, 1));
+      decision.querySet.push(bytesIn(value, 2));
     } else if (fields.field == 8) decision.queryRemoved.push(value.copy());
   }
   return metadata;
@@ -76,9 +76,9 @@ function addChange(changes: Change[], message: Bytes): void {
   const fields = new Fields(message);
   while (fields.next()) {
     if (fields.field == 1) {
-      name = fieldName(copyIn(fields.value, 1));
-      value = copyIn(fields.value, 2);
-      if (value.byteLength == 0) value = copyIn(fields.value, 3);
+      name = fieldName(bytesIn(fields.value, 1));
+      value = bytesIn(fields.value, 2);
+      if (value.byteLength == 0) value = bytesIn(fields.value, 3);
     } else if (fields.field == 2) {
       older = true;
       how = numberIn(fields.value, 1) != 0 ? Append.Join : Append.Set;
@@ -89,27 +89,12 @@ function addChange(changes: Change[], message: Bytes): void {
   if (name !== null) changes.push(new Change(name, value, how));
 }
 
-/** The last number under this field. */
-function numberIn(message: Bytes, field: u32): u64 {
-  let number: u64 = 0;
-  const fields = new Fields(message);
-  while (fields.next()) if (fields.field == field) number = fields.number;
-  return number;
-}
-
-function copyIn(message: Bytes, field: u32): ArrayBuffer {
-  const fields = new Fields(message);
-  let found = new ArrayBuffer(0);
-  while (fields.next()) if (fields.field == field) found = fields.value.copy();
-  return found;
-}
-
 /** Strings, booleans and whole numbers of a google.protobuf.Struct; lists and objects are left out. */
 function readStruct(decision: Decision, message: Bytes): void {
   const entries = new Fields(message);
   while (entries.next()) {
     if (entries.field != 1) continue;
-    const name = copyIn(entries.value, 1);
+    const name = bytesIn(entries.value, 1);
     const pair = new Fields(entries.value);
     while (pair.next()) if (pair.field == 2) addValue(decision, name, pair.value);
   }
