@@ -32,8 +32,13 @@ export function beginBody(run: BodyRun, edit: BodyEdit, headers: HeaderMap): Act
   return Action.Continue;
 }
 
+/** Of a head, or of trailers. */
+export function dropOfBytes(fields: HeaderMap): void {
+  for (let i = 0; i < OF_BYTES.length; i++) fields.remove(OF_BYTES[i]);
+}
+
 export function dropFields(edit: BodyEdit, headers: HeaderMap): void {
-  for (let i = 0; i < OF_BYTES.length; i++) headers.remove(OF_BYTES[i]);
+  dropOfBytes(headers);
   const type = edit.typeAfter;
   if (type !== null) headers.set(CONTENT_TYPE, type);
 }

@@ -33,6 +33,10 @@ export class BodyRun {
     redactor.start(edit.redactions, edit.maxDepth);
   }
 
+  get isEdited(): bool {
+    return this.edit !== null;
+  }
+
   /** For another stream. */
   reset(): void {
     this.edit = null;

@@ -9,11 +9,13 @@ import {
   registerRoot,
   requestBody,
   requestHeaders,
+  requestTrailers,
   responseBody,
   responseHeaders,
+  responseTrailers,
   utf8,
 } from '@weir/filters-sdk/assembly';
-import { beginBody, dropFields, isFor } from './body-head';
+import { beginBody, dropFields, dropOfBytes, isFor } from './body-head';
 import { BodyRun } from './body-run';
 import { TransformConfig } from './config';
 import { RequestRule } from './request-rule';
@@ -106,6 +108,7 @@ class Transform extends StreamContext {
   }
 
   onRequestTrailers(_count: i32): Action {
+    if (this.request.isEdited) dropOfBytes(requestTrailers);
     return this.request.end(requestBody);
   }
 
@@ -141,6 +144,7 @@ class Transform extends StreamContext {
   }
 
   onResponseTrailers(_count: i32): Action {
+    if (this.response.isEdited) dropOfBytes(responseTrailers);
     return this.response.end(responseBody);
   }
 }

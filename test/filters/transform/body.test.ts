@@ -137,7 +137,7 @@ test.each([
   const trailers = { 'x-sum': '1' };
   const answers = await ofAnswers(body);
   const { answer } = await answers.exchange({
-    response: { headers: JSON_TYPE, body: ['{"a"', ':1}'], trailers },
+    response: { headers: JSON_TYPE, body: ['{"a"', ':1}'], trailers: { ...trailers, 'repr-digest': 'x' } },
   });
   expect([answer.body, answer.trailers]).toEqual([expected, trailers]);
   const requests = await ofRequests(body);
