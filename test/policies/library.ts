@@ -22,6 +22,7 @@ export function load(policy: string, texts: Readonly<Record<string, string>>): P
     parsed.flatMap(({ documents }) => documents),
     new FileReader(),
     parsed.flatMap(({ diagnostics }) => diagnostics),
+    { standIns: true },
   );
 }
 
