@@ -26,6 +26,14 @@ const HEALTH: ServiceDefinition = { check: unary('/grpc.health.v1.Health/Check')
 /** `HealthCheckResponse` that says SERVING. */
 const SERVING = protobufVarint(1, 1);
 
+/** PEM. */
+export interface ServerTls {
+  readonly certificate: Buffer;
+  readonly key: Buffer;
+  /** Whose certificates callers need; null: they need none. */
+  readonly clientCa: Buffer | null;
+}
+
 /** The gRPC server of `weir ratelimit`. */
 export class RateLimitServer {
   readonly #server: Server;
@@ -36,9 +44,14 @@ export class RateLimitServer {
 
   /**
    * @param address `host:port`
-   * @throws Error where it cannot be bound
+   * @param tls null: in plain text
+   * @throws Error where it cannot be bound, or certificate and key are none
    */
-  static async listen(service: RateLimitService, address: string): Promise<RateLimitServer> {
+  static async listen(
+    service: RateLimitService,
+    address: string,
+    tls: ServerTls | null,
+  ): Promise<RateLimitServer> {
     // Loaded where it is used alone.
     const { Server, ServerCredentials, status } = await import('@grpc/grpc-js');
     const server = new Server();
@@ -54,10 +67,16 @@ export class RateLimitServer {
     const check: Unary = (_call, callback) => callback(null, SERVING);
     server.addService(RATE_LIMIT, { shouldRateLimit });
     server.addService(HEALTH, { check });
+    const credentials =
+      tls === null
+        ? ServerCredentials.createInsecure()
+        : ServerCredentials.createSsl(
+            tls.clientCa,
+            [{ private_key: tls.key, cert_chain: tls.certificate }],
+            tls.clientCa !== null,
+          );
     await new Promise<void>((resolve, reject) =>
-      server.bindAsync(address, ServerCredentials.createInsecure(), (fault) =>
-        fault === null ? resolve() : reject(fault),
-      ),
+      server.bindAsync(address, credentials, (fault) => (fault === null ? resolve() : reject(fault))),
     );
     return new RateLimitServer(server);
   }

@@ -1,5 +1,5 @@
 /** Envoy's protocol for rate limits, by grpc-node and what the protocol says of its messages: none of weir's own code. */
-import { Client, credentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { Client, credentials, type ChannelCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { fileURLToPath } from 'node:url';
 import { atEnd } from './cleanup.ts';
@@ -25,9 +25,9 @@ export type Ask = (
   hits?: number,
 ) => Promise<RateLimitAnswer>;
 
-/** A client of a server at `host:port`. Rejects with the gRPC status in `code`. */
-export function rateLimitClient(address: string): Ask {
-  const client = new Client(address, credentials.createInsecure());
+/** A client of a server at `host:port`, by default in plain text. Rejects with the gRPC status in `code`. */
+export function rateLimitClient(address: string, by: ChannelCredentials = credentials.createInsecure()): Ask {
+  const client = new Client(address, by);
   atEnd(() => client.close());
   const { path, requestSerialize, responseDeserialize } = SERVICE['ShouldRateLimit']!;
   return (domain, descriptors, hits = 0) =>
