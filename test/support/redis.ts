@@ -25,6 +25,21 @@ export class Redis {
     return redis;
   }
 
+  /** Over TLS alone, with these files. */
+  static async startTls(
+    files: { readonly certificate: string; readonly key: string; readonly ca: string },
+    ...args: string[]
+  ): Promise<Redis> {
+    needRedis();
+    const port = await freePort();
+    const { certificate, key, ca } = files;
+    const tls = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', ca];
+    const only = ['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'];
+    const redis = new Redis(port, [...only, ...tls, ...args]);
+    await redis.#program.waitFor('Ready to accept connections');
+    return redis;
+  }
+
   get address(): string {
     return `127.0.0.1:${this.port}`;
   }
