@@ -420,6 +420,9 @@ test.each<[string, unknown, boolean]>([
     true,
   ],
   ['transform', { request: [{ body: { patch: [{ op: 'remove', path: '' }] } }] }, false],
+  ['transform', { request: [{ body: { patch: [{ op: 'remove', path: '/a', value: 1 }] } }] }, false],
+  ['transform', { request: [{ body: { patch: [{ op: 'move', path: '/a' }] } }] }, false],
+  ['transform', { request: [{ body: { patch: [{ op: 'mov', path: '/a', from: '/b' }] } }] }, false],
   ['transform', { request: [{ body: { patch: [{ op: 'add', path: '/a~', value: 1 }] } }] }, false],
   ['transform', { request: [{ body: { patch: [{ op: 'add', path: '/a' }] } }] }, false],
   [
