@@ -77,7 +77,9 @@ describe('a limit of the node', () => {
   });
 
   test('admits what flows in, no more and no less, while more is asked for', async () => {
-    const { weir, port } = await start({ requests: 200, per: '1s', burst: 20 }, 4);
+    // A second's worth: where this process or a worker is held up for less, nothing that flowed in is lost.
+    const burst = 200;
+    const { weir, port } = await start({ requests: 200, per: '1s', burst }, 4);
     const times: number[] = [];
     const load = new Load({
       port,
@@ -94,8 +96,8 @@ describe('a limit of the node', () => {
     const seconds = (performance.now() - begun) / 1000;
     expect([...result.failures]).toEqual([]);
     // The clock of this process starts a little before the first request is decided, and stops after the last.
-    expect(times.length).toBeLessThanOrEqual(20 + 200 * seconds);
-    expect(times.length).toBeGreaterThan((20 + 200 * seconds) * 0.93);
+    expect(times.length).toBeLessThanOrEqual(burst + 200 * seconds);
+    expect(times.length).toBeGreaterThan((burst + 200 * seconds) * 0.95);
     await weir.stop();
   });
 
