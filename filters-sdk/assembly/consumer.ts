@@ -48,11 +48,16 @@ export class Consumer {
 
   /** Tells filters behind: properties `consumer.name`, `consumer.plan` and `consumer.labels.<label>`. */
   announce(): void {
-    setProperty(NAME, this.name);
+    announceConsumer(this.name);
     if (this.plan.byteLength > 0) setProperty(PLAN, this.plan);
     const labels = this.labels;
     for (let i = 0; i < labels.length; i += 2) setProperty(unchecked(labels[i]), unchecked(labels[i + 1]));
   }
+}
+
+/** Tells filters behind who sent the request, where nothing but a name is known: the property `consumer.name`. */
+export function announceConsumer<T>(name: T): void {
+  setProperty(NAME, name);
 }
 
 function labelName(label: ArrayBuffer): ArrayBuffer {

@@ -185,6 +185,13 @@ const PLACES: Place[] = [
     ],
     consumerHeader: 'x-who',
   }),
+  {
+    name: 'webhook',
+    filters: place('', 'webhook', { scheme: 'slack', secrets: [SECRET] }).filters.map((filter) => ({
+      ...filter,
+      bodyWhileHeld: true,
+    })),
+  },
   place(
     'oidc',
     'oidc',
@@ -363,6 +370,23 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     expect(values(seen.upstream[0]!.fields, 'x-who')).toEqual(['mira']);
     expect((await ask('/a?b=c')).answer.status).toBe(401);
     expect((await send('hmac', '/a?b=c')).answer.status).toBe(401);
+  });
+
+  test('webhook: a message that is signed, a repetition, another body, none', async () => {
+    const time = Math.floor(Date.now() / 1000);
+    const signature = createHmac('sha256', SECRET).update(`v0:${time}:{"a":1}`).digest('hex');
+    const post = (body: string, ...fields: string[]): Promise<Seen> =>
+      both.compare({
+        role: 'webhook',
+        send: `POST /hooks HTTP/1.1\r\nHost: plugin.test\r\nContent-Length: ${body.length}\r\n${fields.map((field) => `${field}\r\n`).join('')}\r\n${body}`,
+      });
+    const fields = [`X-Slack-Signature: v0=${signature}`, `X-Slack-Request-Timestamp: ${time}`];
+    expect((await post('{"a":2}', ...fields)).answer.status).toBe(401);
+    const seen = await post('{"a":1}', ...fields);
+    expect(seen.answer.status).toBe(200);
+    expect(seen.upstream[0]!.body.toString()).toBe('{"a":1}');
+    expect((await post('{"a":1}', ...fields)).answer.status).toBe(401);
+    expect((await post('{"a":1}')).answer.status).toBe(401);
   });
 
   test('hmac: public keys, where Envoy can check their signatures', async () => {

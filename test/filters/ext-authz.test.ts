@@ -209,10 +209,12 @@ test('the consumer is whom the service names, never whom the client does', async
     [{}, undefined],
   ] as const) {
     const { filter } = await grpc(decision, { consumer: { header: 'x-user' } });
-    const { upstream } = await filter.exchange({
+    const exchange = await filter.exchange({
       request: { headers: { 'x-user': 'root', x_user: 'root' } },
     });
+    const { upstream } = exchange;
     expect(upstream!.headers['x-user']).toBe(expected);
+    expect(exchange.property('consumer.name')).toBe(expected);
     expect(Object.keys(upstream!.headers)).not.toContain('x_user');
   }
 });

@@ -127,11 +127,13 @@ describe('vectors of RFC 9421, appendix B', () => {
 test('a request that a library of others signed passes and names its consumer', async () => {
   const filter = await open({ ...shared, consumerHeader: 'x-consumer' });
   const message = await signed(ORDER);
-  const { upstream } = await send(filter, {
+  const exchange = await send(filter, {
     ...message,
     headers: { ...message.headers, 'x-consumer': 'root', x_consumer: 'root' },
   });
+  const { upstream } = exchange;
   expect(upstream!.headers['x-consumer']).toBe('mira');
+  expect(exchange.property('consumer.name')).toBe('mira');
   expect(Object.keys(upstream!.headers)).not.toContain('x_consumer');
 });
 

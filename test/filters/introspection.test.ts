@@ -61,9 +61,11 @@ test('asks the server as itself, with the token encoded for a form, and tells th
       stripCredential: true,
     },
   );
-  const { upstream } = await filter.exchange(
+  const exchange = await filter.exchange(
     bearer('a+b/c==', { 'x-user': 'root', x_user: 'root', 'x-missing': 'root' }),
   );
+  const { upstream } = exchange;
+  expect(exchange.property('consumer.name')).toBe('mira');
   expect(asked).toMatchObject([
     {
       method: 'POST',

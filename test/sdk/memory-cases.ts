@@ -138,6 +138,7 @@ export function memoryTests(requests: number): void {
       },
     ],
     ['hmac', { keys: [{ id: 'a', secret: SECRET }], components: ['@path'], maxAge: '1d' }],
+    ['webhook', { scheme: 'github', secrets: [SECRET] }],
     ['quota', { key: ['request.path'], quotas: [{ name: 'a', limit: 1000 }], charge: { on: 'response' } }],
     [
       'access',
@@ -177,6 +178,7 @@ export function memoryTests(requests: number): void {
       ['authorization', `Bearer ${makeToken(SIGNER)}`],
       ['accept', 'a'.repeat(500)],
       ...signature(),
+      ['x-hub-signature-256', `sha256=${createHmac('sha256', SECRET).digest('hex')}`],
     ];
     const [before, after] = heapOver(plugin, requests, fields);
     expect(after).toBe(before);

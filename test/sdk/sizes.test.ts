@@ -62,6 +62,7 @@ test.each([
   ['graphql', 80],
   ['headers', 40],
   ['hmac', 84],
+  ['webhook', 60],
   ['introspection', 62],
   ['jwt', 84],
   ['mtls', 57],

@@ -7,13 +7,12 @@ import {
   RootContext,
   StreamContext,
   logWarn,
-  propertyPath,
   registerRoot,
   requestHeaders,
   responseHeaders,
-  setProperty,
   view,
 } from '@weir/filters-sdk/assembly';
+import { announceConsumer } from '@weir/filters-sdk/assembly/consumer';
 import { removeSpellings } from '@weir/filters-sdk/assembly/fields';
 import { setMetadata } from '@weir/filters-sdk/assembly/foreign';
 import { Counter, MetricName } from '@weir/filters-sdk/assembly/metrics';
@@ -26,7 +25,6 @@ import { Decision, Outcome } from './decision';
 import { askHttp, decisionOfAnswer } from './http-service';
 import { changeQuery } from './query';
 
-const CONSUMER_NAME = propertyPath('consumer.name');
 const METADATA = 'envoy.filters.http.ext_authz';
 
 const metadata = new PairsWriter();
@@ -127,7 +125,7 @@ class ExtAuthz extends StreamContext {
   private note(name: ArrayBuffer, value: ArrayBuffer): void {
     setMetadata(METADATA, String.UTF8.decode(name), String.UTF8.decode(value));
     const wanted = view(this.root.config.consumerMetadata);
-    if (wanted.length > 0 && wanted.equals(name)) setProperty(CONSUMER_NAME, value);
+    if (wanted.length > 0 && wanted.equals(name)) announceConsumer(value);
   }
 
   private allow(decision: Decision): Action {
@@ -137,7 +135,7 @@ class ExtAuthz extends StreamContext {
       changeQuery(decision.querySet, decision.queryRemoved);
     const field = this.root.config.consumerField;
     const consumer = field.byteLength > 0 ? requestHeaders.get(field) : null;
-    if (consumer !== null && consumer.length > 0) setProperty(CONSUMER_NAME, consumer);
+    if (consumer !== null && consumer.length > 0) announceConsumer(consumer);
     this.answerChanges = decision.answerChanges;
     return Action.Continue;
   }

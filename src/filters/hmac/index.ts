@@ -8,11 +8,10 @@ import {
   RootContext,
   StreamContext,
   now,
-  propertyPath,
   registerRoot,
   requestHeaders,
-  setProperty,
 } from '@weir/filters-sdk/assembly';
+import { announceConsumer } from '@weir/filters-sdk/assembly/consumer';
 import { removeSpellingsOf } from '@weir/filters-sdk/assembly/fields';
 import { take, wait } from '@weir/filters-sdk/assembly/wait';
 import { LimitState } from '@weir/filters-sdk/assembly/limits';
@@ -22,7 +21,6 @@ import { Key } from './keys';
 import { signatureBase } from './signature-base';
 import { SignatureInput, findSignature, readInputs } from './signature-input';
 
-const CONSUMER_NAME = propertyPath('consumer.name');
 /** Signatures that a request may have. */
 const MOST_SIGNATURES = 8;
 
@@ -126,7 +124,7 @@ class Hmac extends StreamContext {
       const refusal = this.refusalOfNonce(nonce.view());
       if (refusal !== null) return refusal.send();
     }
-    setProperty(CONSUMER_NAME, key.consumer);
+    announceConsumer(key.consumer);
     const header = config.consumerHeader;
     if (header.byteLength > 0) {
       removeSpellingsOf(header);

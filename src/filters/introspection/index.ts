@@ -12,20 +12,19 @@ import {
   httpCall,
   logWarn,
   now,
-  propertyPath,
   registerRoot,
   requestHeaders,
   resumeRequest,
   setProperty,
   utf8,
 } from '@weir/filters-sdk/assembly';
+import { announceConsumer } from '@weir/filters-sdk/assembly/consumer';
 import { removeSpellings } from '@weir/filters-sdk/assembly/fields';
 import { encodePart } from '@weir/filters-sdk/assembly/parts';
 import { Known, Verdict, readAnswer } from './answer';
 import { IntrospectionConfig } from './config';
 import { TokenMemory, keyOf } from './memory';
 
-const CONSUMER_NAME = propertyPath('consumer.name');
 const PAYLOAD = utf8('jwt.payload');
 /** Longer tokens are refused unread. */
 const MOST_BYTES = 8192;
@@ -166,7 +165,7 @@ class Introspection extends StreamContext {
     }
     setProperty(PAYLOAD, known.claims);
     const consumer = known.consumer;
-    if (consumer !== null) setProperty<ArrayBuffer, ArrayBuffer>(CONSUMER_NAME, consumer);
+    if (consumer !== null) announceConsumer<ArrayBuffer>(consumer);
     if (config.strip) config.sources.strip();
     return Action.Continue;
   }

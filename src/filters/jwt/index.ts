@@ -13,13 +13,13 @@ import {
   setTickPeriod,
   utf8,
 } from '@weir/filters-sdk/assembly';
+import { announceConsumer } from '@weir/filters-sdk/assembly/consumer';
 import { removeSpellings } from '@weir/filters-sdk/assembly/fields';
 import { TokenCache } from './cache';
 import { JwtConfig } from './config';
 import { nowMs } from './remote-keys';
 import { Verdict, Verified, providerOf, verified, verifyToken } from './token';
 
-const CONSUMER_NAME = utf8('consumer.name');
 const PAYLOAD = utf8('jwt.payload');
 const TICK_MS = 1000;
 /** A check takes up to some milliseconds on a machine that is busy. */
@@ -185,7 +185,7 @@ class Jwt extends StreamContext {
     setProperty(PAYLOAD, known.payload);
     const name = known.name;
     if (consumer !== null) consumer.announce();
-    else if (name !== null) setProperty(CONSUMER_NAME, name);
+    else if (name !== null) announceConsumer(name);
     if (config.strip) config.sources.strip();
     return Action.Continue;
   }

@@ -11,7 +11,6 @@ import {
   RootContext,
   StreamContext,
   getShared,
-  propertyPath,
   registerRoot,
   requestHeaders,
   responseHeaders,
@@ -20,6 +19,7 @@ import {
   utf8,
   view,
 } from '@weir/filters-sdk/assembly';
+import { announceConsumer } from '@weir/filters-sdk/assembly/consumer';
 import { addBase64Url } from '@weir/filters-sdk/assembly/base64url';
 import { addShared, deleteShared, setSharedFor } from '@weir/filters-sdk/assembly/counters';
 import { removeSpellings } from '@weir/filters-sdk/assembly/fields';
@@ -46,7 +46,6 @@ import { Grant, Outcome, redeem, refresh } from './token-endpoint';
 import { addParameter, isLocal } from './url';
 
 const NONE = new ArrayBuffer(0);
-const CONSUMER_NAME = propertyPath('consumer.name');
 const PAYLOAD = utf8('jwt.payload');
 const TICK_MS = 1000;
 const STEP_MS: u32 = 20;
@@ -195,7 +194,7 @@ class Oidc extends StreamContext {
     setProperty(PAYLOAD, session.claims);
     const claim = config.consumer;
     const consumer: ArrayBuffer | null = claim === null ? null : claim.text(claims);
-    if (consumer !== null) setProperty<ArrayBuffer, ArrayBuffer>(CONSUMER_NAME, consumer);
+    if (consumer !== null) announceConsumer<ArrayBuffer>(consumer);
     stripCookies(config);
     return Action.Continue;
   }
