@@ -186,6 +186,37 @@ const accessAnywhere = await start('access', {
     },
   ],
 });
+const accessHosts = await start('access', {
+  policies: [
+    {
+      name: 'AccessPolicy/shop/none',
+      action: 'DENY',
+      rules: accessRules.map(({ name }, i) => ({ name, to: [{ hosts: [`host-${i}.example.com`] }] })),
+    },
+  ],
+});
+const accessFields = await start('access', {
+  policies: [
+    {
+      name: 'AccessPolicy/shop/none',
+      action: 'DENY',
+      rules: accessRules.map(({ name }, i) => ({
+        name,
+        to: [{ methods: ['GET'] }],
+        when: [{ header: 'x-tenant', values: [`tenant-${i}`] }],
+      })),
+    },
+  ],
+});
+const accessBlocks = await start('access', {
+  policies: [
+    {
+      name: 'AccessPolicy/shop/none',
+      action: 'DENY',
+      rules: accessRules.map(({ name }, i) => ({ name, from: [{ remoteIpBlocks: [`10.${i}.0.0/16`] }] })),
+    },
+  ],
+});
 const cors = await start('cors', { origins: ['https://app.example.com'], credentials: true });
 
 pass([jwt], withToken);
@@ -331,6 +362,9 @@ bench('headers, set and two removes', () => pass([headers]));
 bench('headers, three variables', () => pass([variables]));
 bench('access, 100 rules for 100 paths', () => pass([access]));
 bench('access, 100 rules by consumer alone', () => pass([accessAnywhere]));
+bench('access, 100 rules by host alone', () => pass([accessHosts]));
+bench('access, 100 rules by method and field', () => pass([accessFields]));
+bench('access, 100 rules by address alone', () => pass([accessBlocks]));
 bench('cors, an answer for an allowed origin', () => pass([cors]));
 bench('waf, heads alone', () => pass([waf]));
 bench('waf, a body of 20 members', () => passBody(wafBodies, ORDER, withBody));

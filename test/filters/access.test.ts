@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ExchangeSpec } from '../../filters-sdk/testing/testing.d.ts';
 import { openBuiltIn, refusalOf } from '../support/filter.ts';
@@ -388,6 +389,79 @@ describe('many rules', () => {
     expect(await by('PUT', '/c')).toBe('put');
     expect(await by('GET', '/c')).toBe('ab');
     expect(await by('GET', '/d')).toBeUndefined();
+  });
+
+  test('rules that are found by paths, consumers and hosts decide like rules that are all looked at', async () => {
+    const some = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
+      fc.array(value, { minLength: 1, maxLength: 2 });
+    const path = fc.record({
+      type: fc.constantFrom('Exact', 'PathPrefix', 'Template'),
+      value: fc.constantFrom('/', '/a', '/a/b', '/c', '/{x}/b'),
+    });
+    const paths = some(path).map((list) =>
+      list.map(({ type, value }) => ({ type: value.includes('{') ? 'Template' : type, value })),
+    );
+    const host = fc.constantFrom('a.test', 'B.test', '*.test', 'c*');
+    const consumer = fc.constantFrom('ann', 'bob', 'team-*', '*');
+    const operation = fc.oneof(
+      fc.record({ paths }),
+      fc.record({ hosts: some(host) }),
+      fc.record({ hosts: some(host), paths }),
+      fc.record({ notHosts: some(host), methods: fc.constant(['GET']) }),
+    );
+    const source = fc.oneof(
+      fc.record({ consumers: some(consumer) }),
+      fc.record({ notConsumers: some(consumer) }),
+      fc.constant({ remoteIpBlocks: ['0.0.0.0/0', '::/0'] }),
+    );
+    const rule = fc.record({ to: some(operation), from: some(source) }, { requiredKeys: [] });
+    const request = fc.record({
+      path: fc.constantFrom('/', '/a', '/a/b', '/a/b/c', '/c', '/A', '/%61', '/a%2Fb'),
+      authority: fc.constantFrom('a.test', 'A.TEST:80', 'b.test.', 'x.test', 'c', '[::1]'),
+      consumer: fc.constantFrom('', 'ann', 'bob', 'team-a', 'eve'),
+    });
+    // What nothing is like, and takes a rule out of its index.
+    const everywhere = ({ to, from }: Rule): Rule => ({
+      ...(to === undefined ? {} : { to: (to as Rule[]).map((each) => widened(each, 'paths', 'hosts')) }),
+      ...(from === undefined ? {} : { from: (from as Rule[]).map((each) => widened(each, 'consumers')) }),
+    });
+    const more: Rule = {
+      paths: { type: 'Template', value: '/{a}/{b}/zzz/zzz' },
+      hosts: 'zzz*',
+      consumers: 'zzz*',
+    };
+    const widened = (part: Rule, ...names: string[]): Rule =>
+      Object.fromEntries(
+        Object.entries(part).map(([name, list]) => [
+          name,
+          names.includes(name) ? [...(list as unknown[]), more[name]] : list,
+        ]),
+      );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom('ALLOW', 'DENY'),
+        fc.array(rule, { minLength: 1, maxLength: 8 }),
+        fc.array(request, { minLength: 1, maxLength: 12 }),
+        async (action, rules, requests) => {
+          const found = await start({ policies: [policy(action, rules)] });
+          const all = await start({ policies: [policy(action, rules.map(everywhere))] });
+          for (const { path: target, authority, consumer: name } of requests) {
+            const exchange = {
+              request: { path: target, authority },
+              properties: name === '' ? {} : { 'consumer.name': name },
+            };
+            const [one, other] = [await found.exchange(exchange), await all.exchange(exchange)];
+            const verdict = ({ answer }: typeof one): unknown => [answer.status, answer.details];
+            expect([verdict(one), one.property('access.rule')]).toEqual([
+              verdict(other),
+              other.property('access.rule'),
+            ]);
+          }
+          await Promise.all([found.close(), all.close()]);
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 });
 

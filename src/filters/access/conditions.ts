@@ -37,7 +37,7 @@ export class Not extends Condition {
 }
 
 export class ConsumerIs extends Condition {
-  constructor(private names: Globs) {
+  constructor(readonly names: Globs) {
     super();
   }
 
@@ -112,7 +112,7 @@ export class PortIs extends Condition {
 }
 
 export class HostIs extends Condition {
-  constructor(private hosts: Globs) {
+  constructor(readonly hosts: Globs) {
     super();
   }
 

@@ -35,7 +35,12 @@ export class Facts {
   isRequest: bool = false;
   value: Bytes = changetype<Bytes>(0);
   private forms: PathForms = new PathForms();
-  readonly address: Address = new Address();
+  /** Of the end that was read last. */
+  address: Address = new Address();
+  private client: Address = new Address();
+  private peer: Address = new Address();
+  private clientKnown: i32 = -1;
+  private peerKnown: i32 = -1;
   private methodValue: Bytes = changetype<Bytes>(0);
   private targetValue: Bytes = changetype<Bytes>(0);
   private hostValue: Bytes = changetype<Bytes>(0);
@@ -52,6 +57,8 @@ export class Facts {
     this.targetValue = changetype<Bytes>(0);
     this.hostValue = changetype<Bytes>(0);
     this.consumerKnown = -1;
+    this.clientKnown = -1;
+    this.peerKnown = -1;
     this.allFields = changetype<Pairs>(0);
     this.claimsKnown = -1;
     return this;
@@ -128,19 +135,24 @@ export class Facts {
 
   /** Of the other end of the connection, in `address`. */
   readPeer(): Known {
+    if (this.peerKnown < 0) this.peerKnown = this.readAddress(PEER, this.peer);
     // Hosts that do not tell it apart know the client's address.
-    return this.readAddress(PEER) == Known.Yes ? Known.Yes : this.readAddress(CLIENT);
+    if (this.peerKnown != Known.Yes) return this.readClient();
+    this.address = this.peer;
+    return Known.Yes;
   }
 
   /** Of the client, as trusted proxies in front tell it, in `address`. */
   readClient(): Known {
-    return this.readAddress(CLIENT);
+    if (this.clientKnown < 0) this.clientKnown = this.readAddress(CLIENT, this.client);
+    this.address = this.client;
+    return this.clientKnown;
   }
 
   /** Every stream has one: where it cannot be had, it cannot be read. */
-  private readAddress(path: ArrayBuffer): Known {
+  private readAddress(path: ArrayBuffer, address: Address): Known {
     if (this.read(path) != Known.Yes) return Known.Unreadable;
-    return this.address.read(withoutPort(this.value)) ? Known.Yes : Known.Unreadable;
+    return address.read(withoutPort(this.value)) ? Known.Yes : Known.Unreadable;
   }
 
   /** Of the connection's end here; -1 where it cannot be had. */

@@ -34,6 +34,11 @@ export class Glob {
     return new Glob(first ? Kind.End : last ? Kind.Begin : Kind.Whole, rest.copy(), ignoreCase);
   }
 
+  /** The one text that it takes, in whatever case where that counts for nothing; null: it takes more. */
+  get exact(): ArrayBuffer | null {
+    return this.kind == Kind.Whole ? this.text : null;
+  }
+
   takes(value: Bytes): bool {
     const kind = this.kind;
     if (kind == Kind.Any) return value.length > 0;
@@ -54,6 +59,17 @@ export class Globs {
     const list = new Globs();
     for (let i = 0; i < values.length; i++) list.globs.push(Glob.read(values[i], ignoreCase));
     return list;
+  }
+
+  /** The texts that they take; null where there may be any. */
+  exact(): ArrayBuffer[] | null {
+    const texts: ArrayBuffer[] = [];
+    for (let i = 0; i < this.globs.length; i++) {
+      const text = this.globs[i].exact;
+      if (text === null) return null;
+      texts.push(text);
+    }
+    return texts;
   }
 
   take(value: Bytes): bool {

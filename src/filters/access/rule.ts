@@ -28,7 +28,11 @@ export class Rule {
   private to: All[] = [];
   private when: All = [];
   /** The path conditions of each of `to`; null where one has none. */
-  paths: PathIs[] | null = null;
+  readonly paths: PathIs[] | null;
+  /** The names that each of `from` is about; null where one takes others. */
+  readonly consumers: ArrayBuffer[] | null;
+  /** The hosts that each of `to` is about; the same. */
+  readonly hosts: ArrayBuffer[] | null;
 
   constructor(
     /** `policy#rule`, as details of answers, metrics and explanations tell it. */
@@ -44,20 +48,9 @@ export class Rule {
     const when = config.items('when');
     for (let i = 0; i < when.length; i++) this.when.push(readWhen(when[i], i));
     config.end();
-    this.paths = this.pathsOfAll();
-  }
-
-  private pathsOfAll(): PathIs[] | null {
-    const paths: PathIs[] = [];
-    for (let i = 0; i < this.to.length; i++) {
-      const before = paths.length;
-      for (let k = 0; k < this.to[i].length && paths.length == before; k++) {
-        const condition = this.to[i][k];
-        if (condition instanceof PathIs) paths.push(<PathIs>condition);
-      }
-      if (paths.length == before) return null;
-    }
-    return paths.length > 0 ? paths : null;
+    this.paths = pathsOf(this.to);
+    this.consumers = consumersOf(this.from);
+    this.hosts = hostsOf(this.to);
   }
 
   matches(facts: Facts, lenient: bool): bool {
@@ -73,6 +66,47 @@ export class Rule {
     const from = missingOfAny(this.from, facts, lenient);
     return from.length > 0 ? from : missingOf(this.when, facts, lenient);
   }
+}
+
+function pathsOf(alternatives: All[]): PathIs[] | null {
+  const paths: PathIs[] = [];
+  for (let i = 0; i < alternatives.length; i++) {
+    const before = paths.length;
+    for (let k = 0; k < alternatives[i].length && paths.length == before; k++) {
+      const condition = alternatives[i][k];
+      if (condition instanceof PathIs) paths.push(<PathIs>condition);
+    }
+    if (paths.length == before) return null;
+  }
+  return paths.length > 0 ? paths : null;
+}
+
+function consumersOf(alternatives: All[]): ArrayBuffer[] | null {
+  const names: ArrayBuffer[] = [];
+  for (let i = 0; i < alternatives.length; i++) {
+    let exact: ArrayBuffer[] | null = null;
+    for (let k = 0; k < alternatives[i].length && exact === null; k++) {
+      const condition = alternatives[i][k];
+      if (condition instanceof ConsumerIs) exact = (<ConsumerIs>condition).names.exact();
+    }
+    if (exact === null) return null;
+    for (let k = 0; k < exact.length; k++) names.push(exact[k]);
+  }
+  return names.length > 0 ? names : null;
+}
+
+function hostsOf(alternatives: All[]): ArrayBuffer[] | null {
+  const hosts: ArrayBuffer[] = [];
+  for (let i = 0; i < alternatives.length; i++) {
+    let exact: ArrayBuffer[] | null = null;
+    for (let k = 0; k < alternatives[i].length && exact === null; k++) {
+      const condition = alternatives[i][k];
+      if (condition instanceof HostIs) exact = (<HostIs>condition).hosts.exact();
+    }
+    if (exact === null) return null;
+    for (let k = 0; k < exact.length; k++) hosts.push(exact[k]);
+  }
+  return hosts.length > 0 ? hosts : null;
 }
 
 function anyOf(alternatives: All[], facts: Facts, lenient: bool): bool {
