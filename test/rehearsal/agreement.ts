@@ -26,62 +26,33 @@ interface Verdict {
 
 type Fields = readonly (readonly [name: string, value: string])[];
 
-interface Sample {
+/** A configuration, and the requests that it gets. */
+export interface Scene {
+  /** YAML, beside this file. */
+  readonly file: string;
+  /** Its text with the addresses of the test. */
+  place(text: string, port: number, upstreamPort: number): string;
+  draw(dice: Dice): Sample;
+}
+
+export interface Sample {
   readonly method: string;
   readonly host: string;
   readonly target: string;
   readonly headers: Fields;
+  readonly body?: string;
 }
 
-const HOSTS = [
-  'checkout.example.com',
-  'Checkout.Example.COM',
-  'admin.example.com',
-  'x.example.com',
-  'example.org',
-];
-const SEGMENTS = [
-  'v1',
-  'v1x',
-  'old',
-  'healthz',
-  'beta',
-  'cart',
-  '%76%31',
-  '.',
-  '..',
-  '%2e%2e',
-  '',
-  'a%2Fb',
-  'ü',
-];
-const QUERIES = ['', '?user=12', '?user=x', '?user=1&user=x', '?%75ser=7', '?'];
-const FIELDS: Fields = [
-  ['x-api-key', 'acme-key'],
-  ['x-api-key', 'acme-key'],
-  ['x-api-key', 'other'],
-  ['x-beta', 'yes'],
-  ['x-beta', 'no'],
-  ['x-internal', '1'],
-  ['origin', 'https://app.example.com'],
-  ['origin', 'https://other.example.com'],
-  ['access-control-request-method', 'GET'],
-  ['x-forwarded-for', '6.6.6.6'],
-];
-
 /** @returns how many of the requests ended in which status */
-export async function expectAgreement(requests: number, seed: number): Promise<Map<number, number>> {
+export async function expectAgreement(
+  scene: Scene,
+  requests: number,
+  seed: number,
+): Promise<Map<number, number>> {
   const upstream = await FakeUpstream.start();
   const port = await freePort();
-  const text = readFileSync(join(ROOT, 'test/rehearsal/shop.yaml'), 'utf8')
-    .replaceAll('port: 8080', `port: ${port}`)
-    .replaceAll(/address: 10\.0\.0\.\d, port: 9001/g, `address: 127.0.0.1, port: ${upstream.port}`)
-    .replace(
-      'dns: {name: admin.internal, port: 80}',
-      `static: [{address: 127.0.0.1, port: ${upstream.port}}]`,
-    )
-    .replace('requests: 2, per: 1m', 'requests: 1000000, per: 1s');
-  const weir = await Weir.start({ files: { 'shop.yaml': text } });
+  const text = readFileSync(join(ROOT, 'test/rehearsal', scene.file), 'utf8');
+  const weir = await Weir.start({ files: { 'all.yaml': scene.place(text, port, upstream.port) } });
   const { snapshot, code } = await loadConfiguration([weir.folder]);
   const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
   const rehearsal = await Rehearsal.open(snapshot!, code, silent);
@@ -90,10 +61,11 @@ export async function expectAgreement(requests: number, seed: number): Promise<M
   const dice = new Dice(seed);
   const outcomes: { what: string; explained: Explanation; answer: Answer }[] = [];
   for (let n = 0; n < requests; n++) {
-    const sample = draw(dice);
+    const sample = scene.draw(dice);
+    const body = Buffer.from(sample.body ?? '');
     const headers: Fields = [...sample.headers, ['user-agent', agentOf(n)]];
     const url = parseUrl(`http://${sample.host}:${port}${sample.target}`)!;
-    const request = rehearsedRequest({ ...sample, url, headers, body: NOTHING, client: '127.0.0.1' });
+    const request = rehearsedRequest({ ...sample, url, headers, body, client: '127.0.0.1' });
     const rehearsed = await rehearsal.send(portFor(snapshot!, url)!, request);
     outcomes.push({
       what: `${sample.method} ${sample.host} ${sample.target} ${JSON.stringify(headers)}`,
@@ -123,21 +95,8 @@ function agentOf(n: number): string {
   return `n${n}`;
 }
 
-const NOTHING = Buffer.alloc(0);
-
 function ignore(): void {
   // Refusals are what is tested.
-}
-
-function draw(dice: Dice): Sample {
-  const segments = Array.from({ length: 1 + dice.below(3) }, () => dice.pick(SEGMENTS));
-  const fields = FIELDS.filter(() => dice.chance(0.25));
-  return {
-    method: dice.pick(['GET', 'GET', 'POST', 'OPTIONS', 'HEAD', 'DELETE']),
-    host: dice.chance(0.7) ? HOSTS[0]! : dice.pick(HOSTS),
-    target: encodeURI(`/${segments.join('/')}`).replaceAll('%25', '%') + dice.pick(QUERIES),
-    headers: fields,
-  };
 }
 
 /** Fields that differ from one connection, or one request, to the next. */
