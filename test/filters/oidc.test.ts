@@ -8,6 +8,7 @@ import {
   type HttpCall,
 } from '@weir/filters-sdk/testing';
 import { ROOT } from '../support/process.ts';
+import { attacksOn } from './jwt/attacks.ts';
 import { makeSigner, makeToken } from './jwt/tokens.ts';
 
 const MODULE = `${ROOT}dist/filters/oidc.wasm`;
@@ -161,6 +162,16 @@ test.each<[string, object, ((claims: object) => string)?]>([
   expect([answer.status, answer.details]).toEqual([403, 'oidc_login_failed']);
   expect(answer.headers['set-cookie']).toBeUndefined();
 });
+
+test.each(attacksOn(SIGNER).map(([name]) => name))(
+  'an ID token %s is refused, as a token of jwt is',
+  async (name) => {
+    const forge = (claims: object): string => attacksOn(SIGNER, claims).find((each) => each[0] === name)![1];
+    const { answer } = await finish(await open(), {}, forge);
+    expect([answer.status, answer.details]).toEqual([403, 'oidc_login_failed']);
+    expect(answer.headers['set-cookie']).toBeUndefined();
+  },
+);
 
 test('an answer in the name of another provider is refused, and errors of the provider are not repeated', async () => {
   const provider = await open();

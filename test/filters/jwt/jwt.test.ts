@@ -2,16 +2,8 @@ import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { Filter } from '../../../filters-sdk/testing/testing.d.ts';
 import { linesOf, openBuiltIn } from '../../support/filter.ts';
-import {
-  ALGORITHMS,
-  base64url,
-  CLAIMS,
-  makeSigner,
-  makeToken,
-  NOW,
-  signatureOf,
-  type Signer,
-} from './tokens.ts';
+import { attacksOn } from './attacks.ts';
+import { ALGORITHMS, base64url, CLAIMS, makeSigner, makeToken, NOW, type Signer } from './tokens.ts';
 
 const signers = new Map(ALGORITHMS.map((algorithm) => [algorithm, makeSigner(algorithm)]));
 const es = signers.get('ES256')!;
@@ -139,86 +131,18 @@ const verdict = async (token: string, provider: object = {}): Promise<string> =>
 
 const INVALID = '401 jwt_invalid';
 
-/** A token whose header and payload are these texts, rightly signed. */
-function raw(signer: Signer, header: string, payload: string): string {
-  const input = `${base64url(header)}.${base64url(payload)}`;
-  return `${input}.${base64url(signatureOf(signer, input))}`;
-}
-
 const claims = (more: object): object => ({ ...CLAIMS, ...more });
-const HEADER = JSON.stringify({ alg: 'ES256', kid: 'ES256' });
-const PAYLOAD = JSON.stringify(CLAIMS);
 
 describe('a token is refused', () => {
   const token = makeToken(es);
-  const [head, body, signature] = token.split('.') as [string, string, string];
-  const der = (value: Buffer): Buffer => Buffer.concat([Buffer.from([0x30, value.length]), value]);
 
-  test.each([
-    ['without a signature', `${head}.${body}.`],
-    ['with alg none and no signature', `${base64url({ alg: 'none' })}.${body}.`],
-    ['with alg none and a signature', `${base64url({ alg: 'none', kid: 'ES256' })}.${body}.${signature}`],
-    ['with alg None', `${base64url({ alg: 'None' })}.${body}.${signature}`],
-    ['without alg', raw(es, '{"kid":"ES256"}', PAYLOAD)],
-    ['whose alg is no string', raw(es, '{"alg":["ES256"]}', PAYLOAD)],
-    ['with another signature', `${head}.${body}.${base64url(Buffer.alloc(64, 1))}`],
-    ['with a signature of zeros', `${head}.${body}.${base64url(Buffer.alloc(64))}`],
-    ['with a signature in DER', `${head}.${body}.${base64url(der(Buffer.from(signature, 'base64url')))}`],
-    [
-      'with a longer signature',
-      `${head}.${body}.${base64url(Buffer.concat([Buffer.from(signature, 'base64url'), Buffer.alloc(1)]))}`,
-    ],
-    ['with another payload', `${head}.${base64url(claims({ sub: 'root' }))}.${signature}`],
-    ['with another header', `${base64url({ alg: 'ES256', kid: 'ES256', typ: 'x' })}.${body}.${signature}`],
-    ['of four parts', `${token}.${signature}`],
-    ['of two parts', `${head}.${body}`],
-    ['of one part', head],
-    ['with padding', `${head}.${body}.${signature}==`],
-    ['with characters of plain base64', `${head}.${body}.${signature.replace(/[-_A]/, '+')}`],
-    ['with a space in it', `${head}. ${body}.${signature}`],
-    ['with bits that are left over', `${head}.${body}.${leftOver(signature)}`],
-    ['whose header is a list', raw(es, '["alg"]', PAYLOAD)],
-    ['whose payload is a list', raw(es, HEADER, '[]')],
-    ['whose payload is no JSON', raw(es, HEADER, '{"iss":')],
-    ['whose payload has more behind it', raw(es, HEADER, `${PAYLOAD}{}`)],
-    ['whose header names alg twice', raw(es, '{"alg":"none","alg":"ES256"}', PAYLOAD)],
-    ['whose payload names a claim twice', raw(es, HEADER, PAYLOAD.replace('{', '{"iss":"https://id.test",'))],
-    ['whose payload is nested deeply', raw(es, HEADER, `{"a":${'['.repeat(100)}${']'.repeat(100)}}`)],
-    ['that asks for crit', makeToken(es, CLAIMS, { crit: ['exp'], exp: NOW })],
-    ['that brings its key', makeToken(es, CLAIMS, { jwk: es.jwk })],
-    ['that names a set of keys', makeToken(es, CLAIMS, { jku: 'https://id.test/jwks' })],
-    ['that names a certificate', makeToken(es, CLAIMS, { x5u: 'https://id.test/cert' })],
-    ['that brings a certificate', makeToken(es, CLAIMS, { x5c: ['MIIB'] })],
-    ['whose payload is not encoded', makeToken(es, CLAIMS, { b64: false })],
-    ['that is compressed', makeToken(es, CLAIMS, { zip: 'DEF' })],
-    ['with the id of another key', makeToken(es, CLAIMS, { kid: 'ES384' })],
-    ['with an id that no key has', makeToken(es, CLAIMS, { kid: '../../dev/null' })],
-    ['whose id is no string', makeToken(es, CLAIMS, { kid: 1 })],
-    ['with the id of a key for another algorithm', makeToken(es, CLAIMS, { kid: 'RS256' })],
-    ['of an unknown issuer', makeToken(es, claims({ iss: 'https://other.test' }))],
-    ['of an issuer that only begins so', makeToken(es, claims({ iss: 'https://id.test/' }))],
-    ['without an issuer', makeToken(es, claims({ iss: undefined }))],
-    ['whose issuer is a list', makeToken(es, claims({ iss: ['https://id.test'] }))],
-    ['for another audience', makeToken(es, claims({ aud: 'other' }))],
-    ['for no audience', makeToken(es, claims({ aud: undefined }))],
-    ['for an empty list of audiences', makeToken(es, claims({ aud: [] }))],
-    ['whose audience is no string', makeToken(es, claims({ aud: ['shop', 7] }))],
-    ['whose audience is an object', makeToken(es, claims({ aud: { shop: true } }))],
-    ['without an expiry', makeToken(es, claims({ exp: undefined }))],
-    ['whose expiry is a string', makeToken(es, claims({ exp: String(NOW + 60) }))],
-    ['whose expiry is negative', makeToken(es, claims({ exp: -1 }))],
-    ['whose expiry is beyond all times', raw(es, HEADER, PAYLOAD.replace(String(CLAIMS.exp), '1e300'))],
-    ['whose beginning is no number', makeToken(es, claims({ nbf: null }))],
-    ['of more than 8 KiB', makeToken(es, claims({ pad: 'x'.repeat(8192) }))],
-  ])('%s', async (_, bad) => {
+  test.each(attacksOn(es))('%s', async (_, bad) => {
     expect(await verdict(bad)).toBe(INVALID);
   });
 
-  /** The same 64 bytes, spelled with bits behind the last one. */
-  function leftOver(text: string): string {
-    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-    return text.slice(0, -1) + letters[letters.indexOf(text.at(-1)!) | 1]!;
-  }
+  test('of more than 8 KiB', async () => {
+    expect(await verdict(makeToken(es, claims({ pad: 'x'.repeat(8192) })))).toBe(INVALID);
+  });
 
   test.each(['HS256', 'HS384', 'HS512'])('of %s, made with a public key as the secret', async (alg) => {
     const input = `${base64url({ alg, kid: 'RS256' })}.${base64url(CLAIMS)}`;
