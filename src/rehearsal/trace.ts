@@ -155,12 +155,16 @@ export class Trace implements StreamObserver {
       return value === undefined ? null : Buffer.from(value.bytes).toString();
     };
     const lines = (property('access.explanation') ?? '').split('\n').filter((line) => line !== '');
-    const rule = property('access.rule') ?? '';
+    // What another filter of the kind has told before, on the way to a route that was left, stands there still.
+    const told = (name: string): string => {
+      const rule = property(name) ?? '';
+      return plugin.rules?.some((own) => own.name === rule) === true ? rule : '';
+    };
     this.access.push({
       plugin,
       allowed: true,
-      rule,
-      tried: property('access.dry_run') ?? '',
+      rule: told('access.rule'),
+      tried: told('access.dry_run'),
       missing: new Map(lines.map((line) => line.split('\t') as [string, string])),
       consumer: property('consumer.name'),
     });

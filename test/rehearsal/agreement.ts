@@ -20,6 +20,8 @@ interface Verdict {
   readonly cluster: string;
   readonly details: string;
   readonly flags: string;
+  /** Of AccessPolicies: the rule that decided, allowing ones too, and what one that is tried out would have done. */
+  readonly access: string;
   /** The head at the upstream, a line a field, sorted; empty where it got none. */
   readonly sent: readonly string[];
 }
@@ -109,8 +111,14 @@ function verdictOf(explained: Explanation): Verdict {
     cluster: explained.upstreams.at(-1)?.cluster ?? '',
     details: explained.route === null ? '' : explained.details,
     flags: explained.route === null ? '' : explained.flags,
+    access: lastOf(explained.access.map(({ rule, tried }) => `${rule} ${tried}`.trim())),
     sent: lines(explained.sent),
   };
+}
+
+/** On the way to a route that was left, another one may have decided. */
+function lastOf(decisions: readonly string[]): string {
+  return decisions.findLast((each) => each !== '') ?? '';
 }
 
 function lines(fields: Fields): string[] {
@@ -126,6 +134,8 @@ interface LogLine {
   readonly upstream_cluster: string | null;
   readonly response_code_details: string | null;
   readonly response_flags: string;
+  /** Where the configuration has them. */
+  readonly fields?: { readonly rule: string | null; readonly tried: string | null };
 }
 
 function logByAgent(text: string): Map<string, LogLine> {
@@ -139,13 +149,15 @@ function logByAgent(text: string): Map<string, LogLine> {
  */
 function liveVerdict(answer: Answer, line: LogLine | undefined, sent: Fields): Verdict {
   const { status } = answer;
-  if (line === undefined) return { status, route: '', cluster: '', details: '', flags: '', sent: [] };
+  if (line === undefined)
+    return { status, route: '', cluster: '', details: '', flags: '', access: '', sent: [] };
   return {
     status,
     route: line.route_name ?? '',
     cluster: line.upstream_cluster ?? '',
     details: line.response_code_details ?? '',
     flags: line.response_flags,
+    access: `${line.fields?.rule ?? ''} ${line.fields?.tried ?? ''}`.trim(),
     sent: lines(sent),
   };
 }
