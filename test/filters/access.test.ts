@@ -391,6 +391,17 @@ describe('many rules', () => {
     expect(await by('GET', '/d')).toBeUndefined();
   });
 
+  test('rules by consumer are all looked at where nobody can say who asks: those that deny match', async () => {
+    const rules = [{ name: 'ann', from: [{ consumers: ['ann'] }] }];
+    // Properties cannot be read without the capability.
+    const capabilities = ['headers', 'reply', 'metrics'];
+    const deny = await openBuiltIn('access', { policies: [policy('DENY', rules)] }, { capabilities });
+    const { answer } = await deny.exchange({});
+    expect([answer.status, answer.details]).toEqual([403, 'AccessPolicy/shop/deny#ann']);
+    const allow = await openBuiltIn('access', { policies: [policy('ALLOW', rules)] }, { capabilities });
+    expect((await allow.exchange({})).answer.details).toBe('AccessPolicy/shop/allow#default');
+  });
+
   test('rules that are found by paths, consumers and hosts decide like rules that are all looked at', async () => {
     const some = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
       fc.array(value, { minLength: 1, maxLength: 2 });

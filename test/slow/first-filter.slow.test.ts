@@ -122,7 +122,7 @@ describe('from an empty folder with the packed packages alone', () => {
       expect(output).toMatch(/\d passed/);
       expect(output).not.toMatch(/failed|skipped/);
       const cost = await npx(`bench ${template}`, ['filter', 'bench', '--rounds', '9'], project);
-      expect(cost).toMatch(/all of one exchange +\d+ ns/);
+      expect(cost).toMatch(/all of one exchange +[\d.]+ (ns|µs)/);
       const module = `build/t-${template}.wasm`;
       expect(await npx(`inspect ${template}`, ['filter', 'inspect', module], project)).toMatch(
         /verdict +loads here/,
