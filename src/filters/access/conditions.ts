@@ -248,32 +248,53 @@ export class ExpressionHolds extends Condition {
   }
 }
 
-/** A field of the request, in every spelling that a server behind may take for it. */
+/** The values of a field in every spelling that a server behind may take for it, read once however many rules ask. */
+class FieldValues {
+  private turn: u32 = 0;
+  private values: Bytes[] = [];
+
+  constructor(private name: ArrayBuffer) {}
+
+  of(facts: Facts): Bytes[] {
+    if (this.turn == facts.turn) return this.values;
+    this.turn = facts.turn;
+    this.values.length = 0;
+    const fields = facts.fields;
+    while (fields.next()) {
+      if (!fields.name.equals(this.name) && !isSpellingOf(fields.name, this.name)) continue;
+      this.values.push(Bytes.of(fields.value.start, fields.value.length));
+    }
+    return this.values;
+  }
+}
+
+const fieldsByName = new Map<string, FieldValues>();
+
+/** A field of the request. */
 export class FieldIs extends Condition {
-  private name: ArrayBuffer;
+  private field: FieldValues;
 
   constructor(
     name: ArrayBuffer,
     private values: Globs,
   ) {
     super();
-    this.name = name.slice(0);
-    const start = changetype<usize>(this.name);
+    let lowered = name.slice(0);
+    const start = changetype<usize>(lowered);
     for (let i = 0; i < name.byteLength; i++) store<u8>(start + i, <u8>lower(load<u8>(start + i)));
     // A request has its host in another place.
-    if (view(this.name).equals('host')) this.name = utf8(':authority');
+    if (view(lowered).equals('host')) lowered = utf8(':authority');
+    const key = String.UTF8.decode(lowered);
+    if (!fieldsByName.has(key)) fieldsByName.set(key, new FieldValues(lowered));
+    this.field = fieldsByName.get(key);
   }
 
   holds(facts: Facts, lenient: bool): bool {
     if (!facts.isRequest) return lenient;
-    const fields = facts.fields;
-    let found = false;
-    while (fields.next()) {
-      if (!fields.name.equals(this.name) && !isSpellingOf(fields.name, this.name)) continue;
-      found = true;
-      if (this.fits(fields.value, lenient) == lenient) return lenient;
-    }
-    return found && !lenient;
+    const values = this.field.of(facts);
+    for (let i = 0; i < values.length; i++)
+      if (this.fits(unchecked(values[i]), lenient) == lenient) return lenient;
+    return values.length > 0 && !lenient;
   }
 
   /** The value as a whole, or its members: all of them, or one. */

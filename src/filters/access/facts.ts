@@ -33,6 +33,8 @@ const PORT = propertyPath('destination.port');
 export class Facts {
   /** A request; else a connection, of which nothing of a request can be known. */
   isRequest: bool = false;
+  /** Of the stream: another one has another. */
+  turn: u32 = 0;
   value: Bytes = changetype<Bytes>(0);
   private forms: PathForms = new PathForms();
   /** Of the end that was read last. */
@@ -53,6 +55,7 @@ export class Facts {
 
   begin(isRequest: bool): this {
     this.isRequest = isRequest;
+    this.turn++;
     this.methodValue = changetype<Bytes>(0);
     this.targetValue = changetype<Bytes>(0);
     this.hostValue = changetype<Bytes>(0);
