@@ -127,7 +127,7 @@ export const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
     'zip://shell.zip%23x.php',
     '../../../boot.ini',
     '..;/..;/manager/html',
-    '/root/.ssh/id_rsa',
+    '/home/deploy/.ssh/id_rsa',
     '/var/run/secrets/kubernetes.io/serviceaccount/token',
   ],
   remote: [
