@@ -1,12 +1,13 @@
-import { everySplit, type Exchange, type Filter } from '@weir/filters-sdk/testing';
+import { everySplit, type Exchange, type Filter, type FilterOptions } from '@weir/filters-sdk/testing';
 import { openBuiltIn } from '../../support/filter.ts';
 
 type Body = string | readonly (string | Uint8Array)[];
 
-export const open = (config: object): Promise<Filter> => openBuiltIn('transform', config);
+export const open = (config: object, options: FilterOptions = {}): Promise<Filter> =>
+  openBuiltIn('transform', config, options);
 
-export const ofAnswers = (body: object, when: object = {}): Promise<Filter> =>
-  open({ response: [{ when, body }] });
+export const ofAnswers = (body: object, when: object = {}, options: FilterOptions = {}): Promise<Filter> =>
+  open({ response: [{ when, body }] }, options);
 
 export const ofRequests = (body: object, when: object = {}): Promise<Filter> =>
   open({ request: [{ when, body }] });
