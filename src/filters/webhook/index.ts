@@ -77,8 +77,6 @@ class Webhook extends StreamContext {
       const late = claim.time * 1000 - now() / 1_000_000;
       // Only whoever has a right signature learns that its time is over.
       if (late > config.toleranceMs || -late > config.toleranceMs) return config.expired.send();
-      // By what was signed, and always with the same secret: a sender that tries again signs another time.
-      message.clear().add('webhook').addByte(0).add(hmacSha256(config.secrets[0], signed.view()));
       const answer = wait(take(config.replay, message.view(), 1));
       if (!answer.allowed)
         return answer.state == LimitState.Denied ? config.replayed.send() : config.unavailable.send();
@@ -94,6 +92,8 @@ class Webhook extends StreamContext {
     let right = false;
     for (let i = 0; i < secrets.length; i++) {
       const mac = hmacSha256(secrets[i], signed.view());
+      // Known again by what was signed, always with the same secret: a sender that tries again signs another time.
+      if (i == 0) message.clear().add('webhook').addByte(0).add(mac);
       for (let at = 0; at < signatures.length; at += SIZE) {
         let differs = 0;
         for (let k = 0; k < SIZE; k++) differs |= mac.at(k) ^ signatures.at(at + k);
