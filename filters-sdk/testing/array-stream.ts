@@ -66,6 +66,8 @@ export class ArrayStream implements FilteredStream {
   /** It ended without a whole answer. */
   broken = false;
   isOver = false;
+  /** There are no routes. */
+  readonly rule = -1;
 
   readonly #watcher: StreamWatcher;
   readonly #attributes: ReadonlyMap<string, AttributeValue>;

@@ -203,6 +203,7 @@ export class ChainTable {
       ...this.#bodies(chain, filter),
       properties: filter.properties === 'Envoy' ? 'envoy' : 'text',
       callouts: callouts.filter(([, cluster]) => cluster >= 0),
+      ...(filter.use === ACCESS ? { decidesAgain: true } : {}),
       ...this.#stores.of(chain, index),
     };
     return this.plugins.push(spec) - 1;
@@ -243,6 +244,7 @@ export class ChainTable {
       bodyWhileHeld: false,
       properties: 'envoy',
       callouts: [],
+      decidesAgain: true,
       rules,
     };
     const index = this.plugins.push(spec) - 1;

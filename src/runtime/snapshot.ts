@@ -372,6 +372,11 @@ export interface PluginSpec {
   readonly properties: 'envoy' | 'text';
   /** Upstreams that callouts may name, as the author writes them, to indexes into `clusters`. */
   readonly callouts: readonly (readonly [name: string, cluster: number])[];
+  /**
+   * It decides who may do what and changes nothing: a request that filters behind it send elsewhere (another route,
+   * method, host or path) meets it again.
+   */
+  readonly decidesAgain?: true;
   /** Of a filter that was made of policies: what it may name in the details of its answers. */
   readonly rules?: readonly RuleSource[];
   /** What counts its limits of the scope `cluster`. Left out: nothing does. */

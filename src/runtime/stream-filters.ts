@@ -1,11 +1,16 @@
 import { ChainPass, Direction, type ChainOwner } from './chain.ts';
+import type { HeaderBlock } from './http/headers.ts';
 import { HTTP_PHASES } from './wasm/abi.ts';
 import { Wants, type Plugin } from './wasm/plugin.ts';
 import type { StreamContext } from './wasm/context.ts';
 import type { StreamHost } from './wasm/stream-host.ts';
 
 /** A stream as its filters see it. */
-export interface FilteredStream extends ChainOwner, StreamHost {}
+export interface FilteredStream extends ChainOwner, StreamHost {
+  readonly request: HeaderBlock;
+  /** Index into `LiveSnapshot.rules`; -1: no route. */
+  readonly rule: number;
+}
 
 /** The filters of one stream: their contexts, and both directions through them. */
 export class StreamFilters {
@@ -19,6 +24,10 @@ export class StreamFilters {
   readonly #contexts: (StreamContext | null)[] = [];
   /** Filters that failed and whose `onError` is `skip`: out for the rest of the stream. */
   readonly #skipped: number[] = [];
+  /** Whether a filter has decided who may do what, and on what. */
+  #decided = false;
+  #decidedRule = -1;
+  #decidedEdits = 0;
 
   constructor(stream: FilteredStream) {
     this.#stream = stream;
@@ -31,9 +40,22 @@ export class StreamFilters {
     this.request.begin(plugins, plugins.length);
   }
 
-  /** Filters of `plugins` that have not run come behind those that have. False: there are none. */
+  /** The request goes elsewhere than where a filter has decided that it may go. */
+  get isMoved(): boolean {
+    if (!this.#decided) return false;
+    const { request, rule } = this.#stream;
+    return rule !== this.#decidedRule || request.pseudoEdits !== this.#decidedEdits;
+  }
+
+  /**
+   * Filters of `plugins` that have not run come behind those that have; of a request that has moved, also those that
+   * decide who may do what. False: there are none.
+   */
   extend(plugins: readonly Plugin[]): boolean {
-    const more = plugins.filter((plugin) => !this.plugins.includes(plugin));
+    const moved = this.isMoved;
+    const more = plugins.filter(
+      (plugin) => !this.plugins.includes(plugin) || (moved && plugin.spec.decidesAgain === true),
+    );
     if (more.length === 0) return false;
     this.#use([...this.plugins, ...more], this.plugins.length);
     this.request.extend(this.plugins);
@@ -55,6 +77,11 @@ export class StreamFilters {
     if (known) return known;
     if (this.#skipped.includes(index)) return null;
     const plugin = this.plugins[index]!;
+    if (plugin.spec.decidesAgain === true) {
+      this.#decided = true;
+      this.#decidedRule = this.#stream.rule;
+      this.#decidedEdits = this.#stream.request.pseudoEdits;
+    }
     const context = plugin.createContext(this.#stream);
     if (context !== null) return (this.#contexts[index] = context);
     if (plugin.spec.onError === 'deny') this.#stream.filterFailed(direction, plugin);
@@ -91,7 +118,7 @@ export class StreamFilters {
     this.request.end();
     this.answer.end();
     this.plugins = [];
-    this.takeRequestBody = this.takeAnswerBody = false;
+    this.takeRequestBody = this.takeAnswerBody = this.#decided = false;
     this.#skipped.length = 0;
   }
 

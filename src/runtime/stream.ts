@@ -292,8 +292,9 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.observer?.routed(this);
     if (!this.#holdToRule()) return true;
     const chain = this.#route.chain(connection, live);
-    // Policy is decided again too: filters of the new rule that have not run yet, run.
-    if (chain === before || !this.#filters.extend(live.chains[chain]!)) return false;
+    // Policy is decided again too: on what goes on, and by filters of the new rule that have not run yet.
+    if (chain === before && !this.#filters.isMoved) return false;
+    if (!this.#filters.extend(live.chains[chain]!)) return false;
     if (this.#route.loops) this.#makeReply(Replies.routeLoop);
     else this.#filters.request.head(ended);
     return true;

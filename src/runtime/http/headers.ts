@@ -56,6 +56,8 @@ export class HeaderBlock {
   pseudo = 0;
   /** Grows with every change of the fields, so that what was worked out from them can be kept. */
   edits = 0;
+  /** Grows with every change of a pseudo-header, and now and then without one. */
+  pseudoEdits = 0;
   kind: MessageKind = MessageKind.Trailers;
 
   /** Bytes below this were received or reserved and keep their offsets for the life of the message. */
@@ -155,6 +157,7 @@ export class HeaderBlock {
       return;
     }
     this.reserve(end - start);
+    this.pseudoEdits++;
     const at = this.length;
     this.length = copyAllowed(TARGET, DASH, value, start, end, this.bytes, at);
     this.spans[4 * index + 2] = at;
@@ -304,6 +307,7 @@ export class HeaderBlock {
       this.count = this.savedCount;
       copySpans(this.savedSpans, this.spans, this.count);
       this.edits++;
+      this.pseudoEdits++;
     }
     this.commit();
   }
@@ -316,6 +320,7 @@ export class HeaderBlock {
   /** Takes over the other block's kind, bytes and fields. */
   copyFrom(other: HeaderBlock): void {
     this.beforeEdit();
+    this.pseudoEdits++;
     this.kind = other.kind;
     this.pseudo = other.pseudo;
     // Another block's bytes under this block's saved offsets would be nonsense: take a fresh arena then.
@@ -379,9 +384,10 @@ export class HeaderBlock {
     return at;
   }
 
-  /** For rewriters of a value: makes room for `size` bytes at `length` and counts an edit. */
+  /** For rewriters of a pseudo-header: makes room for `size` bytes at `length` and counts an edit. */
   prepareEdit(size: number): void {
     this.beforeEdit();
+    this.pseudoEdits++;
     this.reserve(size);
   }
 
