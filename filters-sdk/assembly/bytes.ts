@@ -178,11 +178,15 @@ export function writeDecimal(at: usize, value: i64): usize {
     store<u8>(at++, 45);
     value = -value;
   }
-  let digits = 1;
-  for (let rest = <u64>value; rest >= 10; rest /= 10) digits++;
-  const end = at + digits;
   let rest = <u64>value;
-  for (let digit = end; digit > at; rest /= 10) store<u8>(--digit, 48 + <i32>(rest % 10));
+  let digits = 1;
+  for (let bound: u64 = 10; rest >= bound && digits < 19; bound *= 10) digits++;
+  const end = at + digits;
+  for (let digit = end; digit > at;) {
+    const tenth = rest / 10;
+    store<u8>(--digit, 48 + <i32>(rest - tenth * 10));
+    rest = tenth;
+  }
   return end;
 }
 

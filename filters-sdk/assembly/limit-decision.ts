@@ -67,9 +67,9 @@ export function emptyDecision(limits: i32): LimitDecision {
 
 /** Reads the host's answer. One that is cut short counts as a refusal. */
 export function decodeDecision(bytes: Bytes, ticket: u32): LimitDecision {
-  const whole = bytes.length >= answerSize(1);
-  const decision = emptyDecision(whole ? (bytes.length - HEAD_SIZE) / RECORD_SIZE : 1);
-  if (whole) memory.copy(changetype<usize>(decision) + 4, bytes.start, bytes.length);
-  decision.ticket = ticket;
-  return decision;
+  if (bytes.length < answerSize(1)) return emptyDecision(1);
+  const at = allocate(4 + bytes.length);
+  store<u32>(at, ticket);
+  memory.copy(at + 4, bytes.start, bytes.length);
+  return changetype<LimitDecision>(at);
 }

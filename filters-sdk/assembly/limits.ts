@@ -1,6 +1,6 @@
 import { Status } from './abi';
 import { out } from './arena';
-import { Bytes, encode, sizeOf, startOf, utf8 } from './bytes';
+import { Bytes, utf8 } from './bytes';
 import { proxy_call_foreign_function } from './env';
 import { LimitDecision, LimitState, answerSize, decodeDecision, emptyDecision } from './limit-decision';
 import { giveBackShared, millisecondsNow, takeShared } from './shared-limit';
@@ -137,6 +137,8 @@ export class LimitSet {
   private arguments: ByteWriter = new ByteWriter(256);
   /** How many there are. */
   private count: i32 = 0;
+  /** Where the last one begins: its size is known when its key is whole. */
+  private last: i32 = 0;
   private holds: bool = false;
 
   clear(): LimitSet {
@@ -152,20 +154,30 @@ export class LimitSet {
 
   /** At most 8 at a time. */
   add<K>(limit: Limit, key: K, cost: u32, take: Take = Take.Cost): LimitSet {
-    if (isString<K>()) return this.add<Bytes>(limit, encode(changetype<string>(key)), cost, take);
-    const size = sizeOf<K>(key);
-    const at = this.arguments.reserve(4 + HEAD_SIZE + size);
-    store<u32>(at, HEAD_SIZE + size);
-    limit.write(at + 4, cost, take);
-    memory.copy(at + 4 + HEAD_SIZE, startOf<K>(key), size);
-    if (limit.isConcurrency && take == Take.Cost) this.holds = true;
-    this.count++;
+    this.open(limit, cost, take).add<K>(key);
     return this;
+  }
+
+  /** As `add`, for a key of several parts: they are added to what it answers, until the next call of this set. */
+  open(limit: Limit, cost: u32, take: Take = Take.Cost): ByteWriter {
+    const bytes = this.arguments;
+    this.close(bytes);
+    this.last = bytes.length;
+    limit.write(bytes.reserve(4 + HEAD_SIZE) + 4, cost, take);
+    if (take == Take.Cost && limit.isConcurrency) this.holds = true;
+    this.count++;
+    return bytes;
+  }
+
+  private close(bytes: ByteWriter): Bytes {
+    const all = bytes.view();
+    if (this.count > 0) store<u32>(all.start + this.last, all.length - this.last - 4);
+    return all;
   }
 
   /** `decision` holds the details afterwards, unless it is pending: then the stream pauses for `onLimitDecision`. */
   take(): LimitState {
-    const bytes = this.arguments.view();
+    const bytes = this.close(this.arguments);
     if (!native) return this.takeShared();
     const status = proxy_call_foreign_function(
       changetype<usize>(FUNCTION),

@@ -19,7 +19,6 @@ import { RateLimitConfig } from './config';
 const RATELIMIT = utf8('ratelimit');
 const RATELIMIT_POLICY = utf8('ratelimit-policy');
 const RETRY_AFTER = utf8('retry-after');
-const REMAINING = utf8(';r=');
 const RESET = utf8(';t=');
 const SEPARATOR = utf8(', ');
 
@@ -48,7 +47,8 @@ class RateLimitRoot extends RootContext {
     const config = this.config;
     const headers = this.tooMany.headers;
     headers.clear().add('content-type', 'application/problem+json');
-    value.clear().addNumber(seconds(longestWait(decision, config.rules.length)));
+    // A client that comes back then is let in.
+    value.clear().addNumber(max(1, secondsIn(longestWait(decision, config.rules.length))));
     headers.add(RETRY_AFTER, value.view());
     if (config.headers) {
       headers.add(RATELIMIT_POLICY, config.policy);
@@ -101,11 +101,13 @@ class RateLimit extends StreamContext {
     }
     for (let i = 0; i < rules.length; i++) {
       const rule = unchecked(rules[i]);
-      const key = rule.writeKey().view();
-      limits.add<Bytes>(rule.limit, key, rule.costOfRequest(), rule.asksOnly ? Take.Nothing : Take.Cost);
+      const key = limits.open(rule.limit, rule.costOfRequest(), rule.asksOnly ? Take.Nothing : Take.Cost);
+      const from = key.length;
+      rule.writeKey(key);
       if (keys === null || rule.responseCost === null) continue;
-      store<u32>(keys.reserve(4), key.length);
-      keys.add<Bytes>(key);
+      const written = key.view().slice(from);
+      store<u32>(keys.reserve(4), written.length);
+      keys.add<Bytes>(written);
     }
   }
 
@@ -121,7 +123,8 @@ class RateLimit extends StreamContext {
 
   private allow(decision: LimitDecision): void {
     this.counted = true;
-    this.held = limits.held();
+    const held = limits.held();
+    if (held !== null) this.held = held;
     const config = this.root.config;
     if (!config.headers) return;
     let state = this.state;
@@ -161,7 +164,7 @@ class RateLimit extends StreamContext {
 
   recycle(): bool {
     this.counted = false;
-    this.held = null;
+    if (this.held !== null) this.held = null;
     return true;
   }
 }
@@ -174,9 +177,9 @@ function writeState(config: RateLimitConfig, decision: LimitDecision, into: Byte
     if (record.limit == 0) continue;
     if (into.length > 0) into.add(SEPARATOR);
     const rule = unchecked(rules[i]);
-    into.add(rule.quotedName).add(REMAINING).addNumber(record.remaining);
+    into.add(rule.remaining).addNumber(record.remaining);
     // Nobody knows when what is under way ends.
-    if (!rule.isConcurrency) into.add(RESET).addNumber((<i64>record.resetMs + 999) / 1000);
+    if (!rule.isConcurrency) into.add(RESET).addNumber(secondsIn(record.resetMs));
   }
 }
 
@@ -186,9 +189,9 @@ function longestWait(decision: LimitDecision, count: i32): u32 {
   return longest;
 }
 
-/** Rounded up, at least 1: a client that comes back then is let in. */
-function seconds(milliseconds: u32): i64 {
-  return max<i64>(1, (<i64>milliseconds + 999) / 1000);
+/** Rounded up. */
+function secondsIn(milliseconds: u32): u32 {
+  return milliseconds / 1000 + u32(milliseconds % 1000 != 0);
 }
 
 registerRoot(new RateLimitRoot());

@@ -11,7 +11,6 @@ const MOST_REQUESTS: i64 = 1000000000;
 /** Of requests times period: all arithmetic stays below 2^53. */
 const MOST_UNITS: i64 = 4503599627370496;
 
-const key = new ByteWriter(256);
 const number = new ByteWriter(32);
 
 /** One limit: what is counted by itself, how much of it, and what a request takes. */
@@ -31,6 +30,8 @@ export class LimitRule {
   policy: ArrayBuffer = new ArrayBuffer(0);
   /** `"name"` */
   quotedName: ArrayBuffer = new ArrayBuffer(0);
+  /** `"name";r=` */
+  remaining: ArrayBuffer = new ArrayBuffer(0);
   private requests: u32 = 1;
   private periodMs: u32 = 1;
   private burst: u32 = 0;
@@ -104,6 +105,8 @@ export class LimitRule {
 
     const quoted = new ByteWriter(64).add('"').add(text.view()).add('"');
     this.quotedName = quoted.copy();
+    this.remaining = quoted.add(';r=').copy();
+    quoted.truncate(this.quotedName.byteLength);
     quoted.add(';q=').addNumber(this.requests);
     if (this.isConcurrency) quoted.add(';qu="concurrent-requests"');
     // A window is told in whole seconds.
@@ -141,14 +144,13 @@ export class LimitRule {
   }
 
   /** The key of the running request: name, constants, the rest, each behind a NUL. Missing ones are empty. */
-  writeKey(): ByteWriter {
-    key.clear().add(this.prefix);
+  writeKey(into: ByteWriter): void {
+    into.add(this.prefix);
     const parts = this.parts;
     for (let i = 0; i < parts.length; i++) {
-      key.addByte(0);
-      unchecked(parts[i]).write(key);
+      into.addByte(0);
+      unchecked(parts[i]).write(into);
     }
-    return key;
   }
 
   /** What the running request takes. */

@@ -12,8 +12,8 @@ export class ForeignResult {
     this.length = 0;
   }
 
-  set(bytes: Uint8Array): void {
+  set(bytes: Uint8Array, length = bytes.length): void {
     this.bytes = bytes;
-    this.length = bytes.length;
+    this.length = length;
   }
 }

@@ -1,6 +1,6 @@
 import { AttributeTable, type AttributeRow } from './attribute-table.ts';
 import { GROUP, LOCALITY, text } from './attribute-values.ts';
-import { METADATA_PREFIX, OWN_PREFIX, stateOf } from './filter-state.ts';
+import { METADATA_PREFIX, stateOf } from './filter-state.ts';
 import { protobufField } from './protobuf.ts';
 import type { AttributeValue } from './stream-host.ts';
 import { dynamicMetadata, stateAttribute } from './stream-properties.ts';
@@ -65,16 +65,14 @@ export const HOST_ATTRIBUTES = new AttributeTable<Vm>([
   },
 ] satisfies AttributeRow<Vm>[]);
 
-/** The property of a filter with this path, or the group of those that go on from it. */
-export function ownProperty(vm: Vm, path: string): AttributeValue | undefined {
+/** The property of a filter with this key of the filter state, or the group of those that go on from it. */
+export function ownProperty(vm: Vm, key: string): AttributeValue | undefined {
   const { stream } = vm;
   if (stream === null) return undefined;
-  const key = OWN_PREFIX + path;
+  const state = stateOf(vm, key);
+  if (state !== undefined) return stateAttribute(state);
   const below = `${key}\0`;
-  return (
-    stateAttribute(stateOf(vm, key)) ??
-    (stream.states(below).length + vm.effects.states(stream, below).length > 0 ? GROUP : undefined)
-  );
+  return stream.states(below).length + vm.effects.states(stream, below).length > 0 ? GROUP : undefined;
 }
 
 /** `envoy.config.core.v3.Node`. Empty parts are those of a message whose fields are not set. */

@@ -55,15 +55,12 @@ function claim(vm: Vm, { parts, valid, holds }: LimitArguments, result: ForeignR
   if (pendingLimits.size >= FOREIGN_PENDING) return Status.InternalFailure;
   const claim = (pendingLimits.spare ??= new Claim());
   claim.begin(vm.plugin, parts);
-  const { answer } = claim;
   const size = answerBytes(parts.length);
-  if (size > result.small.length) result.set(Buffer.from(answer.subarray(0, size)));
-  else {
-    for (let i = 0; i < size; i++) result.small[i] = answer[i]!;
-    result.length = size;
-  }
+  // As it lies: the guest has its copy before another claim is made.
+  result.set(claim.answer, size);
   if (claim.missing !== 0) {
     pendingLimits.spare = null;
+    result.set(Buffer.from(claim.answer.subarray(0, size)));
     const ticket = claim.wait(pendingLimits, vm.root, context.id);
     if (ticket !== 0) writeU32(result.bytes, 4, ticket);
   } else if (holds && context.stream !== null) {

@@ -1,6 +1,6 @@
 import { Status } from './abi.ts';
 import { StreamContext } from './context.ts';
-import { setState } from './filter-state.ts';
+import { OWN_PREFIX, setState } from './filter-state.ts';
 import { HOST_ATTRIBUTES, ownProperty } from './host-attributes.ts';
 import type { HostCalls } from './host-calls.ts';
 import { Interner, utf8 } from './intern.ts';
@@ -12,7 +12,20 @@ import type { AttributeValue } from './stream-host.ts';
 import { HostGroup } from './usage.ts';
 import type { Vm } from './vm.ts';
 
-const paths = new Interner(utf8);
+/** What a guest asked for, put together once: joining texts costs more than all else here. */
+class PropertyPath {
+  readonly text: string;
+  /** Its key, if it is a property that a filter sets. */
+  readonly ownKey: string;
+
+  constructor(text: string) {
+    this.text = text;
+    this.ownKey = OWN_PREFIX + text;
+  }
+}
+
+const NO_PATH = new PropertyPath('');
+const paths = new Interner((bytes) => new PropertyPath(utf8(bytes)));
 
 /** Properties: the host answers for the plugin and for what filters keep, the stream for all else. */
 export function propertyCalls(vm: Vm): HostCalls {
@@ -23,9 +36,9 @@ export function propertyCalls(vm: Vm): HostCalls {
       if (!holds(memory, path, pathSize) || !holds(memory, outData, 4) || !holds(memory, outSize, 4)) {
         return Status.InvalidMemoryAccess;
       }
-      const text = readPath(vm.words(), path >>> 0, pathSize >>> 0);
+      const { text, ownKey } = readPath(vm.words(), path >>> 0, pathSize >>> 0);
       if (text === '') return Status.NotFound;
-      const value = property(vm, text) ?? dotted(vm, text);
+      const value = property(vm, text, ownKey) ?? dotted(vm, text);
       if (value === undefined) return Status.NotFound;
       const bytes = encodeAttribute(value, vm.plugin.spec.properties);
       if (bytes === null) return Status.SerializationFailure;
@@ -39,7 +52,7 @@ export function propertyCalls(vm: Vm): HostCalls {
       if (!holds(memory, path, pathSize) || !holds(memory, value, valueSize))
         return Status.InvalidMemoryAccess;
       if (!(vm.effective instanceof StreamContext)) return Status.NotFound;
-      const text = readPath(vm.words(), path >>> 0, pathSize >>> 0);
+      const { text } = readPath(vm.words(), path >>> 0, pathSize >>> 0);
       if (text === '' || valueSize >>> 0 > PROPERTY_VALUE_BYTES) return Status.BadArgument;
       const bytes = memory.slice(value >>> 0, (value >>> 0) + (valueSize >>> 0));
       const { key, type, readOnly, ofConnection } = vm.root.declared.of(text);
@@ -49,14 +62,14 @@ export function propertyCalls(vm: Vm): HostCalls {
 }
 
 /** One NUL at the end is left out: the helpers of the C++ SDK send it. */
-function readPath(memory: DataView, start: number, size: number): string {
+function readPath(memory: DataView, start: number, size: number): PropertyPath {
   if (size !== 0 && memory.getUint8(start + size - 1) === 0) size--;
-  return size > PROPERTY_PATH_BYTES ? '' : paths.at(memory, start, size);
+  return size > PROPERTY_PATH_BYTES ? NO_PATH : paths.at(memory, start, size);
 }
 
 /** What is built in wins over what filters set. */
-export function property(vm: Vm, path: string): AttributeValue | undefined {
-  return builtIn(vm, path) ?? HOST_ATTRIBUTES.find(vm, path) ?? ownProperty(vm, path);
+export function property(vm: Vm, path: string, ownKey = OWN_PREFIX + path): AttributeValue | undefined {
+  return builtIn(vm, path) ?? HOST_ATTRIBUTES.find(vm, path) ?? ownProperty(vm, ownKey);
 }
 
 function builtIn({ plugin, stream }: Vm, path: string): AttributeValue | undefined {
