@@ -285,6 +285,13 @@ export const ERRORS = {
       'A credential must lead to one Consumer of its namespace, or nobody could say who sent a request. The same key, user name, claim or certificate stands in two of them, or twice in one.',
     fix: 'Remove it from one of them. Consumers that share a credential are one Consumer.',
   },
+  WEIR2021: {
+    title: 'a plan is there twice',
+    source: 'config',
+    explanation:
+      'A filter has a plan in `plans` of its configuration whose name is also that of a Plan which its `planLabel` selects. Nothing says which of the two counts.',
+    fix: 'Remove one of them, or give one another name.',
+  },
   WEIR2101: {
     title: 'backend not found',
     source: 'config',
@@ -388,6 +395,13 @@ export const ERRORS = {
       '`store` of a filter or of a RateLimitService names a Store that is not declared in its namespace, or a filter with `scope: cluster` names none.',
     fix: 'Declare the Store, or correct the name.',
   },
+  WEIR2118: {
+    title: 'a plan is not found',
+    source: 'config',
+    explanation:
+      '`plan` of a Consumer names a Plan that its namespace does not have, `plan` or `withoutPlan` of a filter names a plan that is neither in its `plans` nor a Plan that its `planLabel` selects, or `planLabel` selects no Plan with something for the filter. The requests concerned would all be refused. The plan of a Consumer is checked where its namespace has at least one Plan; without any it is a text that filters read.',
+    fix: 'Declare the Plan, or correct the name or the label. `planLabel: {}` selects all of the namespace.',
+  },
   WEIR3002: {
     title: 'the object has no effect',
     source: 'config',
@@ -461,6 +475,13 @@ export const ERRORS = {
     explanation:
       '`consumerLabel` of the filter selects Consumers of its namespace by label, and none of them has a credential of the filter’s kind. The filter refuses every request.',
     fix: 'Correct the label, or declare a Consumer with it. `consumerLabel: {}` selects all of the namespace.',
+  },
+  WEIR3031: {
+    title: 'a Plan holds nobody to anything',
+    source: 'config',
+    explanation:
+      'No filter `quota` selects a Plan that has quotas, or no filter `rate-limit` one that has rateLimits, so that they are not counted; or no Consumer has the Plan and no filter names it.',
+    fix: 'Select the Plan with `planLabel` of a filter, give it to a Consumer, or remove it.',
   },
   WEIR4001: {
     title: 'a module does not compile or breaks the rules of the host',

@@ -23,6 +23,7 @@ const OWN = [
   'bearer',
   'claims',
   'consumer',
+  'plans',
   'sealing',
   'sha256',
   'passwords',

@@ -13,6 +13,7 @@ import type { ModuleProtocols } from './module-protocols.ts';
 import { vmFieldsOf, type VmFields } from './module-vm.ts';
 import { suggest } from './nearest.ts';
 import { failsClosed, PHASES, type Phase } from './phase.ts';
+import { PlanTable } from './plans.ts';
 import type { FilterConfig } from './schema/filter-chain.ts';
 import { StoreTable } from './stores.ts';
 import { valueAt } from './validate.ts';
@@ -46,6 +47,7 @@ export class ChainTable {
   readonly plugins: PluginSpec[] = [];
   readonly chains: number[][] = [[]];
   readonly attachments: Attachments<'FilterChain'>;
+  readonly plans: PlanTable;
   /** Chains that run somewhere. */
   readonly used = new Set<Chain>();
   readonly #config: Config;
@@ -67,6 +69,7 @@ export class ChainTable {
     this.#assets = assets;
     this.#clusters = clusters;
     this.#consumers = new ConsumerTable(config, assets.standIns ?? null);
+    this.plans = new PlanTable(config, assets);
     this.#stores = new StoreTable(config, assets);
     this.attachments = new Attachments(config, 'FilterChain');
     this.#access = new AccessTable(config);
@@ -211,7 +214,11 @@ export class ChainTable {
 
   /** The configuration that a filter's module receives. */
   #handed(chain: Chain, index: number): unknown {
-    return withApi(chain, index, this.#assets.apis) ?? this.#consumers.expand(chain, index);
+    return (
+      withApi(chain, index, this.#assets.apis) ??
+      this.plans.expand(chain, index) ??
+      this.#consumers.expand(chain, index)
+    );
   }
 
   /** The filter that decides by AccessPolicies. */
@@ -374,6 +381,7 @@ export class ChainTable {
       this.#checkCallouts(chain, filter, i);
       this.#checkOnError(chain, filter, i);
       this.#stores.check(chain, i);
+      this.plans.check(chain, i);
       checkSchemas(this.#config, chain, i);
       const own = moduleName(filter.use);
       if (own !== undefined) {

@@ -53,6 +53,7 @@ export function compileSnapshot(config: Config, assets: Assets): Snapshot {
 
 /** Only without errors, since a reference that is at fault makes its target look unused. */
 function reportUnused(config: Config, assets: Assets, clusters: ClusterTable, chains: ChainTable): void {
+  chains.plans.reportUnused();
   const used = new Set([
     ...clusters.specs.map((cluster) => `Upstream ${cluster.name}`),
     ...chains.modules.map((module) => `Module ${module.name}`),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Config, UsableObject } from './config.ts';
 import type { Path } from './document.ts';
+import { hasLabels } from './labels.ts';
 import { listNames } from './nearest.ts';
 import type { CredentialSpec, CredentialType } from './schema/consumer.ts';
 import type { FilterConfig } from './schema/filter-chain.ts';
@@ -171,13 +172,6 @@ export function selectorOf({
   if (typeof config !== 'object' || config === null) return null;
   const selector = (config as Fields)[SELECTOR];
   return typeof selector === 'object' && selector !== null ? (selector as Record<string, string>) : null;
-}
-
-export function hasLabels(consumer: Consumer, selector: Readonly<Record<string, string>>): boolean {
-  const { labels } = consumer.value.metadata;
-  return Object.entries(selector).every(
-    ([key, value]) => Object.hasOwn(labels, key) && labels[key] === value,
-  );
 }
 
 /** What must lead to one consumer alone. */

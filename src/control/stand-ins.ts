@@ -1,6 +1,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import type { Config, UsableObject } from './config.ts';
-import { hasLabels, LISTS, selectorOf, type Credential } from './consumers.ts';
+import { LISTS, selectorOf, type Credential } from './consumers.ts';
+import { hasLabels } from './labels.ts';
 
 type Consumer = UsableObject<'Consumer'>;
 

@@ -281,8 +281,106 @@ describe('rate-limit', () => {
     expect((await ask(filter)).answer.status).toBe(status);
   });
 
+  describe('plans', () => {
+    const plans = {
+      gold: {
+        limits: [
+          { name: 'minute', limit: { requests: 3, per: '1m' } },
+          { name: 'busy', limit: { requests: 2, algorithm: 'concurrency' } },
+        ],
+      },
+      free: { limits: [{ name: 'minute', limit: { requests: 1, per: '1m' } }] },
+      house: { limits: [] },
+    };
+    const BY_PLAN = { key: ['consumer.name'], plan: 'from-consumer', plans };
+    async function statuses(filter: Filter, count: number, plan: string, name = plan): Promise<unknown[]> {
+      const found: unknown[] = [];
+      const properties = { 'consumer.name': name, ...(plan === '' ? {} : { 'consumer.plan': plan }) };
+      for (let i = 0; i < count; i++) found.push((await filter.exchange({ properties })).answer.status);
+      return found;
+    }
+
+    test('the consumer has the limits of its plan, by itself', async () => {
+      const { filter, takes } = await start(BY_PLAN);
+      expect(await statuses(filter, 4, 'gold')).toEqual([200, 200, 200, 429]);
+      expect(await statuses(filter, 2, 'free')).toEqual([200, 429]);
+      expect(await statuses(filter, 1, 'free', 'another')).toEqual([200]);
+      expect(takes.at(-1)!.key.split('\0').slice(1)).toEqual(['minute', 'another']);
+    });
+
+    test('clients are told those of their plan, and of no other', async () => {
+      const { filter } = await start(BY_PLAN);
+      const of = async (plan: string) =>
+        linesOf(
+          (await filter.exchange({ properties: { 'consumer.name': plan, 'consumer.plan': plan } })).answer,
+        );
+      expect((await of('gold'))[0]).toBe(
+        'ratelimit-policy: "minute";q=3;w=60, "busy";q=2;qu="concurrent-requests"',
+      );
+      expect((await of('free'))[0]).toContain('q=1;w=60');
+      expect(await of('house')).toEqual([]);
+    });
+
+    test('who changes to another plan keeps what was used', async () => {
+      const { filter } = await start(BY_PLAN);
+      expect(await statuses(filter, 2, 'free', 'acme')).toEqual([200, 429]);
+      expect(await statuses(filter, 1, 'house', 'acme')).toEqual([200]);
+      expect((await statuses(filter, 4, 'gold', 'acme')).at(-1)).toBe(429);
+    });
+
+    test('without one, or with one that is not here, nobody passes', async () => {
+      const { filter } = await start(BY_PLAN);
+      for (const plan of ['', 'silver']) {
+        const { answer, upstream } = await filter.exchange({ properties: { 'consumer.plan': plan } });
+        expect([answer.status, answer.details, upstream]).toEqual([403, 'rate_limit_no_plan', null]);
+      }
+      expect(await statuses(filter, 1, '')).toEqual([403]);
+    });
+
+    test('unless a plan is there for them', async () => {
+      const { filter } = await start({ ...BY_PLAN, withoutPlan: 'free' });
+      expect(await statuses(filter, 2, 'silver')).toEqual([200, 429]);
+      expect(await statuses(filter, 3, 'gold')).toEqual([200, 200, 200]);
+    });
+
+    test('a plan may be that of all', async () => {
+      const { filter } = await start({ ...BY_PLAN, plan: 'free' });
+      expect(await statuses(filter, 2, 'gold')).toEqual([200, 429]);
+    });
+
+    test('a decision that comes late is told by the plan that was asked for', async () => {
+      const { decide, tell } = late();
+      const { filter } = await start({ ...BY_PLAN, withoutPlan: 'gold' }, decide);
+      const stream = filter.stream();
+      stream.requestHeaders();
+      tell(DENIED);
+      await stream.settle();
+      expect(linesOf(stream.answer)).toContain(
+        'ratelimit-policy: "minute";q=3;w=60, "busy";q=2;qu="concurrent-requests"',
+      );
+    });
+
+    test('the cost of the filter is that of limits that have none', async () => {
+      const limits = [
+        { name: 'a', limit: LIMIT },
+        { name: 'b', limit: LIMIT, cost: 3 },
+      ];
+      const { filter, takes } = await start({ cost: 2, plan: 'gold', plans: { gold: { limits } } });
+      await ask(filter);
+      expect(takes.map(({ cost }) => cost)).toEqual([2, 3]);
+    });
+  });
+
   test.each([
     [{}, '"limit" is required'],
+    [{ plan: 'gold', plans: {} }, 'plan: no plan of this name'],
+    [{ plan: 'from-consumer', plans: {}, withoutPlan: 'gold' }, 'withoutPlan: no plan of this name'],
+    [{ plan: 'from-consumer', limit: LIMIT }, 'plan: name, limit and limits belong into plans'],
+    [{ limit: LIMIT, plans: {} }, 'plans: unknown field'],
+    [
+      { plan: 'gold', plans: { gold: { limits: [{ limit: LIMIT, key: [] }] } } },
+      'plans.gold.limits[0].key: unknown field',
+    ],
     [{ limits: [] }, 'limits: expected 1 to 8 limits'],
     [{ limits: [{ limit: LIMIT }, { limit: LIMIT }] }, 'limits[1]: another limit of this list has its name'],
     [{ limits: [{ limit: LIMIT }], key: [] }, 'limits: name, key and limit belong into its items'],

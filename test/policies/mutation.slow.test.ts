@@ -12,7 +12,7 @@ const NEUTRAL = /^(name|burst|backoff|timeouts|kid|alg|weight|enforced)$/;
 /** Values that are the default, or for what no script can make happen. */
 const USUAL: readonly unknown[] = ['ALLOW', 'PathPrefix', 'connect-failure'];
 /** What a policy cannot be without: weir refuses what is left. */
-const KINDS = /^(AccessPolicy|Consumer|FilterChain|HTTPRoute|TrafficPolicy)$/;
+const KINDS = /^(AccessPolicy|Consumer|FilterChain|HTTPRoute|Plan|TrafficPolicy)$/;
 
 /** Places that may be taken out: items of lists and members of mappings, below `spec`. */
 function* places(value: unknown, path: Path): Generator<Path> {

@@ -91,6 +91,15 @@ export function memoryTests(requests: number): void {
     [
       'rate-limit',
       {
+        key: ['request.path'],
+        plan: 'from-consumer',
+        withoutPlan: 'a',
+        plans: { a: { limits: [{ limit: { requests: 1000, per: '1m' } }] } },
+      },
+    ],
+    [
+      'rate-limit',
+      {
         limits: [
           { name: 'a', key: [{ cel: 'request.path' }], limit: { requests: 10, algorithm: 'concurrency' } },
           {

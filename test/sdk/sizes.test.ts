@@ -67,7 +67,7 @@ test.each([
   ['jwt', 84],
   ['mtls', 57],
   ['oidc', 116],
-  ['rate-limit', 61],
+  ['rate-limit', 66],
   ['rate-limit-service', 79],
   ['security-headers', 50],
   ['transform', 122],

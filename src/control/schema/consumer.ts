@@ -120,7 +120,11 @@ export const consumerSpec = z.strictObject({
     .max(64)
     .default([])
     .describe('Each of them will do. No two Consumers of a namespace have the same.'),
-  plan: objectName().optional().describe('What the consumer may use; filters read it as consumer.plan.'),
+  plan: objectName()
+    .optional()
+    .describe(
+      'What the consumer may use: a Plan of the namespace. Where there are no Plans, a text that filters read as consumer.plan.',
+    ),
 });
 
 export const consumer = object(['policy.weir/v1alpha1'], 'Consumer', consumerSpec).describe(

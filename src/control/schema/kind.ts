@@ -5,6 +5,7 @@ import { configMap, endpointSlice, namespace, secret, service } from './core.ts'
 import { filterChain } from './filter-chain.ts';
 import { gateway, gatewayClass, referenceGrant } from './gateway.ts';
 import { httpRoute } from './http-route.ts';
+import { plan } from './plan.ts';
 import { listenerPolicy, telemetry, trafficPolicy } from './policy.ts';
 import { policyTest } from './policy-test.ts';
 import { rateLimitService } from './rate-limit-service.ts';
@@ -33,6 +34,7 @@ export const KINDS = {
   Certificate: certificate,
   FilterChain: filterChain,
   Consumer: consumer,
+  Plan: plan,
   AccessPolicy: accessPolicy,
   Store: store,
   RateLimitService: rateLimitService,
@@ -59,6 +61,5 @@ export const PLANNED_KINDS: Readonly<Record<string, string>> = {
   GRPCRoute: 'gateway.networking.k8s.io',
   UDPRoute: 'gateway.networking.k8s.io',
   BackendTLSPolicy: 'gateway.networking.k8s.io',
-  Plan: 'policy.weir',
   Rollout: 'policy.weir',
 };

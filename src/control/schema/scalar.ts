@@ -68,6 +68,15 @@ export function parseDuration(text: string): number | null {
   return total;
 }
 
+/** Milliseconds of a duration as filters have them: with days, and with more digits than weir's own. */
+export function filterDuration(text: string): number | null {
+  if (!/^(\d{1,12}d)?(\d{1,12}h)?(\d{1,12}m)?(\d{1,12}s)?(\d{1,12}ms)?$/.test(text)) return null;
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+)(d|h|ms|m|s)/g))
+    total += Number(amount) * (unit === 'd' ? 24 * UNIT_MS['h']! : UNIT_MS[unit!]!);
+  return total;
+}
+
 /** The shortest text for a number of milliseconds. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return '0s';

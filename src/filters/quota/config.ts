@@ -1,11 +1,10 @@
 import { Attribute, parseAttribute } from '@weir/filters-sdk/assembly/attributes';
-import { Bytes, ByteWriter, encode, property, utf8, view } from '@weir/filters-sdk/assembly';
+import { ByteWriter, encode, utf8, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonKind, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
+import { Plans } from '@weir/filters-sdk/assembly/plans';
 import { Charge } from './charge';
 import { Plan } from './plan';
 
-const CONSUMER_PLAN = utf8('consumer.plan');
-const FROM_CONSUMER = 'from-consumer';
 /** What is not written to a ledger that people read. */
 const CREDENTIALS = [
   'request.headers.authorization',
@@ -22,13 +21,10 @@ export class QuotaConfig {
   headers: bool = true;
   failOpen: bool = false;
   warning: ArrayBuffer = new ArrayBuffer(0);
+  /** What requests are held to. */
+  plans: Plans<Plan> = new Plans<Plan>();
   private attributes: Attribute[] = [];
   private idempotency: Attribute | null = null;
-  private plans: Plan[] = [];
-  /** The one that all requests have; null: the consumer's. */
-  private only: Plan | null = null;
-  /** For consumers that have no plan, or one that is not here. */
-  private otherwise: Plan | null = null;
 
   read(configuration: ArrayBuffer): bool {
     const config = readConfig(configuration);
@@ -79,47 +75,17 @@ export class QuotaConfig {
       return;
     }
     if (isInline) {
-      this.only = Plan.read(config.items('quotas'));
+      this.plans.always(Plan.read(config.items('quotas')));
       return;
     }
     const members = config.object('plans').all();
     for (let i = 0; i < members.length; i++) {
       const member = Config.of(members[i]);
-      const plan = Plan.read(member.items('quotas'));
-      plan.name = members[i].name;
-      this.plans.push(plan);
+      member.required('quotas');
+      this.plans.add(members[i].name, Plan.read(member.items('quotas')));
       member.end();
     }
-    const wanted = config.member('plan')!;
-    if (!wanted.is(FROM_CONSUMER)) this.only = this.named(wanted);
-    const otherwise = config.member('withoutPlan');
-    if (otherwise !== null) this.otherwise = this.named(otherwise);
-  }
-
-  private named(value: JsonValue): Plan | null {
-    const plan = this.find(view(value.text));
-    if (plan === null) faultAt(value, 'no plan of this name');
-    return plan;
-  }
-
-  private find(name: Bytes): Plan | null {
-    const plans = this.plans;
-    for (let i = 0; i < plans.length; i++) {
-      if (name.equals(unchecked(plans[i]).name)) return unchecked(plans[i]);
-    }
-    return null;
-  }
-
-  /** What the running request is held to; null: its consumer has no plan. */
-  plan(): Plan | null {
-    const only = this.only;
-    if (only !== null) return only;
-    const name = property(CONSUMER_PLAN);
-    if (name !== null) {
-      const plan = this.find(name);
-      if (plan !== null) return plan;
-    }
-    return this.otherwise;
+    this.plans.choose(config);
   }
 
   /** The key of the running request: attributes with a NUL between. Those that are missing are empty. */

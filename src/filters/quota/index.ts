@@ -67,7 +67,7 @@ class Quota extends StreamContext {
   onRequestHeaders(_count: i32, _endOfStream: bool): Action {
     const config = this.root.config;
     const charge = config.charge;
-    const plan = config.plan();
+    const plan = config.plans.current();
     if (plan === null) return this.root.noPlan.send();
     if (plan.set.count == 0) return Action.Continue;
     if (!charge.onResponse && !charge.applies()) return Action.Continue;

@@ -9,7 +9,6 @@ const WINDOWS = ['month', 'hour', 'day', 'week', 'year'];
 
 /** Quotas that a request must have room in, all of them. */
 export class Plan {
-  name: ArrayBuffer = new ArrayBuffer(0);
   set: QuotaSet = new QuotaSet();
   /** In quotes, as they stand in fields. */
   private quoted: ArrayBuffer[] = [];

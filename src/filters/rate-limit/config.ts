@@ -1,70 +1,59 @@
-import { JsonKind, JsonValue, Config, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
-import { ByteWriter, Bytes } from '@weir/filters-sdk/assembly';
+import { JsonValue, Config, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 import { OnFailure, Scope } from '@weir/filters-sdk/assembly/limits';
-import { LimitRule } from './rule';
-
-/** As many as the host takes in one call. */
-const MOST_RULES = 8;
+import { Plans } from '@weir/filters-sdk/assembly/plans';
+import { Limits } from './limits';
 
 export class RateLimitConfig {
-  rules: LimitRule[] = [];
+  /** What requests are held to. */
+  plans: Plans<Limits> = new Plans<Limits>();
   headers: bool = true;
   failOpen: bool = false;
-  /** Something is charged when the stream is over. */
-  chargesLater: bool = false;
-  /** Of all rules: `"name";q=100;w=60, …` */
-  policy: ArrayBuffer = new ArrayBuffer(0);
+  private scope: Scope = Scope.Node;
+  private onFailure: OnFailure = OnFailure.Unavailable;
 
   read(configuration: ArrayBuffer): bool {
     const config = readConfig(configuration);
     const scopes = [Scope.Node, Scope.Local, Scope.Cluster];
-    const scope = scopes[config.choice('scope', ['node', 'local', 'cluster'])];
-    const onFailure = config.choice('onStoreFailure', ['Deny', 'Allow', 'Local']);
-    this.failOpen = onFailure == OnFailure.Allow;
+    this.scope = scopes[config.choice('scope', ['node', 'local', 'cluster'])];
+    this.onFailure = config.choice('onStoreFailure', ['Deny', 'Allow', 'Local']);
+    this.failOpen = this.onFailure == OnFailure.Allow;
     this.headers = config.boolean('headers', true);
     const cost = config.member('cost');
-
-    const list = config.member('limits');
-    if (list === null) this.rules.push(new LimitRule(config, cost));
-    else this.readList(config, list, cost);
-    const policy = new ByteWriter(64);
-    for (let i = 0; i < this.rules.length; i++) {
-      const rule = this.rules[i];
-      rule.place(scope, onFailure);
-      if (rule.responseCost !== null) this.chargesLater = true;
-      if (i > 0) policy.add(', ');
-      policy.add(rule.policy);
-    }
-    this.policy = policy.copy();
+    if (config.has('plan')) this.readPlans(config, cost);
+    else if (config.has('limits')) this.plans.always(this.placed(this.list(config, cost)));
+    else this.plans.always(this.placed(Limits.single(config, cost)));
     return config.end();
   }
 
-  private readList(config: Config, list: JsonValue, cost: JsonValue | null): void {
+  private list(config: Config, cost: JsonValue | null): Limits {
     if (config.has('limit') || config.has('key') || config.has('name')) {
-      faultAt(list, 'name, key and limit belong into its items');
+      config.fault('limits', 'name, key and limit belong into its items');
       config.member('limit');
       config.member('key');
       config.member('name');
     }
-    const items = config.items('limits');
-    if (list.kind == JsonKind.Array && (items.length == 0 || items.length > MOST_RULES)) {
-      faultAt(list, 'expected 1 to 8 limits');
-    }
-    for (let i = 0; i < items.length; i++) {
-      const item = Config.of(items[i]);
-      const own = item.member('cost');
-      const rule = new LimitRule(item, own === null ? cost : own);
-      for (let j = 0; j < i; j++) {
-        if (sameBytes(rule.quotedName, this.rules[j].quotedName)) {
-          faultAt(items[i], 'another limit of this list has its name');
-        }
-      }
-      item.end();
-      this.rules.push(rule);
-    }
+    const limits = Limits.list(config, null, cost);
+    if (limits.rules.length == 0) config.fault('limits', 'expected 1 to 8 limits');
+    return limits;
   }
-}
 
-function sameBytes(a: ArrayBuffer, b: ArrayBuffer): bool {
-  return Bytes.of(changetype<usize>(a), a.byteLength).equals(b);
+  private readPlans(config: Config, cost: JsonValue | null): void {
+    if (config.has('limit') || config.has('limits') || config.has('name')) {
+      faultAt(config.member('plan')!, 'name, limit and limits belong into plans');
+    }
+    const key = config.items('key');
+    const members = config.object('plans').all();
+    for (let i = 0; i < members.length; i++) {
+      const member = Config.of(members[i]);
+      member.required('limits');
+      this.plans.add(members[i].name, this.placed(Limits.list(member, key, cost)));
+      member.end();
+    }
+    this.plans.choose(config);
+  }
+
+  private placed(limits: Limits): Limits {
+    limits.place(this.scope, this.onFailure);
+    return limits;
+  }
 }

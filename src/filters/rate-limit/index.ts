@@ -15,6 +15,7 @@ import {
 } from '@weir/filters-sdk/assembly';
 import { LimitSet, LimitState, Take } from '@weir/filters-sdk/assembly/limits';
 import { RateLimitConfig } from './config';
+import { Limits } from './limits';
 
 const RATELIMIT = utf8('ratelimit');
 const RATELIMIT_POLICY = utf8('ratelimit-policy');
@@ -23,11 +24,12 @@ const RESET = utf8(';t=');
 const SEPARATOR = utf8(', ');
 
 const value = new ByteWriter(96);
-const limits = new LimitSet();
+const taken = new LimitSet();
 
 class RateLimitRoot extends RootContext {
   config: RateLimitConfig = new RateLimitConfig();
   tooMany: Reply = Reply.problem(429, 'Too Many Requests', 'rate limit exceeded', 'rate_limited');
+  noPlan: Reply = Reply.problem(403, 'Forbidden', 'the consumer has no plan', 'rate_limit_no_plan');
   unavailable: Reply = Reply.problem(
     503,
     'Service Unavailable',
@@ -43,16 +45,15 @@ class RateLimitRoot extends RootContext {
     return new RateLimit(this);
   }
 
-  refuse(decision: LimitDecision): Action {
-    const config = this.config;
+  refuse(limits: Limits, decision: LimitDecision): Action {
     const headers = this.tooMany.headers;
     headers.clear().add('content-type', 'application/problem+json');
     // A client that comes back then is let in.
-    value.clear().addNumber(max(1, secondsIn(longestWait(decision, config.rules.length))));
+    value.clear().addNumber(max(1, secondsIn(longestWait(decision, limits.rules.length))));
     headers.add(RETRY_AFTER, value.view());
-    if (config.headers) {
-      headers.add(RATELIMIT_POLICY, config.policy);
-      writeState(config, decision, value.clear());
+    if (this.config.headers) {
+      headers.add(RATELIMIT_POLICY, limits.policy);
+      writeState(limits, decision, value.clear());
       headers.add(RATELIMIT, value.view());
     }
     return this.tooMany.send();
@@ -60,6 +61,8 @@ class RateLimitRoot extends RootContext {
 }
 
 class RateLimit extends StreamContext {
+  /** What the request is held to, or the one before was. */
+  private limits: Limits | null = null;
   /** The request was counted and allowed, so its answer tells what is left, and is charged for. */
   private counted: bool = false;
   /** What the answer tells. */
@@ -75,13 +78,17 @@ class RateLimit extends StreamContext {
 
   onRequestHeaders(_count: i32, _endOfStream: bool): Action {
     const root = this.root;
-    this.ask();
-    switch (limits.take()) {
+    const limits = root.config.plans.current();
+    if (limits === null) return root.noPlan.send();
+    if (limits.rules.length == 0) return Action.Continue;
+    if (this.limits !== limits) this.limits = limits;
+    this.ask(limits);
+    switch (taken.take()) {
       case LimitState.Allowed:
-        this.allow(limits.decision);
+        this.allow(taken.decision);
         return Action.Continue;
       case LimitState.Denied:
-        return root.refuse(limits.decision);
+        return root.refuse(limits, taken.decision);
       case LimitState.Pending:
         return Action.Pause;
       default:
@@ -89,19 +96,18 @@ class RateLimit extends StreamContext {
     }
   }
 
-  private ask(): void {
-    const config = this.root.config;
-    const rules = config.rules;
-    limits.clear();
+  private ask(limits: Limits): void {
+    const rules = limits.rules;
+    taken.clear();
     let keys: ByteWriter | null = null;
-    if (config.chargesLater) {
+    if (limits.chargesLater) {
       keys = this.keys;
       if (keys === null) this.keys = keys = new ByteWriter(64);
       keys.clear();
     }
     for (let i = 0; i < rules.length; i++) {
       const rule = unchecked(rules[i]);
-      const key = limits.open(rule.limit, rule.costOfRequest(), rule.asksOnly ? Take.Nothing : Take.Cost);
+      const key = taken.open(rule.limit, rule.costOfRequest(), rule.asksOnly ? Take.Nothing : Take.Cost);
       const from = key.length;
       rule.writeKey(key);
       if (keys === null || rule.responseCost === null) continue;
@@ -118,25 +124,23 @@ class RateLimit extends StreamContext {
       this.allow(decision);
       resumeRequest();
     } else if (decision.state == LimitState.Unavailable) root.unavailable.send();
-    else root.refuse(decision);
+    else root.refuse(this.limits!, decision);
   }
 
   private allow(decision: LimitDecision): void {
     this.counted = true;
-    const held = limits.held();
+    const held = taken.held();
     if (held !== null) this.held = held;
-    const config = this.root.config;
-    if (!config.headers) return;
+    if (!this.root.config.headers) return;
     let state = this.state;
     if (state === null) this.state = state = new ByteWriter(64);
-    writeState(config, decision, state.clear());
+    writeState(this.limits!, decision, state.clear());
   }
 
   onResponseHeaders(_count: i32, _endOfStream: bool): Action {
-    const config = this.root.config;
-    if (!this.counted || !config.headers) return Action.Continue;
+    if (!this.counted || !this.root.config.headers) return Action.Continue;
     // Added, not set: each limit of a chain has its own member in the list.
-    responseHeaders.add(RATELIMIT_POLICY, config.policy);
+    responseHeaders.add(RATELIMIT_POLICY, this.limits!.policy);
     responseHeaders.add(RATELIMIT, this.state!.view());
     return Action.Continue;
   }
@@ -144,22 +148,22 @@ class RateLimit extends StreamContext {
   onLog(): void {
     const held = this.held;
     if (held !== null) LimitSet.release(held);
-    if (this.counted && this.root.config.chargesLater) this.charge();
+    if (this.counted && this.limits!.chargesLater) this.charge(this.limits!);
   }
 
-  private charge(): void {
-    const rules = this.root.config.rules;
+  private charge(limits: Limits): void {
+    const rules = limits.rules;
     let at = this.keys!.view().start;
-    limits.clear();
+    taken.clear();
     for (let i = 0; i < rules.length; i++) {
       const rule = unchecked(rules[i]);
       if (rule.responseCost === null) continue;
       const key = Bytes.of(at + 4, load<u32>(at));
       at += 4 + key.length;
       const cost = rule.costOfResponse();
-      if (cost > 0) limits.add<Bytes>(rule.limit, key, cost, Take.Anyway);
+      if (cost > 0) taken.add<Bytes>(rule.limit, key, cost, Take.Anyway);
     }
-    if (limits.length > 0) limits.take();
+    if (taken.length > 0) taken.take();
   }
 
   recycle(): bool {
@@ -170,8 +174,8 @@ class RateLimit extends StreamContext {
 }
 
 /** `"name";r=50;t=30, …`: of all limits, or of the one that refused. */
-function writeState(config: RateLimitConfig, decision: LimitDecision, into: ByteWriter): void {
-  const rules = config.rules;
+function writeState(limits: Limits, decision: LimitDecision, into: ByteWriter): void {
+  const rules = limits.rules;
   for (let i = 0; i < rules.length; i++) {
     const record = decision.of(i);
     if (record.limit == 0) continue;

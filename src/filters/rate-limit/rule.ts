@@ -40,10 +40,10 @@ export class LimitRule {
   private prefix: ArrayBuffer = new ArrayBuffer(0);
   private parts: KeyPart[] = [];
 
-  constructor(config: Config, cost: JsonValue | null) {
+  constructor(config: Config, keys: JsonValue[], cost: JsonValue | null) {
     this.readLimit(config);
     if (cost !== null) this.readCost(cost);
-    this.readName(config);
+    this.readName(config, keys);
   }
 
   private readLimit(config: Config): void {
@@ -97,7 +97,7 @@ export class LimitRule {
     else this.constantCost = <u32>wholeOf(cost, 1, MOST_REQUESTS);
   }
 
-  private readName(config: Config): void {
+  private readName(config: Config, keys: JsonValue[]): void {
     const text = new ByteWriter(32);
     if (config.has('name')) text.add(config.text('name'));
     else text.add('default');
@@ -113,8 +113,7 @@ export class LimitRule {
     else if (this.periodMs % 1000 == 0) quoted.add(';w=').addNumber(this.periodMs / 1000);
     this.policy = quoted.copy();
 
-    const items = config.items('key');
-    for (let i = 0; i < items.length; i++) this.readKey(items[i], text);
+    for (let i = 0; i < keys.length; i++) this.readKey(keys[i], text);
     this.prefix = text.copy();
   }
 
