@@ -8,6 +8,7 @@ import {
   type Limit,
   sameLimit,
 } from '../../runtime/limit.ts';
+import { Deadline, type Question } from './deadline.ts';
 
 /** Of its capacity, so much of a limit is at most in the hands of workers for later: the bound of the error. */
 const LEASED_SHARE = 0.01;
@@ -43,16 +44,6 @@ interface StoreLedgerDeps {
   now(): number;
 }
 
-interface Question {
-  readonly cost: number;
-  readonly taking: boolean;
-  readonly askedAt: number;
-  readonly waiter: LedgerWaiter;
-  readonly ticket: number;
-  /** It has been answered: by the server, or because there was no more time. */
-  over: boolean;
-}
-
 interface Entry {
   readonly key: string;
   limit: Limit;
@@ -86,8 +77,6 @@ export class StoreLedger implements Ledger {
   readonly counts = { local: 0, asked: 0, unreachable: 0, late: 0, refused: 0 };
   readonly #deps: StoreLedgerDeps;
   readonly #entries = new Map<string, Entry>();
-  /** In the order they were asked. */
-  readonly #open: Question[] = [];
   readonly #decision = emptyDecision();
   /** Workers that use the store; none is known before the first answer. */
   #holders = Infinity;
@@ -95,13 +84,23 @@ export class StoreLedger implements Ledger {
   #heardAt = -Infinity;
   /** Nothing was heard since a question that is past its deadline. */
   #silent = false;
-  #deadline: NodeJS.Timeout | null = null;
-  #isClosed = false;
   #probe: NodeJS.Timeout | null = null;
+  readonly #deadline: Deadline;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(deps: StoreLedgerDeps) {
     this.#deps = deps;
+    this.#deadline = new Deadline({
+      deadlineMs: deps.deadlineMs,
+      now: () => deps.now(),
+      late: (question) => {
+        this.counts.late++;
+        question.waiter.decided(question.ticket, this.#fail(null));
+      },
+      silence: (askedAt) => {
+        if (this.#heardAt < askedAt) this.#wait();
+      },
+    });
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
 
@@ -136,9 +135,8 @@ export class StoreLedger implements Ledger {
   }
 
   close(): void {
-    this.#isClosed = true;
+    this.#deadline.close();
     clearInterval(this.#sweeper);
-    if (this.#deadline !== null) clearTimeout(this.#deadline);
     if (this.#probe !== null) clearTimeout(this.#probe);
   }
 
@@ -151,6 +149,7 @@ export class StoreLedger implements Ledger {
     ticket: number,
   ): Decision | null {
     const now = this.#deps.now();
+    this.#deadline.look(now);
     const entry = this.#entryOf(key, limit);
     if (entry.tokens >= cost && now < entry.leaseEnds) {
       this.counts.local++;
@@ -168,8 +167,7 @@ export class StoreLedger implements Ledger {
     }
     const question = { cost, taking, askedAt: now, waiter, ticket, over: false };
     entry.waiting.push(question);
-    this.#open.push(question);
-    this.#arm(now);
+    this.#deadline.add(question);
     if (!entry.asking) this.#ask(entry);
     return null;
   }
@@ -204,12 +202,18 @@ export class StoreLedger implements Ledger {
   #ask(entry: Entry): void {
     const now = this.#deps.now();
     const { limit } = entry;
-    const questions = entry.waiting.splice(0);
+    entry.asking = true;
+    const questions = entry.waiting.splice(0).filter((question) => this.#deadline.hasTime(question, now));
+    if (questions.length === 0) {
+      entry.asking = false;
+      // Who was told that there is no time may have asked again.
+      if (entry.waiting.length > 0) this.#ask(entry);
+      return;
+    }
     const costs = questions.map(({ cost, taking }) => (taking ? String(cost) : `?${cost}`));
     const isHot = now - entry.usedAt < HOT_MS;
     const share = Math.floor((capacityOf(limit) * LEASED_SHARE) / Math.max(1, this.#holders));
     entry.usedAt = now;
-    entry.asking = true;
     this.counts.asked++;
     // What is left of a lease is used no more: it would be counted beyond its share.
     this.#returnLease(entry);
@@ -315,38 +319,6 @@ export class StoreLedger implements Ledger {
     this.#silent = false;
   }
 
-  /** One timer for all questions: it is set for the oldest. */
-  #arm(now: number): void {
-    if (this.#deadline !== null) return;
-    const oldest = this.#open[0];
-    if (oldest === undefined) return;
-    const left = Math.max(0, oldest.askedAt + this.#deps.deadlineMs - now);
-    // Timers come before sockets: where the event loop was held up, the answer may be there already.
-    this.#deadline = setTimeout(() => setImmediate(() => this.#expire()), left);
-  }
-
-  #expire(): void {
-    if (this.#isClosed) return;
-    this.#deadline = null;
-    const now = this.#deps.now();
-    // A timer may come a little early.
-    const due = now - this.#deps.deadlineMs + 1;
-    let gone = 0;
-    let latest = -Infinity;
-    for (const question of this.#open) {
-      if (!question.over && question.askedAt > due) break;
-      gone++;
-      if (question.over) continue;
-      question.over = true;
-      latest = question.askedAt;
-      this.counts.late++;
-      question.waiter.decided(question.ticket, this.#fail(null));
-    }
-    this.#open.splice(0, gone);
-    if (this.#heardAt < latest) this.#wait();
-    this.#arm(now);
-  }
-
   /** Nothing is asked until the server says something. */
   #wait(): void {
     this.#silent = true;
@@ -378,9 +350,7 @@ export class StoreLedger implements Ledger {
       if (entry.running === 0 && !entry.asking && (isFull || entry.deniedUntil <= now))
         this.#entries.delete(key);
     }
-    // Those that were answered stand here until one behind them is due.
-    const first = this.#open.findIndex(({ over }) => !over);
-    this.#open.splice(0, first < 0 ? this.#open.length : first);
+    this.#deadline.sweep();
   }
 
   #fail(limit: Limit | null): Decision {
