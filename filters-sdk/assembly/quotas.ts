@@ -8,6 +8,8 @@ import { ByteWriter } from './writer';
 export { QuotaDecision, QuotaState };
 
 const HEAD_SIZE = 24;
+const HOLD = 1;
+const CLUSTER = 2;
 const RESERVE = utf8('weir.quota_reserve');
 const COMMIT = utf8('weir.quota_commit');
 const RELEASE = utf8('weir.quota_release');
@@ -22,6 +24,8 @@ let answer = changetype<QuotaDecision>(memory.data(8, 8));
 export class QuotaSet {
   private text: ByteWriter = new ByteWriter(64);
   count: i32 = 0;
+  /** All that use the Store of the filter count together, on any machine; else all workers of one machine. */
+  inCluster: bool = false;
 
   /**
    * @param soft from where on `softReached` is told; 0: never
@@ -46,7 +50,7 @@ export class QuotaSet {
     const text = this.text.view();
     const size = HEAD_SIZE + text.length + sizeOf<K>(key) + sizeOf<I>(id);
     const at = allocate(size);
-    store<u32>(at, hold);
+    store<u32>(at, (hold ? HOLD : 0) | (this.inCluster ? CLUSTER : 0));
     store<u32>(at, text.length, 4);
     store<u32>(at, sizeOf<K>(key), 8);
     store<u32>(at, sizeOf<I>(id), 12);

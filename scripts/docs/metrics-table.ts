@@ -142,7 +142,9 @@ const RESTING_ASK: QuotaAsk = {
 const RESTING_STORE = {
   name: 'shop/limits',
   isReady: false,
-  counts: { local: 0, asked: 0, unreachable: 0, late: 0, refused: 0 },
+  counts: [],
+  reservations: 0,
+  settlements: { waiting: 0, lost: 0 },
 };
 const RESTING_PLUGIN: PluginStatus = {
   name: 'shop/checkout#key',

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { QuotaAdjustment, QuotaUsage } from '../control/quota-request.ts';
 import {
   adminOption,
@@ -14,6 +14,7 @@ import { colorsFor, type Colors } from './output.ts';
 interface QuotaFlags extends AdminFlags {
   readonly window?: string;
   readonly timezone?: string;
+  readonly scope?: string;
   readonly reason?: string;
   readonly json: boolean;
 }
@@ -74,6 +75,12 @@ function verb(
     .description(description)
     .option('--window <window>', 'hour, day, week, month or year, where a quota has more than one')
     .option('--timezone <zone>', 'the same for time zones')
+    .addOption(
+      new Option('--scope <scope>', 'what one machine counts, or what all count in a Store').choices([
+        'node',
+        'cluster',
+      ]),
+    )
     .option('--json', 'print JSON', false)
     .addOption(adminOption())
     .addOption(adminTokenOption())
@@ -99,6 +106,7 @@ function parametersOf(
   for (const part of key) query.append('key', part);
   set('window', flags.window);
   set('timezone', flags.timezone);
+  set('scope', flags.scope);
   set('amount', flags.amount);
   set('reason', flags.reason);
   return query;
@@ -128,16 +136,17 @@ function table(accounts: readonly QuotaUsage[], colors: Colors): string {
     each.quota,
     each.key.join(' '),
     `${each.window} ${each.timezone}`,
+    each.store === null ? each.scope : `${each.scope} ${each.store}`,
     String(each.used),
     String(each.limit),
     String(each.remaining),
     each.until,
   ]);
-  const heads = ['QUOTA', 'KEY', 'WINDOW', 'USED', 'LIMIT', 'LEFT', 'UNTIL'];
+  const heads = ['QUOTA', 'KEY', 'WINDOW', 'SCOPE', 'USED', 'LIMIT', 'LEFT', 'UNTIL'];
   const widths = heads.map((head, i) => Math.max(head.length, ...rows.map((row) => row[i]!.length)));
   const line = (row: readonly string[]): string =>
     row
-      .map((cell, i) => (i > 2 && i < 6 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .map((cell, i) => (i > 3 && i < 7 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
       .join('  ')
       .trimEnd();
   return `${[colors.dim(line(heads)), ...rows.map(line)].join('\n')}\n`;

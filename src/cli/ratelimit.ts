@@ -136,7 +136,7 @@ class ServedLimits {
     this.#service.configure(rateLimits, ({ store }) => {
       if (store === null) return this.#memory;
       this.#held.push(store);
-      return this.#stores.acquire(store);
+      return this.#stores.acquire(store).limits;
     });
     // Calls that run still ask them, for as long as their deadline.
     for (const store of before) setTimeout(() => this.#stores.release(store), 2 * store.deadlineMs).unref();

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { Page } from './admin-page.ts';
 import { sendJson, sendText } from './admin-page.ts';
 import {
@@ -9,17 +10,17 @@ import {
   type QuotaUsage,
 } from './quota-request.ts';
 
-/** The ledger of quotas as the admin server sees it. */
+/** The ledgers of quotas as the admin server sees them. All throw {@link QuotaRefused}. */
 export interface QuotaSource {
-  usage(query: QuotaQuery): QuotaUsage[];
-  adjustments(query: QuotaQuery): QuotaAdjustment[];
-  /** Resolves when it is on disk. @throws QuotaChangeRefused */
+  usage(query: QuotaQuery): Promise<QuotaUsage[]>;
+  adjustments(query: QuotaQuery): Promise<QuotaAdjustment[]>;
+  /** Resolves when it is on disk, or in the Store. */
   change(change: QuotaChange): Promise<QuotaUsage>;
 }
 
-/** Why an account was not changed. */
-export class QuotaChangeRefused extends Error {
-  override readonly name = 'QuotaChangeRefused';
+/** Why accounts are not shown or changed. */
+export class QuotaRefused extends Error {
+  override readonly name = 'QuotaRefused';
   readonly status: 404 | 409 | 503;
 
   constructor(status: 404 | 409 | 503, message: string) {
@@ -35,21 +36,16 @@ export function quotaPages(source: QuotaSource): [path: string, page: Page][] {
     answer: async (query, response) => {
       const change = readQuotaChange(action, query);
       if (typeof change === 'string') return sendText(response, 400, `${change}\n`);
-      try {
-        sendJson(response, 200, await source.change(change));
-      } catch (error) {
-        if (!(error instanceof QuotaChangeRefused)) throw error;
-        sendText(response, error.status, `${error.message}\n`);
-      }
+      await answerWith(response, source.change(change));
     },
   });
-  const read = (about: string, answer: (query: QuotaQuery) => unknown): Page => ({
+  const read = (about: string, answer: (query: QuotaQuery) => Promise<unknown>): Page => ({
     method: 'GET',
     about,
-    answer: (query, response) => {
+    answer: async (query, response) => {
       const wanted = readQuotaQuery(query);
       if (typeof wanted === 'string') sendText(response, 400, `${wanted}\n`);
-      else sendJson(response, 200, answer(wanted));
+      else await answerWith(response, answer(wanted));
     },
   });
   return [
@@ -72,4 +68,13 @@ export function quotaPages(source: QuotaSource): [path: string, page: Page][] {
       changed('reset', 'sets what was used in a running window to 0: ?quota=…&key=…&reason=…'),
     ],
   ];
+}
+
+async function answerWith(response: ServerResponse, answer: Promise<unknown>): Promise<void> {
+  try {
+    sendJson(response, 200, await answer);
+  } catch (error) {
+    if (!(error instanceof QuotaRefused)) throw error;
+    sendText(response, error.status, `${error.message}\n`);
+  }
 }

@@ -7,6 +7,7 @@ export interface QuotaQuery {
   readonly key?: readonly string[];
   readonly window?: string;
   readonly timezone?: string;
+  readonly scope?: string;
 }
 
 export interface QuotaChange {
@@ -24,6 +25,10 @@ export interface QuotaUsage {
   readonly key: readonly string[];
   readonly window: string;
   readonly timezone: string;
+  /** Who counts together: the machine, or all that use a Store. */
+  readonly scope: 'node' | 'cluster';
+  /** `namespace/name` of that Store; null: the machine's own ledger. */
+  readonly store: string | null;
   /** Of the running window; of the last one where nothing was asked since. ISO 8601. */
   readonly from: string;
   readonly until: string;
@@ -45,12 +50,15 @@ export interface QuotaAdjustment {
   readonly key: readonly string[];
   readonly window: string;
   readonly timezone: string;
+  readonly scope: 'node' | 'cluster';
+  readonly store: string | null;
   /** Added; of a reset, what was used until then. */
   readonly amount: number;
   readonly reason: string;
 }
 
-const ACCOUNT = ['quota', 'key', 'window', 'timezone'];
+const ACCOUNT = ['quota', 'key', 'window', 'timezone', 'scope'];
+const SCOPES = ['node', 'cluster'];
 const MOST_REASON = 500;
 
 /**
@@ -60,8 +68,7 @@ const MOST_REASON = 500;
  */
 export function readQuotaQuery(query: URLSearchParams): QuotaQuery | string {
   const unknown = unknownIn(query, ACCOUNT);
-  if (unknown !== null) return unknown;
-  return accountOf(query);
+  return unknown ?? accountOf(query);
 }
 
 /**
@@ -79,7 +86,9 @@ export function readQuotaChange(action: QuotaChange['action'], query: URLSearchP
     return 'amount: expected a whole number, negative to take away';
   const reason = query.get('reason') ?? '';
   if (reason.length > MOST_REASON) return `reason: expected at most ${MOST_REASON} characters`;
-  return { action, account: accountOf(query), amount: action === 'top-up' ? amount : 0, reason };
+  const account = accountOf(query);
+  if (typeof account === 'string') return account;
+  return { action, account, amount: action === 'top-up' ? amount : 0, reason };
 }
 
 function unknownIn(query: URLSearchParams, known: readonly string[]): string | null {
@@ -88,16 +97,19 @@ function unknownIn(query: URLSearchParams, known: readonly string[]): string | n
   return `there is no parameter ${JSON.stringify(unknown)}; there are ${known.join(', ')}`;
 }
 
-function accountOf(query: URLSearchParams): QuotaQuery {
+function accountOf(query: URLSearchParams): QuotaQuery | string {
   const name = query.get('quota');
   const slash = name?.indexOf('/') ?? -1;
   const window = query.get('window');
   const timezone = query.get('timezone');
+  const scope = query.get('scope');
+  if (scope !== null && !SCOPES.includes(scope)) return `scope: expected one of ${SCOPES.join(', ')}`;
   return {
     ...(slash < 0 ? {} : { namespace: name!.slice(0, slash) }),
     ...(name === null ? {} : { quota: name.slice(slash + 1) }),
     ...(query.has('key') ? { key: query.getAll('key') } : {}),
     ...(window === null ? {} : { window }),
     ...(timezone === null ? {} : { timezone }),
+    ...(scope === null ? {} : { scope }),
   };
 }

@@ -13,6 +13,7 @@ import {
   USE_WIDTH,
 } from './limit.ts';
 
+import type { Quotas } from './quota/quota.ts';
 import type { StoreSpec } from './snapshot.ts';
 
 export type { Decision, Limit } from './limit.ts';
@@ -40,10 +41,16 @@ export interface LedgerWaiter {
   decided(ticket: number, decision: Decision): void;
 }
 
+/** What several machines count in one server. */
+export interface SharedLedgers {
+  readonly limits: Ledger;
+  readonly quotas: Quotas;
+}
+
 /** Ledgers of servers that several machines count in. */
 export interface Stores {
-  /** One ledger for all that use the same; each call is undone by one `release`. */
-  acquire(spec: StoreSpec): Ledger;
+  /** The same for all that use the same server; each call is undone by one `release`. */
+  acquire(spec: StoreSpec): SharedLedgers;
   release(spec: StoreSpec): void;
 }
 

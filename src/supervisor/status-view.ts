@@ -10,6 +10,7 @@ import type { MetricFamily } from '../runtime/metrics.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Code } from '../runtime/stage-fault.ts';
 import { family } from '../worker/metric-family.ts';
+import { reservationFamily } from '../worker/quota-metrics.ts';
 import type { Fleet } from './fleet.ts';
 import type { SharedLedger } from './ledger.ts';
 import type { QuotaService } from './quota/service.ts';
@@ -42,7 +43,11 @@ export class StatusView implements AdminSource {
 
   constructor(deps: StatusViewDeps) {
     this.deps = deps;
-    this.quotas = new QuotaView(deps.quotas, () => Date.now());
+    this.quotas = new QuotaView({
+      quotas: deps.quotas,
+      snapshot: () => deps.rollout.current?.snapshot ?? null,
+      now: () => Date.now(),
+    });
   }
 
   state(): 'LIVE' | 'INITIALIZING' | 'DRAINING' {
@@ -261,12 +266,7 @@ export class StatusView implements AdminSource {
       ),
       ...quotas.metrics.families(),
       family('gauge', 'weir_quota_accounts', 'Keys that were charged.', one(quotas.state.accounts)),
-      family(
-        'gauge',
-        'weir_quota_reservations',
-        'Requests under way for which an amount is kept back.',
-        one(quotas.state.reservations),
-      ),
+      reservationFamily('node', quotas.state.reservations),
       family('gauge', 'weir_quota_ledger_bytes', "Size of the ledger's file.", one(quotas.state.bytes)),
       family(
         'gauge',

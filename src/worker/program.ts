@@ -59,6 +59,8 @@ export interface WorkerProgramOptions<Staged> {
 /** After a fault that nobody caught, streams get this long. */
 const FAILING_DRAIN_MS = 5000;
 const HEARTBEAT_MS = 500;
+/** Stores are told for so long what was charged last. */
+const STORES_MS = 500;
 /** A folder that is gone fails each call: one line in this time tells of it. */
 const SHARED_FAILURE_MS = 10_000;
 
@@ -342,6 +344,7 @@ export class WorkerProgram<Staged> {
     } catch (error) {
       this.options.log.logger.error({ err: error }, 'drain failed');
     }
+    await this.stores.drain(STORES_MS);
     this.exit(code);
   }
 

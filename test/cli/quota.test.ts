@@ -48,9 +48,9 @@ describe('weir quota', () => {
     const lines = stdout.split('\n').map((line) => line.split(/ {2,}/));
     const until = `${new Date().getUTCFullYear() + 1}-01-01T00:00:00.000Z`;
     expect(lines).toEqual([
-      ['QUOTA', 'KEY', 'WINDOW', 'USED', 'LIMIT', 'LEFT', 'UNTIL'],
-      ['shop/calls', 'ann', 'year UTC', '3', '3', '0', until],
-      ['shop/calls', 'bob', 'year UTC', '1', '3', '2', until],
+      ['QUOTA', 'KEY', 'WINDOW', 'SCOPE', 'USED', 'LIMIT', 'LEFT', 'UNTIL'],
+      ['shop/calls', 'ann', 'year UTC', 'node', '3', '3', '0', until],
+      ['shop/calls', 'bob', 'year UTC', 'node', '1', '3', '2', until],
       [''],
     ]);
     expect((JSON.parse((await quota('list', '--json')).stdout) as unknown[]).length).toBe(4);

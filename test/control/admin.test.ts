@@ -35,7 +35,11 @@ function source(): Faked {
       level = next;
       return true;
     },
-    quotas: { usage: () => [], adjustments: () => [], change: () => Promise.reject(new Error('no')) },
+    quotas: {
+      usage: () => Promise.resolve([]),
+      adjustments: () => Promise.resolve([]),
+      change: () => Promise.reject(new Error('no')),
+    },
     tapRefusal: ({ spec }) =>
       spec.filters.includes('auth') ? null : 'no filter is named so; there are: auth',
     tap: async ({ spec }, sink) => {

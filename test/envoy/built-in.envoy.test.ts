@@ -83,7 +83,7 @@ const PLACES: Place[] = [
     'authz',
   ),
   place('quota', 'quota', { key: ['request.headers.x-user'], quotas: [{ name: 'calls', limit: 2 }] }),
-  place('open-quota', 'quota', { quotas: [{ name: 'all', limit: 0 }], failOpen: true }),
+  place('open-quota', 'quota', { quotas: [{ name: 'all', limit: 0 }], onStoreFailure: 'Allow' }),
   // Without fields: a second may end between the two hosts.
   place('windows', 'rate-limit', {
     headers: false,
@@ -328,7 +328,7 @@ describe('a filter that ships with weir does the same in Envoy', () => {
     expect((await ask(reply(503, [], ''), 'no decision: status 503 ')).answer.status).toBe(403);
   });
 
-  test('quota: there is no ledger in Envoy, so that it is closed or open as failOpen says', async () => {
+  test('quota: there is no ledger in Envoy, so that it is closed or open as onStoreFailure says', async () => {
     const [weir, envoy] = await both.each({
       role: 'quota',
       send: getRequest('/', 'plugin.test', 'X-User: one'),

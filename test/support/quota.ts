@@ -1,9 +1,20 @@
 import { policies } from './scenario.ts';
 
-/** A policy whose one filter is `quota`, for the header `x-user`. */
-export function quotaPolicies(port: number, upstreamPort: number, config: object): string {
-  const whole = { key: ['request.headers.x-user'], ...config };
-  return `${policies({ port, upstreamPort, module: null })}---
+/** A policy whose one filter is `quota`, for the header `x-user`; with a Store where it is given. */
+export function quotaPolicies(
+  port: number,
+  upstreamPort: number,
+  config: object,
+  store: { readonly address: string; readonly deadlineMs: number } | null = null,
+): string {
+  const whole = { key: ['request.headers.x-user'], ...(store && { scope: 'cluster' }), ...config };
+  const kept = `
+apiVersion: policy.weir/v1alpha1
+kind: Store
+metadata: {name: books, namespace: shop}
+spec: {redis: {address: "${store?.address}"}, deadline: ${store?.deadlineMs}ms}
+---`;
+  return `${policies({ port, upstreamPort, module: null })}---${store === null ? '' : kept}
 apiVersion: policy.weir/v1alpha1
 kind: FilterChain
 metadata: {name: chain, namespace: shop}
@@ -12,6 +23,7 @@ spec:
   filters:
   - name: month
     use: quota
+    ${store === null ? '' : 'store: books'}
     config: ${JSON.stringify(whole)}
 `;
 }

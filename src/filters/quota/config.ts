@@ -19,10 +19,13 @@ const id = new ByteWriter(128);
 export class QuotaConfig {
   charge: Charge = new Charge();
   headers: bool = true;
+  /** Requests go through while the quota cannot be checked. */
   failOpen: bool = false;
   warning: ArrayBuffer = new ArrayBuffer(0);
   /** What requests are held to. */
   plans: Plans<Plan> = new Plans<Plan>();
+  /** All that use the Store count together. */
+  private inCluster: bool = false;
   private attributes: Attribute[] = [];
   private idempotency: Attribute | null = null;
 
@@ -38,7 +41,8 @@ export class QuotaConfig {
       this.idempotency = this.readAttribute(value);
     }
     this.headers = config.boolean('headers', true);
-    this.failOpen = config.boolean('failOpen', false);
+    this.failOpen = config.choice('onStoreFailure', ['Deny', 'Allow']) == 1;
+    this.inCluster = config.choice('scope', ['node', 'cluster']) == 1;
     this.warning = config.text('warningHeader', utf8('x-quota-warning'));
     this.charge.read(config.object('charge'));
     this.readPlans(config);
@@ -75,14 +79,14 @@ export class QuotaConfig {
       return;
     }
     if (isInline) {
-      this.plans.always(Plan.read(config.items('quotas')));
+      this.plans.always(Plan.read(config.items('quotas'), this.inCluster));
       return;
     }
     const members = config.object('plans').all();
     for (let i = 0; i < members.length; i++) {
       const member = Config.of(members[i]);
       member.required('quotas');
-      this.plans.add(members[i].name, Plan.read(member.items('quotas')));
+      this.plans.add(members[i].name, Plan.read(member.items('quotas'), this.inCluster));
       member.end();
     }
     this.plans.choose(config);

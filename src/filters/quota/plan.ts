@@ -15,8 +15,10 @@ export class Plan {
   /** What a request is answered that the quota refuses. */
   private refusals: Reply[] = [];
 
-  static read(items: JsonValue[]): Plan {
+  /** @param inCluster count with all that use the Store */
+  static read(items: JsonValue[], inCluster: bool): Plan {
     const plan = new Plan();
+    plan.set.inCluster = inCluster;
     for (let i = 0; i < items.length; i++) {
       if (i == MOST_QUOTAS) faultAt(items[i], 'expected at most 16 quotas');
       else plan.add(items[i]);

@@ -5,10 +5,10 @@ import { Calendar } from './window.ts';
 /** An account for every key that is charged; beyond it new keys are unavailable, since to forget one would be to give its quota anew. */
 const MAX_ACCOUNTS = 500_000;
 /** An id is known for this long. */
-const ID_MS = 24 * 3_600_000;
+export const ID_MS = 24 * 3_600_000;
 const MAX_IDS = 500_000;
 /** What is kept back by a request that never says how it ended. */
-const HOLD_MS = 3_600_000;
+export const HOLD_MS = 3_600_000;
 
 interface Reservation {
   readonly accounts: readonly Account[];
@@ -228,7 +228,7 @@ export class QuotaBook {
 }
 
 /** Ids of two keys, or of two sets of quotas, never meet. */
-function idOf({ owner, quotas, key, id }: QuotaAsk): string {
+export function idOf({ owner, quotas, key, id }: QuotaAsk): string {
   return id === '' ? '' : [owner, ...quotas.map(({ name }) => name), key, id].join('\0');
 }
 

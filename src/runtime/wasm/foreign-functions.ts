@@ -242,9 +242,9 @@ const ROWS: readonly ForeignFunction[] = [
   },
   {
     name: 'weir.quota_reserve',
-    does: 'Asks for an amount of one or more quotas of the namespace: of all of them or of none. It is charged at once, or kept back until `weir.quota_commit` or `weir.quota_release`. What was charged is on disk before the answer comes, where weir has a `--data-dir`.',
+    does: 'Asks for an amount of one or more quotas of the namespace: of all of them or of none. It is charged at once, or kept back until `weir.quota_commit` or `weir.quota_release`. What was charged is on disk before the answer comes, where weir has a `--data-dir`; in a Store it is as durable as the Store keeps it.',
     takes:
-      'u32 flags (1: keep back), u32 sizes of quotas, key and id, u64 amount, then those three. Quotas are text, a line for each: name, limit, soft limit (0: none), grace, window (hour, day, week, month, year) and IANA time zone, with tabs between. An id that is not empty is charged once in 24 hours',
+      'u32 flags (1 keep back, 2 all that use the Store of the filter count together, not the machine alone), u32 sizes of quotas, key and id, u64 amount, then those three. Quotas are text, a line for each: name, limit, soft limit (0: none), grace, window (hour, day, week, month, year) and IANA time zone, with tabs between. An id that is not empty is charged once in 24 hours',
     gives:
       'u8 state (0 refused, 1 admitted, 2 pending, 3 unavailable), u8 1 where the id was charged before, u8 index of the quota that refuses (255: none), u8 number of quotas, u32 reservation (0: nothing is kept back), then for each quota i64 limit, i64 remaining, u32 seconds until its window ends, u32 seconds of the window, u32 flags (1 soft limit reached, 2 beyond the limit), u32 zero; pending: u32 ticket in place of the reservation, its highest bit set, and the result by `proxy_on_foreign_function(context, ticket, size)`',
     statuses: 'BadArgument',

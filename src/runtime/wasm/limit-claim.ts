@@ -82,7 +82,7 @@ export class Claim implements LedgerWaiter {
     this.#clear();
     for (let i = 0; i < parts.length; i++) this.#taken[i] = null;
     for (let i = 0; i < parts.length && !this.#refused; i++)
-      this.#ask(i, parts[i]!.scope === LimitScope.Cluster ? plugin.store! : plugin.host.ledger);
+      this.#ask(i, parts[i]!.scope === LimitScope.Cluster ? plugin.store!.limits : plugin.host.ledger);
     if (!this.#refused) this.answer[0] = this.missing !== 0 ? LimitState.Pending : LimitState.Allowed;
   }
 

@@ -1,5 +1,5 @@
 import type { GrpcTransport } from '../grpc/transport.ts';
-import type { Ledger, Stores } from '../ledger.ts';
+import type { Ledger, SharedLedgers, Stores } from '../ledger.ts';
 import type { Quotas } from '../quota/quota.ts';
 import type { PluginSpec } from '../snapshot.ts';
 import { BODY_PHASES, LogLevel } from './abi.ts';
@@ -137,8 +137,8 @@ export class Plugin {
   /** Chooses streams for an instance that is recorded; null: nobody does. */
   tap: StreamChooser | null = null;
   readonly usage = new PluginUsage();
-  /** Counts limits of the scope `cluster`; null: nothing does. */
-  store: Ledger | null = null;
+  /** Counts what has the scope `cluster`; null: nothing does. */
+  store: SharedLedgers | null = null;
 
   readonly #log: GuestLog;
   readonly #clusters: ReadonlyMap<string, number>;
@@ -236,10 +236,10 @@ export class Plugin {
     this.#closeStore();
   }
 
-  #openStore(): Ledger | null {
+  #openStore(): SharedLedgers | null {
     const { store } = this.spec;
     if (store === undefined) return null;
-    return this.host.stores?.acquire(store) ?? this.host.ledger;
+    return this.host.stores?.acquire(store) ?? { limits: this.host.ledger, quotas: this.host.quotas };
   }
 
   #closeStore(): void {

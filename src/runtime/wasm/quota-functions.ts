@@ -2,6 +2,7 @@ import {
   UNAVAILABLE,
   type QuotaAnswer,
   type QuotaAsk,
+  type Quotas,
   type QuotaSpec,
   type QuotaWaiter,
 } from '../quota/quota.ts';
@@ -21,6 +22,7 @@ const ANSWER_BYTES = 8;
 const LEFT_BYTES = 32;
 const NOBODY = 255;
 const HOLD = 1;
+const CLUSTER = 2;
 const SOFT_REACHED = 1;
 const IN_GRACE = 2;
 /** Texts of quotas that are kept read; there are as many as filters say. */
@@ -32,14 +34,15 @@ const texts = new Map<string, readonly QuotaSpec[] | null>();
 interface Waiting {
   readonly root: RootContext;
   readonly contextId: number;
+  readonly ledger: Quotas;
 }
 
 /** What one instance has asked for and not been answered, and what is kept back for it. */
 export class InstanceQuotas implements QuotaWaiter {
   readonly #vm: Vm;
   readonly #waiting = new Map<number, Waiting>();
-  /** Reservations that are neither committed nor released. */
-  readonly #held = new Set<number>();
+  /** Reservations that are neither committed nor released, and the ledgers that gave them. No two give the same number. */
+  readonly #held = new Map<number, Quotas>();
   #ticket = 0;
 
   constructor(vm: Vm) {
@@ -47,49 +50,49 @@ export class InstanceQuotas implements QuotaWaiter {
   }
 
   /** @returns the answer, or the ticket of one that comes later */
-  reserve(ask: QuotaAsk): QuotaAnswer | number {
+  reserve(ask: QuotaAsk, ledger: Quotas): QuotaAnswer | number {
     const vm = this.#vm;
     if (this.#waiting.size >= FOREIGN_PENDING) return UNAVAILABLE;
     do this.#ticket = (this.#ticket + 1) & 0x7fff_ffff;
     while (this.#waiting.has(this.#ticket));
     const ticket = this.#ticket;
-    const answer = vm.group.host.deps.quotas.reserve(ask, this, ticket);
+    const answer = ledger.reserve(ask, this, ticket);
     if (answer === null) {
-      this.#waiting.set(ticket, { root: vm.root, contextId: vm.effective!.id });
+      this.#waiting.set(ticket, { root: vm.root, contextId: vm.effective!.id, ledger });
       return (ticket | TICKET) >>> 0;
     }
-    if (answer.reservation !== 0) this.#held.add(answer.reservation);
+    if (answer.reservation !== 0) this.#held.set(answer.reservation, ledger);
     return answer;
   }
 
   answered(ticket: number, ask: QuotaAsk, answer: QuotaAnswer): void {
-    const waiting = this.#waiting.get(ticket);
+    const { root, contextId, ledger } = this.#waiting.get(ticket)!;
     this.#waiting.delete(ticket);
-    const { quotas } = this.#vm.group.host.deps;
-    if (waiting === undefined || this.#vm.dead || this.#vm.contexts.get(waiting.contextId) === null) {
+    if (this.#vm.dead || this.#vm.contexts.get(contextId) === null) {
       // The request ended while it waited, so that nothing was served.
-      if (answer.reservation !== 0) quotas.release(answer.reservation);
-      else if (answer.outcome === 'admitted' && !answer.repeated) quotas.refund(ask);
+      if (answer.reservation !== 0) ledger.release(answer.reservation);
+      else if (answer.outcome === 'admitted' && !answer.repeated) ledger.refund(ask);
       return;
     }
-    if (answer.reservation !== 0) this.#held.add(answer.reservation);
+    if (answer.reservation !== 0) this.#held.set(answer.reservation, ledger);
     const data = Buffer.alloc(sizeOf(answer));
     encode(answer, data);
-    waiting.root.onForeignFunction(waiting.contextId, (ticket | TICKET) >>> 0, data);
+    root.onForeignFunction(contextId, (ticket | TICKET) >>> 0, data);
   }
 
   /** False where this instance holds no such reservation. */
   settle(reservation: number, amount: number | null): boolean {
-    if (!this.#held.delete(reservation)) return false;
-    const { quotas } = this.#vm.group.host.deps;
-    if (amount === null) quotas.release(reservation);
-    else quotas.commit(reservation, amount);
+    const ledger = this.#held.get(reservation);
+    if (ledger === undefined) return false;
+    this.#held.delete(reservation);
+    if (amount === null) ledger.release(reservation);
+    else ledger.commit(reservation, amount);
     return true;
   }
 
   /** The instance is gone, and nobody will say what its requests came to. */
   dispose(): void {
-    for (const reservation of [...this.#held]) this.settle(reservation, null);
+    for (const reservation of [...this.#held.keys()]) this.settle(reservation, null);
   }
 }
 
@@ -113,15 +116,22 @@ export function reserveQuota(
     return Status.BadArgument;
   }
   if (sizes[1] > QUOTA_KEY_BYTES || sizes[2] > QUOTA_KEY_BYTES) return Status.BadArgument;
+  const inCluster = (view[0]! & CLUSTER) !== 0;
+  if (inCluster && vm.plugin.store === null) {
+    vm.plugin.warnOnce('a quota of the scope cluster needs a Store: name one by `store` of the filter');
+    return Status.BadArgument;
+  }
   const keyAt = HEAD_BYTES + sizes[0];
-  const answer = vm.quotas.reserve({
+  const ask = {
     owner: vm.plugin.spec.tenant,
     key: view.toString('latin1', keyAt, keyAt + sizes[1]),
     quotas,
     amount,
     hold: (view[0]! & HOLD) !== 0,
     id: view.toString('latin1', keyAt + sizes[1], view.length),
-  });
+  };
+  const ledger = inCluster ? vm.plugin.store!.quotas : vm.group.host.deps.quotas;
+  const answer = vm.quotas.reserve(ask, ledger);
   if (typeof answer === 'number') {
     result.length = ANSWER_BYTES;
     result.small.fill(0, 0, ANSWER_BYTES);

@@ -1,17 +1,19 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import type { QuotaQuery } from '../../control/quota-request.ts';
 import type { Account } from '../../runtime/quota/account.ts';
 import { QuotaBook } from '../../runtime/quota/book.ts';
 import { UNAVAILABLE, type QuotaAnswer, type QuotaAsk } from '../../runtime/quota/quota.ts';
 import type { QuotaMessage, QuotaReply } from '../../worker/protocol.ts';
+import { QuotaMetrics, readable } from '../../worker/quota-metrics.ts';
 import { DamagedLedger, LedgerFile } from './ledger-file.ts';
 import { QuotaJournal } from './journal.ts';
-import { QuotaMetrics } from './metrics.ts';
 import { replay, type Adjustment } from './records.ts';
+import { matchesQuery, type QuotaShelf } from './shelf.ts';
 
 const SWEEP_MS = 60_000;
 /** Of what people did; the oldest make room. */
-const KEPT_ADJUSTMENTS = 10_000;
+export const KEPT_ADJUSTMENTS = 10_000;
 
 export interface QuotaServiceDeps {
   /** Null: accounts are in memory alone and begin anew with weir. */
@@ -26,9 +28,11 @@ export interface QuotaServiceDeps {
  * The ledger of quotas, in the one process that may write it. Workers ask; who is told that a charge was made is told
  * after it is on disk. What is kept back, and what is refused, is answered at once.
  */
-export class QuotaService {
-  readonly metrics = new QuotaMetrics();
-  readonly adjustments: Adjustment[] = [];
+export class QuotaService implements QuotaShelf {
+  readonly scope = 'node';
+  readonly store = null;
+  readonly metrics: QuotaMetrics;
+  private readonly adjusted: Adjustment[] = [];
   private readonly deps: QuotaServiceDeps;
   private readonly book: QuotaBook;
   private journal: QuotaJournal | null = null;
@@ -39,11 +43,12 @@ export class QuotaService {
 
   constructor(deps: QuotaServiceDeps) {
     this.deps = deps;
+    this.metrics = new QuotaMetrics('node', deps.log);
     this.book = new QuotaBook({
       accountChanged: (account) => this.journal?.note(account),
       idAdded: (id, until) => this.journal?.add({ id, until }),
       idRemoved: (id) => this.journal?.add({ noId: id }),
-      reached: (account, mark) => this.reached(account, mark),
+      reached: (account, mark) => this.metrics.reached(account, mark),
       decided: (ask, answer) => this.metrics.decided(ask, answer),
       charged: (account, amount) => this.metrics.charged(account, amount),
     });
@@ -56,14 +61,18 @@ export class QuotaService {
     if (dataDir === null) return;
     try {
       const opened = await LedgerFile.open(join(dataDir, 'quota'));
-      replay(opened.records, this.book, this.adjustments);
+      replay(opened.records, this.book, this.adjusted);
       if (opened.cutBytes > 0)
         log.warn(
           { file: opened.file.path, bytes: opened.cutBytes },
           'a write to the ledger of quotas was interrupted; what it held was never acknowledged, and was cut off',
         );
-      const { book, adjustments } = this;
-      this.journal = new QuotaJournal(opened, { book, adjustments, failing: (error) => this.failing(error) });
+      const { book, adjusted } = this;
+      this.journal = new QuotaJournal(opened, {
+        book,
+        adjustments: adjusted,
+        failing: (error) => this.failing(error),
+      });
     } catch (error) {
       this.damage = error as Error;
       log.fatal({ err: error }, 'the ledger of quotas cannot be used: quotas are unavailable');
@@ -95,23 +104,21 @@ export class QuotaService {
     this.outgoing.delete(worker);
   }
 
-  /** As they are now; one whose window is over is as it was then. */
-  accounts(): Account[] {
-    return [...this.book.accounts.values()];
+  accounts(query: QuotaQuery, most: number): Promise<Account[]> {
+    const all = [...this.book.accounts.values()].filter((account) => matchesQuery(account, query));
+    return Promise.resolve(all.slice(0, most));
   }
 
-  /**
-   * Tops an account up or resets it, and resolves when that is on disk.
-   *
-   * @param amount of a top-up; may be negative
-   * @throws Error where it cannot be written
-   */
+  adjustments(query: QuotaQuery): Promise<Adjustment[]> {
+    return Promise.resolve(this.adjusted.filter((each) => matchesQuery(each, query)).reverse());
+  }
+
   async adjust(
     account: Account,
     action: Adjustment['action'],
     amount: number,
     reason: string,
-  ): Promise<Adjustment> {
+  ): Promise<Account> {
     const failure = this.damage ?? this.journal?.failure;
     if (failure) throw failure;
     const now = this.deps.now();
@@ -119,17 +126,17 @@ export class QuotaService {
     if (action === 'top-up') this.book.topUp(account, amount, now);
     const told = action === 'top-up' ? amount : account.end > now ? account.used : 0;
     if (action === 'reset') this.book.reset(account, now);
-    const number = (this.adjustments.at(-1)?.number ?? 0) + 1;
+    const number = (this.adjusted.at(-1)?.number ?? 0) + 1;
     const adjusted = {
       ...{ number, at: now, action, owner, quota, key, window, timeZone },
       ...{ amount: told, reason },
     };
-    this.adjustments.push(adjusted);
-    if (this.adjustments.length > KEPT_ADJUSTMENTS) this.adjustments.shift();
+    this.adjusted.push(adjusted);
+    if (this.adjusted.length > KEPT_ADJUSTMENTS) this.adjusted.shift();
     this.journal?.add({ adjusted });
     this.deps.log.info({ adjusted: { ...adjusted, key: readable(key) } }, `quota ${action}`);
     await this.written();
-    return adjusted;
+    return account;
   }
 
   /** For metrics. */
@@ -193,21 +200,6 @@ export class QuotaService {
     });
   }
 
-  private reached(account: Account, mark: 'soft' | 'hard'): void {
-    this.metrics.reached(account, mark);
-    const { owner, quota, key, used, limit, extra, end } = account;
-    this.deps.log.warn(
-      {
-        quota: `${owner}/${quota}`,
-        key: readable(key),
-        used,
-        limit: limit + extra,
-        until: new Date(end).toISOString(),
-      },
-      mark === 'soft' ? 'a quota has reached its soft limit' : 'a quota is used up',
-    );
-  }
-
   private failing(error: Error | null): void {
     const { log } = this.deps;
     if (error === null) log.info('the ledger of quotas can be written again');
@@ -219,9 +211,4 @@ export class QuotaService {
         'the ledger of quotas cannot be written: quotas are unavailable until it can',
       );
   }
-}
-
-/** A key as people read it: its parts with commas between. */
-export function readable(key: string): string {
-  return Buffer.from(key, 'latin1').toString('utf8').replaceAll('\0', ', ');
 }

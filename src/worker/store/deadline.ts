@@ -1,27 +1,22 @@
-import type { LedgerWaiter } from '../../runtime/ledger.ts';
-
 /** A timer that fires later than this was held up. */
 const ON_TIME_MS = 2;
 /** So long an answer that may lie in the socket already is then looked for, while other work goes on. */
 const LAST_CHANCE_MS = 2;
 
 /** What a request asks a server, and waits for. */
-export interface Question {
-  readonly cost: number;
-  readonly taking: boolean;
+export interface TimedQuestion {
+  /** Monotonic milliseconds. */
   readonly askedAt: number;
-  readonly waiter: LedgerWaiter;
-  readonly ticket: number;
   /** It has been answered: by the server, or because there was no more time. */
   over: boolean;
 }
 
-interface DeadlineDeps {
+interface DeadlineDeps<Q extends TimedQuestion> {
   readonly deadlineMs: number;
   /** Monotonic milliseconds. */
   now(): number;
   /** Tells a question that it gets no answer; it is over by then. */
-  late(question: Question): void;
+  late(question: Q): void;
   /** @param askedAt of the youngest of those that got no answer */
   silence(askedAt: number): void;
 }
@@ -31,21 +26,21 @@ interface DeadlineDeps {
  * on the spot. One that was held up gives the socket one turn of the loop, since timers come first and the answer may
  * be there; but where requests go on coming in that turn, no longer than {@link LAST_CHANCE_MS}.
  */
-export class Deadline {
-  readonly #deps: DeadlineDeps;
+export class Deadline<Q extends TimedQuestion> {
+  readonly #deps: DeadlineDeps<Q>;
   /** In the order they were asked. */
-  readonly #open: Question[] = [];
+  readonly #open: Q[] = [];
   /** One for all questions: it is set for the oldest. */
   #timer: NodeJS.Timeout | null = null;
   /** Infinity while no timer was held up. */
   #lastChance = Infinity;
   #isClosed = false;
 
-  constructor(deps: DeadlineDeps) {
+  constructor(deps: DeadlineDeps<Q>) {
     this.#deps = deps;
   }
 
-  add(question: Question): void {
+  add(question: Q): void {
     this.#open.push(question);
     if (this.#timer === null) this.#arm(question.askedAt);
   }
@@ -59,7 +54,7 @@ export class Deadline {
   }
 
   /** Whether its answer can still come in time. Where it cannot, it is told now, if it was not yet. */
-  hasTime(question: Question, now: number): boolean {
+  hasTime(question: Q, now: number): boolean {
     if (!question.over && now >= question.askedAt + this.#deps.deadlineMs) this.#end(question);
     return !question.over;
   }
@@ -114,7 +109,7 @@ export class Deadline {
     this.#arm(now);
   }
 
-  #end(question: Question): void {
+  #end(question: Q): void {
     question.over = true;
     this.#deps.late(question);
   }

@@ -8,7 +8,10 @@ import {
   type Limit,
   sameLimit,
 } from '../../runtime/limit.ts';
-import { Deadline, type Question } from './deadline.ts';
+import type { TimedQuestion } from './deadline.ts';
+import { Patience } from './patience.ts';
+import { LIMIT_SCRIPT } from './script.ts';
+import type { StoreScript } from './store-script.ts';
 
 /** Of its capacity, so much of a limit is at most in the hands of workers for later: the bound of the error. */
 const LEASED_SHARE = 0.01;
@@ -19,8 +22,6 @@ const HOT_MS = 50;
 /** What runs in a worker that is gone counts for so long. */
 const OUTLIVE_MS = 5000;
 const HOLD_MS = 1000;
-/** While the server says nothing, it is asked this often whether it is there. */
-const PROBE_MS = 50;
 const SWEEP_MS = 500;
 /** Beyond it, refusals that still hold are forgotten as well. */
 const MAX_KEYS = 100_000;
@@ -30,7 +31,7 @@ const LONGEST_KEY = 128;
 /** What the ledger needs of a connection. */
 export interface StoreServer {
   readonly isReady: boolean;
-  run(key: string, args: readonly string[]): Promise<unknown>;
+  run(script: StoreScript, keys: readonly string[], args: readonly string[]): Promise<unknown>;
   ping(): Promise<void>;
 }
 
@@ -42,6 +43,13 @@ interface StoreLedgerDeps {
   readonly worker: string;
   /** Monotonic milliseconds. */
   now(): number;
+}
+
+interface Question extends TimedQuestion {
+  readonly cost: number;
+  readonly taking: boolean;
+  readonly waiter: LedgerWaiter;
+  readonly ticket: number;
 }
 
 interface Entry {
@@ -81,24 +89,19 @@ export class StoreLedger implements Ledger {
   /** Workers that use the store; none is known before the first answer. */
   #holders = Infinity;
   #joinedAt = 0;
-  #heardAt = -Infinity;
-  /** Nothing was heard since a question that is past its deadline. */
-  #silent = false;
-  #probe: NodeJS.Timeout | null = null;
-  readonly #deadline: Deadline;
+  readonly #patience: Patience<Question>;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(deps: StoreLedgerDeps) {
     this.#deps = deps;
-    this.#deadline = new Deadline({
-      deadlineMs: deps.deadlineMs,
+    const { server, deadlineMs } = deps;
+    this.#patience = new Patience({
+      server,
+      deadlineMs,
       now: () => deps.now(),
-      late: (question) => {
+      late: ({ waiter, ticket }) => {
         this.counts.late++;
-        question.waiter.decided(question.ticket, this.#fail(null));
-      },
-      silence: (askedAt) => {
-        if (this.#heardAt < askedAt) this.#wait();
+        waiter.decided(ticket, this.#fail(null));
       },
     });
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
@@ -125,7 +128,7 @@ export class StoreLedger implements Ledger {
 
   /** The server is there again, and may have forgotten everything. */
   connected(): void {
-    this.#heard();
+    this.#patience.heard();
     this.#join();
     for (const entry of this.#entries.values()) {
       entry.tokens = 0;
@@ -135,9 +138,8 @@ export class StoreLedger implements Ledger {
   }
 
   close(): void {
-    this.#deadline.close();
     clearInterval(this.#sweeper);
-    if (this.#probe !== null) clearTimeout(this.#probe);
+    this.#patience.close();
   }
 
   #decide(
@@ -149,7 +151,7 @@ export class StoreLedger implements Ledger {
     ticket: number,
   ): Decision | null {
     const now = this.#deps.now();
-    this.#deadline.look(now);
+    this.#patience.deadline.look(now);
     const entry = this.#entryOf(key, limit);
     if (entry.tokens >= cost && now < entry.leaseEnds) {
       this.counts.local++;
@@ -161,13 +163,13 @@ export class StoreLedger implements Ledger {
       this.counts.local++;
       return this.#fill(limit, false, 0, entry.resetAt - now, entry.deniedUntil - now, 0);
     }
-    if (this.#silent || !this.#deps.server.isReady) {
+    if (!this.#patience.mayAsk) {
       this.counts.unreachable++;
       return this.#fail(limit);
     }
     const question = { cost, taking, askedAt: now, waiter, ticket, over: false };
     entry.waiting.push(question);
-    this.#deadline.add(question);
+    this.#patience.deadline.add(question);
     if (!entry.asking) this.#ask(entry);
     return null;
   }
@@ -203,7 +205,9 @@ export class StoreLedger implements Ledger {
     const now = this.#deps.now();
     const { limit } = entry;
     entry.asking = true;
-    const questions = entry.waiting.splice(0).filter((question) => this.#deadline.hasTime(question, now));
+    const questions = entry.waiting
+      .splice(0)
+      .filter((question) => this.#patience.deadline.hasTime(question, now));
     if (questions.length === 0) {
       entry.asking = false;
       // Who was told that there is no time may have asked again.
@@ -224,7 +228,7 @@ export class StoreLedger implements Ledger {
   }
 
   #answered(entry: Entry, questions: readonly Question[], answer: Answer, askedAt: number): void {
-    this.#heard();
+    this.#patience.heard();
     const { limit } = entry;
     const [marks, remaining, resetMs, retryAfterMs, leased, usableMs, at] = answer;
     const now = this.#deps.now();
@@ -267,23 +271,27 @@ export class StoreLedger implements Ledger {
 
   #run(entry: Entry, action: string, rest: readonly string[]): Promise<unknown> {
     const { algorithm, requests, periodMs } = entry.limit;
-    return this.#deps.server.run(entry.key, [
-      action,
-      String(ALGORITHMS.indexOf(algorithm)),
-      String(requests),
-      String(periodMs),
-      String(capacityOf(entry.limit)),
-      this.#deps.worker,
-      String(OUTLIVE_MS),
-      ...rest,
-    ]);
+    return this.#deps.server.run(
+      LIMIT_SCRIPT,
+      [entry.key],
+      [
+        action,
+        String(ALGORITHMS.indexOf(algorithm)),
+        String(requests),
+        String(periodMs),
+        String(capacityOf(entry.limit)),
+        this.#deps.worker,
+        String(OUTLIVE_MS),
+        ...rest,
+      ],
+    );
   }
 
   /** Not waited for. What is lost on the way is of a server that forgets, or made good by `hold`. */
   #tell(entry: Entry, action: string, rest: readonly string[]): void {
     if (!this.#deps.server.isReady) return;
     void this.#run(entry, action, rest).then(
-      () => this.#heard(),
+      () => this.#patience.heard(),
       () => undefined,
     );
   }
@@ -305,35 +313,13 @@ export class StoreLedger implements Ledger {
     if (!server.isReady) return;
     const algorithm = String(ALGORITHMS.indexOf('concurrency'));
     const args = ['hold', algorithm, '1', '1', '1', worker, String(OUTLIVE_MS), '1'];
-    void server.run(`${keyPrefix}:workers`, args).then(
+    void server.run(LIMIT_SCRIPT, [`${keyPrefix}:workers`], args).then(
       (holders) => {
-        this.#heard();
+        this.#patience.heard();
         this.#holders = Number(holders);
       },
       () => undefined,
     );
-  }
-
-  #heard(): void {
-    this.#heardAt = this.#deps.now();
-    this.#silent = false;
-  }
-
-  /** Nothing is asked until the server says something. */
-  #wait(): void {
-    this.#silent = true;
-    if (this.#probe !== null) return;
-    const probe = (): void => {
-      this.#probe = null;
-      if (!this.#silent) return;
-      if (this.#deps.server.isReady)
-        void this.#deps.server.ping().then(
-          () => this.#heard(),
-          () => undefined,
-        );
-      this.#probe = setTimeout(probe, PROBE_MS).unref();
-    };
-    probe();
   }
 
   #sweep(): void {
@@ -350,7 +336,7 @@ export class StoreLedger implements Ledger {
       if (entry.running === 0 && !entry.asking && (isFull || entry.deniedUntil <= now))
         this.#entries.delete(key);
     }
-    this.#deadline.sweep();
+    this.#patience.deadline.sweep();
   }
 
   #fail(limit: Limit | null): Decision {

@@ -1,3 +1,5 @@
+import { storeScript } from './store-script.ts';
+
 /**
  * What a limit is in Redis, and all that is done with it: one script, so that it happens at once, by the clock of the
  * server alone. The arithmetic is that of `src/runtime/limit.ts`, in whole numbers below 2^53.
@@ -11,7 +13,7 @@
  *   milliseconds that they may be used, the time.
  * - charge: 8 count. return: 8 count, 9 when it was taken. hold: 8 places that the worker has; answers those of all.
  */
-export const LIMIT_SCRIPT = `
+export const LIMIT_SCRIPT = storeScript(`
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local action, algorithm = ARGV[1], tonumber(ARGV[2])
@@ -137,4 +139,4 @@ if refused then
   retry = math.max(1, retry)
 end
 return { table.concat(marks), math.max(0, math.floor((most - owes) / period)), reset, retry, leased, usable, now }
-`;
+`);

@@ -1,16 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import type { Ledger, Stores } from '../../runtime/ledger.ts';
+import type { SharedLedgers, Stores } from '../../runtime/ledger.ts';
 import type { MetricFamily } from '../../runtime/metrics.ts';
 import type { StoreSpec } from '../../runtime/snapshot.ts';
 import type { Log } from '../log.ts';
+import { QuotaMetrics } from '../quota-metrics.ts';
 import { StoreConnection } from './connection.ts';
 import { storeFamilies } from './families.ts';
 import { StoreLedger } from './ledger.ts';
+import { StoreQuotas } from './quotas.ts';
+
+/** A store that no filter uses any more is told for so long what was charged. */
+const DRAIN_MS = 60_000;
+/** A server that refuses is logged this often. */
+const REFUSALS_MS = 10_000;
 
 interface Held {
   readonly spec: StoreSpec;
   readonly connection: StoreConnection;
-  readonly ledger: StoreLedger;
+  readonly limits: StoreLedger;
+  readonly quotas: StoreQuotas;
   holders: number;
 }
 
@@ -19,17 +27,21 @@ export class StoreSet implements Stores {
   readonly #held = new Map<string, Held>();
   readonly #log: Log;
   readonly #worker = randomUUID();
+  readonly #quotaMetrics: QuotaMetrics;
+  /** No filter uses them any more, and they have something to tell. */
+  readonly #leaving = new Set<Held>();
 
   constructor(log: Log) {
     this.#log = log;
+    this.#quotaMetrics = new QuotaMetrics('cluster', log.logger);
   }
 
-  acquire(spec: StoreSpec): Ledger {
+  acquire(spec: StoreSpec): SharedLedgers {
     const key = JSON.stringify(spec);
     let held = this.#held.get(key);
     if (held === undefined) this.#held.set(key, (held = this.#open(spec)));
     held.holders++;
-    return held.ledger;
+    return held;
   }
 
   release(spec: StoreSpec): void {
@@ -37,18 +49,41 @@ export class StoreSet implements Stores {
     const held = this.#held.get(key);
     if (held === undefined || --held.holders > 0) return;
     this.#held.delete(key);
-    held.ledger.close();
+    held.limits.close();
+    void this.#leave(held);
+  }
+
+  /** Resolves when all servers were told what was charged, or there is no more time. */
+  async drain(limitMs: number): Promise<void> {
+    await Promise.all(this.#all.map(({ quotas }) => quotas.drain(limitMs)));
+  }
+
+  get #all(): Held[] {
+    return [...this.#held.values(), ...this.#leaving];
+  }
+
+  async #leave(held: Held): Promise<void> {
+    this.#leaving.add(held);
+    await held.quotas.drain(DRAIN_MS);
+    this.#leaving.delete(held);
+    held.quotas.close();
     held.connection.close();
   }
 
   families(): MetricFamily[] {
-    return storeFamilies(
-      [...this.#held.values()].map(({ spec, connection, ledger }) => ({
-        name: spec.name,
-        isReady: connection.isReady,
-        counts: ledger.counts,
-      })),
-    );
+    const all = this.#all;
+    return [
+      ...storeFamilies(
+        all.map(({ spec, connection, limits, quotas }) => ({
+          name: spec.name,
+          isReady: connection.isReady,
+          counts: [limits.counts, quotas.counts],
+          reservations: quotas.reservations,
+          settlements: quotas.settlements,
+        })),
+      ),
+      ...this.#quotaMetrics.families(),
+    ];
   }
 
   #open(spec: StoreSpec): Held {
@@ -57,17 +92,33 @@ export class StoreSet implements Stores {
     const connection = new StoreConnection(spec, {
       connected: () => {
         logger.info(where, 'store connected');
-        ledger.connected();
+        limits.connected();
+        quotas.connected();
       },
       lost: ({ message }) => logger.error({ ...where, reason: message }, 'store out of reach'),
     });
-    const ledger = new StoreLedger({
+    const limits = new StoreLedger({
       server: connection,
       keyPrefix: spec.keyPrefix,
       deadlineMs: spec.deadlineMs,
       worker: this.#worker,
       now: () => performance.now(),
     });
-    return { spec, connection, ledger, holders: 0 };
+    let refusedAt = -Infinity;
+    const quotas = new StoreQuotas({
+      server: connection,
+      keyPrefix: spec.keyPrefix,
+      deadlineMs: spec.deadlineMs,
+      metrics: this.#quotaMetrics,
+      now: () => performance.now(),
+      wallNow: () => Date.now(),
+      refused: ({ message }) => {
+        // Of a connection that broke, the connection tells.
+        if (!connection.isReady || performance.now() - refusedAt < REFUSALS_MS) return;
+        refusedAt = performance.now();
+        logger.error({ ...where, reason: message }, 'store refuses what quotas ask of it');
+      },
+    });
+    return { spec, connection, limits, quotas, holders: 0 };
   }
 }

@@ -5,6 +5,8 @@ import { Status } from '../../../src/runtime/wasm/abi.ts';
 import { protobufBytes } from '../../../src/runtime/wasm/protobuf.ts';
 import { LocalLedger } from '../../../src/runtime/ledger.ts';
 import type { Script } from '../../support/wasm-guest.ts';
+import type { Ledger, Stores } from '../../../src/runtime/ledger.ts';
+import { LocalQuotas } from '../../../src/runtime/quota/local.ts';
 import { ManualLedger, BareHost } from '../../support/bare-host.ts';
 import type { StoreSpec } from '../../../src/runtime/snapshot.ts';
 import { runScript } from '../../support/bare-run.ts';
@@ -30,6 +32,10 @@ const words = (bytes: string): number[] => {
   const data = Buffer.from(bytes, 'latin1');
   return [0, 4, 8, 12, 16].map((at) => data.readUInt32LE(at));
 };
+
+function storesOf(limits: Ledger): Stores {
+  return { acquire: () => ({ limits, quotas: new LocalQuotas(() => 0) }), release: () => undefined };
+}
 
 describe('foreign functions', () => {
   test('clear_route_cache happens when the callback returned', async () => {
@@ -336,7 +342,9 @@ describe('weir.limits_take', () => {
 
     test('a limit of the cluster is counted there, and nowhere without one', async () => {
       const ledger = new ManualLedger();
-      const host = new BareHost({ stores: { acquire: () => ledger, release: () => undefined } });
+      const host = new BareHost({
+        stores: storesOf(ledger),
+      });
       const script = (s: Script): void => void call(s, 'weir.limits_take', several(inStore('k', 0)));
       const run = await runScript(script, { host, spec: { store: STORE } });
       expect(state(run.given())).toBe(1);
@@ -355,7 +363,9 @@ describe('weir.limits_take', () => {
           [1, 1],
           [2, 1],
         ] as const) {
-          const host = new BareHost({ stores: { acquire: () => ledger, release: () => undefined } });
+          const host = new BareHost({
+            stores: storesOf(ledger),
+          });
           ledger.decision = late ? null : failed;
           const run = await runScript(
             (s) => call(s, 'weir.limits_take', several(two, inStore('k', onFailure))).return(1),

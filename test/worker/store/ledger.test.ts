@@ -27,8 +27,9 @@ class FakeServer implements StoreServer {
       .map(({ action, rest }) => [action, ...rest].join(' '));
   }
 
-  run(key: string, [action, , , , , , , ...rest]: readonly string[]): Promise<unknown> {
-    return new Promise((answer, fail) => this.all.push({ key, action: action!, rest, answer, fail }));
+  run(_script: unknown, [key]: readonly string[], args: readonly string[]): Promise<unknown> {
+    const [action, , , , , , , ...rest] = args;
+    return new Promise((answer, fail) => this.all.push({ key: key!, action: action!, rest, answer, fail }));
   }
 
   ping(): Promise<void> {

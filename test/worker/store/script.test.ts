@@ -24,7 +24,8 @@ let now = 0;
 
 beforeAll(async () => {
   inServer = await (await Redis.start()).client();
-  const script = LIMIT_SCRIPT.replace("redis.call('TIME')", '{ 0, ARGV[#ARGV] }')
+  const script = LIMIT_SCRIPT.text
+    .replace("redis.call('TIME')", '{ 0, ARGV[#ARGV] }')
     .replace('clock[1] * 1000 + math.floor(clock[2] / 1000)', 'tonumber(clock[2])')
     .replace('for i = 10, #ARGV do', 'for i = 10, #ARGV - 1 do');
   run = async (key, limit, action, ...rest) =>

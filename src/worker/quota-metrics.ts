@@ -1,7 +1,8 @@
-import type { Account } from '../../runtime/quota/account.ts';
-import type { QuotaAnswer, QuotaAsk, QuotaOutcome } from '../../runtime/quota/quota.ts';
-import type { MetricFamily } from '../../runtime/metrics.ts';
-import { family } from '../../worker/metric-family.ts';
+import type { Logger } from 'pino';
+import type { MetricFamily } from '../runtime/metrics.ts';
+import type { Account } from '../runtime/quota/account.ts';
+import type { QuotaAnswer, QuotaAsk, QuotaOutcome } from '../runtime/quota/quota.ts';
+import { family } from './metric-family.ts';
 
 /** Quotas with series of their own; there are as many as filters and Plans say. */
 const MAX_QUOTAS = 1000;
@@ -13,9 +14,16 @@ interface Counts {
   hard: number;
 }
 
-/** Counts by quota, never by key: keys are as many as consumers. */
+/** What is told of the quotas of one scope. Counts are by quota, never by key: keys are as many as consumers. */
 export class QuotaMetrics {
   readonly #counts = new Map<string, Counts>();
+  readonly #scope: 'node' | 'cluster';
+  readonly #log: Logger;
+
+  constructor(scope: 'node' | 'cluster', log: Logger) {
+    this.#scope = scope;
+    this.#log = log;
+  }
 
   decided({ owner, quotas }: QuotaAsk, answer: QuotaAnswer): void {
     for (const [i, { name }] of quotas.entries()) {
@@ -29,14 +37,27 @@ export class QuotaMetrics {
     this.#of(`${owner}/${quota}`).charged += amount;
   }
 
-  reached({ owner, quota }: Account, mark: 'soft' | 'hard'): void {
+  /** Logs it as well. */
+  reached({ owner, quota, key, used, limit, extra, end }: Account, mark: 'soft' | 'hard'): void {
     this.#of(`${owner}/${quota}`)[mark]++;
+    this.#log.warn(
+      {
+        quota: `${owner}/${quota}`,
+        scope: this.#scope,
+        key: readable(key),
+        used,
+        limit: limit + extra,
+        until: new Date(end).toISOString(),
+      },
+      mark === 'soft' ? 'a quota has reached its soft limit' : 'a quota is used up',
+    );
   }
 
   families(): MetricFamily[] {
     const all = [...this.#counts];
+    const scope = this.#scope;
     const of = (read: (counts: Counts) => number): [Record<string, string>, number][] =>
-      all.map(([quota, counts]) => [{ quota }, read(counts)]);
+      all.map(([quota, counts]) => [{ quota, scope }, read(counts)]);
     return [
       family(
         'counter',
@@ -44,7 +65,7 @@ export class QuotaMetrics {
         'Requests that asked for an amount of a quota.',
         all.flatMap(([quota, { outcomes }]) =>
           Object.entries(outcomes).map(([result, count]): [Record<string, string>, number] => [
-            { quota, result },
+            { quota, scope, result },
             count,
           ]),
         ),
@@ -78,4 +99,15 @@ export class QuotaMetrics {
     }
     return counts;
   }
+}
+
+export function reservationFamily(scope: 'node' | 'cluster', count: number): MetricFamily {
+  return family('gauge', 'weir_quota_reservations', 'Requests under way for which an amount is kept back.', [
+    [{ scope }, count],
+  ]);
+}
+
+/** A key as people read it: its parts with commas between. */
+export function readable(key: string): string {
+  return Buffer.from(key, 'latin1').toString('utf8').replaceAll('\0', ', ');
 }
