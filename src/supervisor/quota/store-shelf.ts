@@ -77,7 +77,11 @@ export class StoreShelf implements QuotaShelf {
         if (name !== null && matchesQuery(name, query)) found.set(each, name);
       }
     } while (cursor !== '0' && found.size < most);
-    return [...found.values()].slice(0, most);
+    // A search has no order.
+    return [...found.keys()]
+      .sort()
+      .slice(0, most)
+      .map((each) => found.get(each)!);
   }
 
   /** Null where it has expired. */
