@@ -44,7 +44,10 @@ class Server implements StoreServer {
   held: Promise<void> = Promise.resolve();
 
   async run(script: StoreScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const text = script.text.replace("redis.call('TIME')", `{ ${Math.floor(now / 1000)}, ${(now % 1000) * 1000} }`);
+    const text = script.text.replace(
+      "redis.call('TIME')",
+      `{ ${Math.floor(now / 1000)}, ${(now % 1000) * 1000} }`,
+    );
     const answer = await client.eval(text, { keys: [...keys], arguments: [...args] });
     await this.held;
     if (this.losing > 0) {
