@@ -3,6 +3,7 @@ import pino from 'pino';
 import { Rollout, type RolloutDeps } from '../../src/control/rollout.ts';
 import type { QuotaAsk } from '../../src/runtime/quota/quota.ts';
 import type { PluginStatus } from '../../src/runtime/runtime.ts';
+import { RateLimitMetrics } from '../../src/ratelimit/metrics.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
 import { RequestMetrics } from '../../src/runtime/request-metrics.ts';
 import { ClusterMetrics, FilterMetrics, RuntimeMetrics } from '../../src/runtime/runtime-metrics.ts';
@@ -10,7 +11,7 @@ import type { RuleSpec, Snapshot, TcpRuleSpec } from '../../src/runtime/snapshot
 import { TcpMetrics } from '../../src/runtime/tcp/tcp-metrics.ts';
 import { Fleet } from '../../src/supervisor/fleet.ts';
 import { SharedLedger } from '../../src/supervisor/ledger.ts';
-import { MetricsBoard } from '../../src/supervisor/metrics.ts';
+import { exposition as writeExposition, MetricsBoard } from '../../src/supervisor/metrics.ts';
 import { QuotaService } from '../../src/supervisor/quota/service.ts';
 import { Taps } from '../../src/supervisor/taps.ts';
 import { StatusView } from '../../src/supervisor/status-view.ts';
@@ -50,6 +51,12 @@ export async function metricsMarkdown(generated: string): Promise<string> {
     '',
     ...table(own),
     '',
+    '## weir ratelimit',
+    '',
+    'What `weir ratelimit --metrics HOST:PORT` shows, beside `weir_store_connected` and `weir_store_decisions_total`.',
+    '',
+    ...table(await limitRows()),
+    '',
     '## Metrics of filters',
     '',
     'What a filter defines is shown as `wasmcustom_<its name>`, where a character that Prometheus does not',
@@ -61,6 +68,13 @@ export async function metricsMarkdown(generated: string): Promise<string> {
     'each label. `filter` and `le` become `exported_filter` and `exported_le`. A name has one type, that of',
     'whoever defined it first; another type, and braces that are no labels, are refused (InternalFailure).',
   ].join('\n')}\n`;
+}
+
+async function limitRows(): Promise<MetricRow[]> {
+  const metrics = new RateLimitMetrics();
+  metrics.ofRule('shop', 'user');
+  const rows = readExposition(await writeExposition(metrics.families()));
+  return [...rows.values()].filter(({ name }) => name.startsWith('weir_ratelimit_'));
 }
 
 function table(rows: readonly MetricRow[]): string[] {

@@ -16,7 +16,10 @@ export interface RateLimitRule {
   readonly keys: readonly string[];
   /** By entry; null: any. */
   readonly values: readonly (string | null)[];
-  readonly limit: Limit;
+  /** Null: unlimited. */
+  readonly limit: Limit | null;
+  /** It counts, and refuses nothing. */
+  readonly isDryRun: boolean;
 }
 
 /** The RateLimitServices of a configuration; what contradicts is reported. */
@@ -34,21 +37,32 @@ export function compileRateLimitServices(config: Config, stores: StoreTable): Ra
   return [...domains.values()];
 }
 
+type Place = readonly (string | number)[];
+type Item = UsableObject<'RateLimitService'>['value']['spec']['limits'][number];
+
+/** All rules, those of inner levels with the entries of the outer ones before their own. */
 function rulesOf(config: Config, service: UsableObject<'RateLimitService'>): RateLimitRule[] {
   const seen = new Set<string>();
-  return service.value.spec.limits.map(({ descriptor, limit }, i) => {
-    const keys = descriptor.map(({ key }) => key);
-    const values = descriptor.map(({ value }) => value ?? null);
-    const same = JSON.stringify([keys, values]);
-    if (seen.has(same))
-      config.report(
-        service,
-        'WEIR1046',
-        ['spec', 'limits', i, 'descriptor'],
-        'this descriptor has a limit already',
-      );
-    seen.add(same);
-    const { algorithm, requests, per, burst } = limit;
-    return { keys, values, limit: { algorithm, requests, periodMs: per, burst } };
-  });
+  const rules: RateLimitRule[] = [];
+  const add = (items: readonly Item[], place: Place, outer: Item['descriptor']): void => {
+    for (const [i, { descriptor, limit, unlimited, dryRun, limits = [] }] of items.entries()) {
+      const entries = [...outer, ...descriptor];
+      const keys = entries.map(({ key }) => key);
+      const values = entries.map(({ value }) => value ?? null);
+      if (limit !== undefined || unlimited) {
+        const same = JSON.stringify([keys, values]);
+        const where = [...place, i, 'descriptor'];
+        if (seen.has(same)) config.report(service, 'WEIR1046', where, 'this descriptor has a limit already');
+        seen.add(same);
+        rules.push({ keys, values, limit: limit === undefined ? null : limitOf(limit), isDryRun: dryRun });
+      }
+      add(limits, [...place, i, 'limits'], entries);
+    }
+  };
+  add(service.value.spec.limits, ['spec', 'limits'], []);
+  return rules;
+}
+
+function limitOf({ algorithm, requests, per, burst }: NonNullable<Item['limit']>): Limit {
+  return { algorithm, requests, periodMs: per, burst };
 }

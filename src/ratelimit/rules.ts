@@ -26,6 +26,11 @@ export class RuleTable {
   }
 }
 
+/** `user,path=/login`: the keys of a rule, and the values that it asks for. */
+export function labelOf({ keys, values }: RateLimitRule): string {
+  return keys.map((key, i) => (values[i] === null ? key : `${key}=${values[i]}`)).join(',');
+}
+
 /** What is counted by itself: the rule, and the values that it leaves open. */
 export function countedAs(domain: string, rule: RateLimitRule, { entries }: Descriptor): string {
   return JSON.stringify([domain, rule.keys, rule.values, entries.map(([, value]) => value)]);

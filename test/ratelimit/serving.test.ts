@@ -30,7 +30,7 @@ async function start(text: string, ...args: string[]) {
 }
 
 test('SIGHUP: another configuration counts on from what was used, without a call that fails', async () => {
-  const { program, address, file } = await start(yaml(2));
+  const { program, address, file } = await start(yaml(2), '--no-watch');
   const ask = rateLimitClient(address);
   const askAnn = async () => (await ask('shop', [[['user', 'ann']]])).overall_code;
   expect([await askAnn(), await askAnn(), await askAnn()]).toEqual(['OK', 'OK', 'OVER_LIMIT']);
@@ -53,6 +53,29 @@ test('SIGHUP: another configuration counts on from what was used, without a call
   await program.waitFor('configuration refused');
   expect(program.stderr).toContain('did you mean "requests"?');
   expect(await askAnn()).toBe('OVER_LIMIT');
+});
+
+test('a file that changes is read again; one at fault is told with its place, and changes nothing', async () => {
+  const metrics = `127.0.0.1:${await freePort()}`;
+  const { program, address, file } = await start(yaml(1), '--metrics', metrics);
+  const ask = rateLimitClient(address);
+  const askAnn = async () => (await ask('shop', [[['user', 'ann']]])).overall_code;
+  const isLastInForce = async (): Promise<boolean> => {
+    const text = await (await fetch(`http://${metrics}/metrics`)).text();
+    return text.includes('weir_ratelimit_config_last_reload_success 1');
+  };
+  expect([await askAnn(), await askAnn()]).toEqual(['OK', 'OVER_LIMIT']);
+
+  await writeFile(file, yaml(9).replace('requests', 'reqests'));
+  await program.waitFor('configuration refused');
+  expect(program.stderr).toContain('limits.yaml:8:13  error');
+  expect(await isLastInForce()).toBe(false);
+  expect(await askAnn()).toBe('OVER_LIMIT');
+
+  await writeFile(file, yaml(2));
+  await program.waitFor('configuration in force');
+  expect(await isLastInForce()).toBe(true);
+  expect([await askAnn(), await askAnn()]).toEqual(['OK', 'OVER_LIMIT']);
 });
 
 test('TLS: callers without a certificate of the right authority are not served', async () => {
