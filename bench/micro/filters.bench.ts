@@ -141,6 +141,14 @@ const severalLimits = await start('rate-limit', {
     { name: 'busy', limit: { requests: 100, algorithm: 'concurrency' } },
   ],
 });
+/** Its ledger is in this process: what a message to the supervisor or to a Store adds is in quota.bench.ts. */
+const quota = await start('quota', {
+  key: ['consumer.name'],
+  quotas: [
+    { name: 'month', limit: 1_000_000_000_000, soft: '80%' },
+    { name: 'day', limit: 1_000_000_000_000, window: 'day' },
+  ],
+});
 const headers = await start('headers', {
   request: { set: { 'x-team': 'payments' }, remove: ['x-internal'] },
   response: { remove: ['server'] },
@@ -230,6 +238,8 @@ strictEqual(stream.blocks[2]!.get('server'), undefined);
 strictEqual(stream.blocks[2]!.get('ratelimit-policy'), '"default";q=1000000');
 
 stream.usual = stream.consumer;
+pass([quota]);
+strictEqual(stream.blocks[2]!.get('ratelimit-policy')?.startsWith('"month";q=1000000000000;w='), true);
 
 /** What a shop sends: 1 KiB, two levels deep. */
 const ORDER = new BodyBuffer();
@@ -358,6 +368,7 @@ bench('jwt, seen before', () => pass([jwt], withToken));
 bench('rate-limit by consumer, with headers', () => pass([rateLimit]));
 bench('rate-limit by address, without headers', () => pass([byAddress]));
 bench('rate-limit, three limits', () => pass([severalLimits]));
+bench('quota, two by consumer, with headers', () => pass([quota]));
 bench('headers, set and two removes', () => pass([headers]));
 bench('headers, three variables', () => pass([variables]));
 bench('access, 100 rules for 100 paths', () => pass([access]));

@@ -51,7 +51,9 @@ export function quotaPages(source: QuotaSource): [path: string, page: Page][] {
   return [
     [
       '/quota',
-      read('what keys have used of quotas: ?quota=NAMESPACE/NAME&key=KEY', (query) => source.usage(query)),
+      read('what keys have used of quotas: ?quota=NAMESPACE/NAME&key=KEY&scope=cluster', (query) =>
+        source.usage(query),
+      ),
     ],
     [
       '/quota/adjustments',

@@ -85,21 +85,22 @@ for i = 1, count do
   if now < tonumber(ARGV[at + 1]) or now >= tonumber(ARGV[at + 2]) then return { 'window', now } end
 end
 
-local accounts = {}
+local accounts, known = {}, {}
 for i = 1, count do
   local at = 5 * i + 1
   local start, ends = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local limit, soft, grace = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
-  local a = read(KEYS[2 + i])
+  local key = KEYS[2 + i]
+  local a = known[key] or read(key)
   if not a then
-    a = open(KEYS[2 + i], start, ends, limit, soft, grace)
+    a = open(key, start, ends, limit, soft, grace)
     a.changed = true
   else
     a.mark = 0
-    a.changed = toNow(a, start, ends) or a.limit ~= limit or a.soft ~= soft or a.grace ~= grace
+    a.changed = a.changed or toNow(a, start, ends) or a.limit ~= limit or a.soft ~= soft or a.grace ~= grace
     a.limit, a.soft, a.grace = limit, soft, grace
   end
-  accounts[i] = a
+  accounts[i], known[key] = a, a
 end
 
 local id = KEYS[3 + count]

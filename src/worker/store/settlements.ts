@@ -8,7 +8,7 @@ const BATCH = 200;
 /** What a server that is away for long is not told. */
 const MOST_WAITING = 100_000;
 /** The server knows the number of the last one for so long. */
-const KNOWN_MS = 2 * 3_600_000;
+const KNOWN_MS = 24 * 3_600_000;
 
 /** How a charge ends, with what it was asked for. */
 export interface Settlement {
@@ -41,7 +41,7 @@ export class Settlements {
   #batch: readonly Settlement[] = [];
   #number = 0;
   #isAsking = false;
-  #done: (() => void) | null = null;
+  readonly #drained = new Set<() => void>();
 
   constructor(deps: SettlementsDeps) {
     this.#deps = deps;
@@ -76,7 +76,7 @@ export class Settlements {
           this.#batch = [];
           this.#tell(batch, answer as number[]);
           this.flush();
-          if (this.count === 0) this.#done?.();
+          if (this.count === 0) for (const resolve of this.#drained) resolve();
         },
         // Sent again when the server is there, or by and by.
         (fault: unknown) => {
@@ -89,11 +89,13 @@ export class Settlements {
   /** Resolves when nothing waits, or there is no more time. */
   async drain(limitMs: number): Promise<void> {
     if (this.count === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#done = resolve;
-      setTimeout(resolve, limitMs);
-    });
-    this.lost += this.count;
+    let resolve = (): void => undefined;
+    const drained = new Promise<void>((done) => (resolve = done));
+    const limit = setTimeout(resolve, limitMs);
+    this.#drained.add(resolve);
+    await drained;
+    this.#drained.delete(resolve);
+    clearTimeout(limit);
   }
 
   #tell(batch: readonly Settlement[], answer: readonly number[]): void {

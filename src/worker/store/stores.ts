@@ -65,6 +65,12 @@ export class StoreSet implements Stores {
   async #leave(held: Held): Promise<void> {
     this.#leaving.add(held);
     await held.quotas.drain(DRAIN_MS);
+    const { waiting } = held.quotas.settlements;
+    if (waiting > 0)
+      this.#log.logger.error(
+        { store: held.spec.name, settlements: waiting },
+        'a store was not told all that was charged before it was let go of',
+      );
     this.#leaving.delete(held);
     held.quotas.close();
     held.connection.close();

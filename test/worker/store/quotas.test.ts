@@ -202,6 +202,13 @@ describe('a charge', () => {
     expect(await patient.reserve({ id: 'x' })).toMatchObject({ outcome: 'admitted', repeated: false });
   });
 
+  test('of a quota that is named twice counts twice, as on one machine', async () => {
+    const quotas = [CALLS, CALLS];
+    const answer = await new Worker().reserve({ quotas });
+    expect({ ...answer }).toEqual(new QuotaBook().reserve(askFor({ quotas }), 1, now));
+    expect(await accounts()).toMatchObject([{ used: '2' }]);
+  });
+
   test('expires with the window behind its own', async () => {
     await new Worker().reserve();
     const [key] = await client.keys(`${prefix}:quota:account:*`);
