@@ -128,7 +128,7 @@ export default tseslint.config(
     rules: layer(
       TESTS,
       [
-        '(^|/)(control|supervisor|worker|cli)/',
+        '(^|/)(control|explain|supervisor|worker|cli)/',
         'The runtime is handed a snapshot; it knows nothing of who made it.',
       ],
       ['/main\\.ts$', 'The runtime is started by others.'],
@@ -140,6 +140,10 @@ export default tseslint.config(
       '(^|/)(supervisor|worker|cli)/',
       'The control plane is used by the supervisor and the CLI, not the other way round.',
     ]),
+  },
+  {
+    files: ['src/explain/**/*.ts'],
+    rules: layer(TESTS, ['(^|/)(control|supervisor|worker|cli)/', 'Workers explain, too.']),
   },
   {
     files: ['filters-sdk/**/*.ts'],

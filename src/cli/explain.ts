@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { formatDiagnostics } from '../control/diagnostic.ts';
 import { loadConfiguration } from '../control/load.ts';
 import { explainError } from '../errors.ts';
-import { explain, explanationText, type Explanation } from '../rehearsal/explanation.ts';
+import { explain, explanationText, type Explanation } from '../explain/explanation.ts';
 import { Rehearsal } from '../rehearsal/rehearsal.ts';
 import {
   parseUrl,
@@ -114,7 +114,8 @@ async function explainRequest(method: string, url: RequestUrl, flags: ExplainFla
   };
   const request = rehearsedRequest(shown === undefined ? parts : withCredentials(parts, shown));
   const script = new Map(snapshot.clusters.map(({ name }) => [name, answers]));
-  const explanation = explain(snapshot, port, await rehearsal.send(port, request, script));
+  const { trace, answer } = await rehearsal.send(port, request, script);
+  const explanation = explain(snapshot, port, trace, answer?.status ?? 0);
   await rehearsal.close();
   process.stdout.write(print(explanation, flags.output));
   return ExitCode.Ok;

@@ -1,8 +1,7 @@
-import type { RuleSource } from '../runtime/snapshot.ts';
+import { DEFAULT_RULE, type RuleSource } from '../runtime/snapshot.ts';
 import { Attachments, ruleSection } from './attachments.ts';
 import type { Config, UsableObject } from './config.ts';
 import { mergeScopes, type Layer, type Setting } from './merge.ts';
-import { DEFAULT_RULE } from './schema/access-policy.ts';
 
 type Policy = UsableObject<'AccessPolicy'>;
 

@@ -1,4 +1,4 @@
-import type { Fields } from './trace.ts';
+import type { Fields } from '../explain/trace.ts';
 
 /** The answer of one exchange, read from the bytes that a client would have got. */
 export interface HttpAnswer {

@@ -5,7 +5,7 @@ import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Rehearsal, Rehearsed } from './rehearsal.ts';
 import { parseUrl, portFor, rehearsedRequest, withCredentials } from './request.ts';
 import { PLAIN_ANSWER, type UpstreamStep } from './scripted-upstream.ts';
-import type { Fields } from './trace.ts';
+import type { Fields } from '../explain/trace.ts';
 
 type Case = ValueOf<'PolicyTest'>['spec']['cases'][number];
 type Request = Case['request'];

@@ -1,12 +1,11 @@
 import type { LoadedWithTests } from '../control/load.ts';
 import type { PolicyTest } from '../control/policy-tests.ts';
-import { DEFAULT_RULE } from '../control/schema/access-policy.ts';
 import type { Phase } from '../control/phase.ts';
-import type { Snapshot } from '../runtime/snapshot.ts';
+import type { AccessTrace } from '../explain/trace.ts';
+import { DEFAULT_RULE, type Snapshot } from '../runtime/snapshot.ts';
 import type { Log } from '../runtime/worker-state.ts';
 import { runCase } from './policy-case.ts';
 import { Rehearsal, type Rehearsed } from './rehearsal.ts';
-import type { AccessTrace } from './trace.ts';
 
 export interface CaseResult {
   /** `namespace/name` of the PolicyTest. */

@@ -15,7 +15,7 @@ import { readAnswer, type HttpAnswer } from './http-answer.ts';
 import { MemorySocket, MemoryTlsSocket } from './memory-socket.ts';
 import type { RehearsedRequest } from './request.ts';
 import { ScriptedUpstream, type UpstreamRequest, type UpstreamStep } from './scripted-upstream.ts';
-import { Trace } from './trace.ts';
+import { Trace } from '../explain/trace.ts';
 
 /** A port of the client's that no two requests of a rehearsal share. */
 const FIRST_CLIENT_PORT = 40_000;

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { isSecure, isTcp, type PortSpec, type Snapshot } from '../runtime/snapshot.ts';
-import type { Fields } from './trace.ts';
+import { covers } from '../explain/route-explanation.ts';
+import type { Fields } from '../explain/trace.ts';
 
 /** A request as the client sends it, and what is known of its connection. */
 export interface RehearsedRequest {
@@ -91,10 +92,4 @@ export function portFor(snapshot: Snapshot, url: RequestUrl): PortSpec | null {
     candidates[0] ??
     null
   );
-}
-
-/** Whether a listener's or a route's hostname covers a host; empty covers any. */
-export function covers(hostname: string, host: string): boolean {
-  if (hostname === '' || hostname === '*' || hostname === host) return true;
-  return hostname.startsWith('*.') && host.endsWith(hostname.slice(1)) && host.length >= hostname.length;
 }

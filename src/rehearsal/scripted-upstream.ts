@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Fields } from './trace.ts';
+import type { Fields } from '../explain/trace.ts';
 
 /** One answer of an upstream that follows a script. */
 export interface UpstreamStep {

@@ -328,6 +328,9 @@ export interface CpuLimits {
   readonly frames: number;
 }
 
+/** Policies name their rules by index or name; this one is what no rule decides. */
+export const DEFAULT_RULE = 'default';
+
 /** A rule of a policy, as a filter names it, and where it is written. */
 export interface RuleSource {
   /** `AccessPolicy/namespace/name#rule`. */

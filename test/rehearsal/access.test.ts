@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { FileReader } from '../../src/control/files.ts';
 import { loadDocuments } from '../../src/control/load.ts';
 import { parseText } from '../../src/control/parse.ts';
-import { explain, explanationText } from '../../src/rehearsal/explanation.ts';
+import { explain, explanationText } from '../../src/explain/explanation.ts';
 import { Rehearsal } from '../../src/rehearsal/rehearsal.ts';
 import { parseUrl, portFor, rehearsedRequest } from '../../src/rehearsal/request.ts';
 
@@ -73,7 +73,10 @@ async function open(text: string) {
       const request = rehearsedRequest({ method, url, headers, body: Buffer.alloc(0), client: '127.0.0.1' });
       const port = portFor(snapshot, url)!;
       const rehearsed = await rehearsal.send(port, request);
-      return { ...rehearsed, explanation: explain(snapshot, port, rehearsed) };
+      return {
+        ...rehearsed,
+        explanation: explain(snapshot, port, rehearsed.trace, rehearsed.answer?.status ?? 0),
+      };
     },
     close: () => rehearsal.close(),
   };

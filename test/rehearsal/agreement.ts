@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { loadConfiguration } from '../../src/control/load.ts';
-import { explain, type Explanation } from '../../src/rehearsal/explanation.ts';
+import { explain, type Explanation } from '../../src/explain/explanation.ts';
 import { Rehearsal } from '../../src/rehearsal/rehearsal.ts';
 import { parseUrl, portFor, rehearsedRequest } from '../../src/rehearsal/request.ts';
 import { atEnd } from '../support/cleanup.ts';
@@ -71,7 +71,7 @@ export async function expectAgreement(
     const rehearsed = await rehearsal.send(portFor(snapshot!, url)!, request);
     outcomes.push({
       what: `${sample.method} ${sample.host} ${sample.target} ${JSON.stringify(headers)}`,
-      explained: explain(snapshot!, portFor(snapshot!, url)!, rehearsed),
+      explained: explain(snapshot!, portFor(snapshot!, url)!, rehearsed.trace, rehearsed.answer?.status ?? 0),
       answer: await exchange({ port }, request.bytes),
     });
   }

@@ -1,11 +1,9 @@
 import { isIP, isIPv4 } from 'node:net';
 import * as z from 'zod';
+import { DEFAULT_RULE } from '../../runtime/snapshot.ts';
 import { object } from './meta.ts';
 import { targetRef } from './reference.ts';
 import { checkRegex, expression, headerName, port, refuse, sectionName } from './scalar.ts';
-
-/** Rules are named by their index otherwise; this one is what no rule decides. */
-export const DEFAULT_RULE = 'default';
 
 /** A text with a star at one end, or a star alone. */
 const glob = () =>

@@ -1,6 +1,5 @@
-import { DEFAULT_RULE } from '../control/schema/access-policy.ts';
 import { Pseudo, type HeaderBlock } from '../runtime/http/headers.ts';
-import type { PluginSpec } from '../runtime/snapshot.ts';
+import { DEFAULT_RULE, type PluginSpec } from '../runtime/snapshot.ts';
 import { hostOf } from './route-explanation.ts';
 import type { AccessTrace } from './trace.ts';
 

@@ -2,7 +2,6 @@ import { type HeaderBlock, Pseudo } from '../runtime/http/headers.ts';
 import { CompiledMatch } from '../runtime/route-matches.ts';
 import type { MatchSpec, PortSpec, Snapshot } from '../runtime/snapshot.ts';
 import { HeaderTest, QueryTest } from '../runtime/value-match.ts';
-import { covers } from './request.ts';
 
 /** One condition of a match, and whether a request meets it. */
 export interface Condition {
@@ -144,4 +143,10 @@ function wantedText({ type, value }: { readonly type: string; readonly value: st
 
 function quoted(value: string): string {
   return JSON.stringify(value);
+}
+
+/** Whether a listener's or a route's hostname covers a host; empty covers any. */
+export function covers(hostname: string, host: string): boolean {
+  if (hostname === '' || hostname === '*' || hostname === host) return true;
+  return hostname.startsWith('*.') && host.endsWith(hostname.slice(1)) && host.length >= hostname.length;
 }

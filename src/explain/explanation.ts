@@ -1,8 +1,7 @@
 import { portKey, type PortSpec, type Snapshot } from '../runtime/snapshot.ts';
-import type { Rehearsed } from './rehearsal.ts';
 import { explainAccess, type AccessExplanation } from './access-explanation.ts';
 import { explainRoute, type ExplainedMatch, type RouteExplanation } from './route-explanation.ts';
-import type { Edit, FilterStep } from './trace.ts';
+import type { Edit, FilterStep, Trace } from './trace.ts';
 
 /** Everything that decided about one request, in the order in which it did. Plain data, for text and JSON. */
 export interface Explanation {
@@ -34,7 +33,8 @@ export interface FilterVerdict {
   readonly response: readonly Edit[];
 }
 
-export function explain(snapshot: Snapshot, port: PortSpec, { trace, answer }: Rehearsed): Explanation {
+/** @param status of the answer; 0: the connection was closed without one */
+export function explain(snapshot: Snapshot, port: PortSpec, trace: Trace, status: number): Explanation {
   const stopped = trace.repliedBy !== null && trace.attempts.length === 0;
   const last = trace.steps.findLast(({ direction }) => direction === 'request')?.filter;
   let past = false;
@@ -62,7 +62,7 @@ export function explain(snapshot: Snapshot, port: PortSpec, { trace, answer }: R
       endpoint: endpointText(snapshot, cluster, endpoint),
     })),
     sent: trace.attempts[0]?.head ?? [],
-    status: answer?.status ?? 0,
+    status,
     flags: trace.flags,
     details: trace.details,
     repliedBy: trace.repliedBy,
