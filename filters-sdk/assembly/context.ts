@@ -101,6 +101,14 @@ export abstract class StreamContext {
   /** The answer to a `verifyPassword` of this stream that was pending. */
   onPasswordVerified(right: bool): void {}
 
+  /**
+   * Somebody asks why the filter did what it did with the request's head (`weir explain`): a sentence or a few lines. It
+   * comes after `onRequestHeaders`, changes nothing, and other hosts never ask.
+   */
+  onExplain(): string {
+    return '';
+  }
+
   /** The stream has ended. */
   onDone(): void {}
 

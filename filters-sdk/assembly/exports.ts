@@ -16,6 +16,7 @@ import { Turn, dropFlows, enter } from './flow';
 import { GrpcEnd, GrpcMessage, grpcOwner, takeGrpc } from './grpc';
 import { decodeDecision } from './limit-decision';
 import { decodeQuota } from './quota-decision';
+import { setProperty } from './properties';
 import { setRunningContext } from './running';
 import { planTicks, wake } from './ticks';
 import { WAITS } from './waits';
@@ -260,6 +261,11 @@ export function proxy_on_foreign_function(id: u32, ticket: u32, size: i32): void
     if (WAITS) settled = settleLimit(ticket, decision);
     if (!settled) context.onLimitDecision(decision);
   }
+  release();
+}
+
+export function weir_on_explain(id: u32): void {
+  setProperty('explanation', stream(id).onExplain());
   release();
 }
 

@@ -28,6 +28,7 @@ const CALLBACKS = {
   onUpstreamData: 'proxy_on_upstream_data',
   onDownstreamClose: 'proxy_on_downstream_connection_close',
   onUpstreamClose: 'proxy_on_upstream_connection_close',
+  onExplain: 'weir_on_explain',
   onDone: 'proxy_on_done',
   onLog: 'proxy_on_log',
 };

@@ -238,7 +238,12 @@ export class ArrayStream implements FilteredStream {
   /** What a test sends comes at once, so there is nothing to hold back. */
   holdBack(): void {}
 
-  recordFilter(plugin: Plugin, phase: number, _startedAt: number, action: number): number {
+  /** Asks all filters that have seen the request. */
+  explain(): void {
+    for (const [i] of this.#filters.plugins.entries()) this.#filters.context(i, Direction.Request)?.explain();
+  }
+
+  recordFilter({ plugin }: StreamContext, phase: number, _startedAt: number, action: number): number {
     this.#watcher.called(this, plugin, phase, action);
     return performance.now();
   }

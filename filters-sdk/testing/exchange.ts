@@ -116,6 +116,11 @@ export class KitExchange implements SteppedExchange, StreamWatcher, HostWatcher 
     return state === undefined ? undefined : Buffer.from(state.bytes).toString();
   }
 
+  explanation(): string | undefined {
+    this.#stream.explain();
+    return this.property('explanation');
+  }
+
   transcript(): string {
     return this.#transcript.text(this.calls, this.state);
   }

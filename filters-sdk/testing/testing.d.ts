@@ -283,6 +283,8 @@ export interface Exchange {
 /** An exchange piece by piece. Each step runs the filter at once. */
 export interface SteppedExchange extends Exchange {
   requestHeaders(request?: Omit<RequestSpec, 'body' | 'trailers'>, endOfStream?: boolean): void;
+  /** What the filter says of what it did with the request's head (`onExplain`); undefined: nothing. */
+  explanation(): string | undefined;
   requestBody(bytes: string | Uint8Array, endOfStream?: boolean): void;
   requestTrailers(fields: Fields): void;
   responseHeaders(response?: Omit<ResponseSpec, 'body' | 'trailers'>, endOfStream?: boolean): void;

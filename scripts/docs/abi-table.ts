@@ -15,7 +15,7 @@ const CALLBACK_TEST = 'test/conformance/abi-callbacks.test.ts';
 
 /** Where a row is implemented and tested, from the root of the repository. The test names the function. */
 export function placeOf(row: AbiRow): { readonly file: string; readonly test: string } {
-  const isCallback = row.name.startsWith('proxy_on_');
+  const isCallback = row.name.startsWith('proxy_on_') || row.name.startsWith('weir_on_');
   const test = `${TESTS}/${TEST_OF[row.file] ?? row.file.replace(/\.ts$/, '.test.ts')}`;
   return { file: `${SOURCE}/${row.file}`, test: isCallback ? CALLBACK_TEST : test };
 }

@@ -31,6 +31,8 @@ export interface FilterVerdict {
   readonly decision: FilterStep['decision'] | 'not reached' | 'not asked';
   readonly request: readonly Edit[];
   readonly response: readonly Edit[];
+  /** What it says itself of the request's head; empty: nothing. */
+  readonly told: string;
 }
 
 /** @param status of the answer; 0: the connection was closed without one */
@@ -48,6 +50,7 @@ export function explain(snapshot: Snapshot, port: PortSpec, trace: Trace, status
       decision: decision ?? (stopped && past ? 'not reached' : 'not asked'),
       request: edits('request'),
       response: edits('response'),
+      told: steps.find((step) => step.told !== '')?.told ?? '',
     };
     if (filter === last) past = true;
     return verdict;
@@ -132,8 +135,9 @@ function missText({ conditions }: ExplainedMatch): string {
 function putFilters({ filters }: Explanation, put: Put, file: (p: string) => string): void {
   if (filters.length === 0) put('filters', 'none');
   const width = Math.max(...filters.map(({ filter }) => filter.length), 0);
-  for (const [i, { filter, source, decision, request, response }] of filters.entries()) {
+  for (const [i, { filter, source, decision, told, request, response }] of filters.entries()) {
     put(i === 0 ? 'filters' : '', `${filter.padEnd(width)}  ${decision.padEnd(11)}  ${file(source)}`);
+    for (const line of told.split('\n')) if (line !== '') put('', `  says      ${line}`);
     for (const edit of request) put('', `  request   ${editText(edit)}`);
     for (const edit of response) put('', `  response  ${editText(edit)}`);
   }

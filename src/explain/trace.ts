@@ -5,7 +5,9 @@ import { responseFlagsText } from '../runtime/response-flags.ts';
 import type { Stream } from '../runtime/stream.ts';
 import type { StreamObserver } from '../runtime/stream-observer.ts';
 import { HeadersAction } from '../runtime/wasm/abi.ts';
-import { TRAPPED } from '../runtime/wasm/context.ts';
+import { OWN_PREFIX } from '../runtime/wasm/filter-state.ts';
+import type { StateValue } from '../runtime/wasm/stream-host.ts';
+import { TRAPPED, type StreamContext } from '../runtime/wasm/context.ts';
 import type { Plugin } from '../runtime/wasm/plugin.ts';
 
 /** Fields of a head in their order, pseudo-headers first, names lower-case. */
@@ -30,6 +32,8 @@ export interface FilterStep {
   readonly direction: 'request' | 'response';
   decision: Decision;
   readonly edits: Edit[];
+  /** What it says of the request's head itself; empty: nothing. */
+  told: string;
 }
 
 /** What a filter that was made of policies told of its decision. */
@@ -55,6 +59,9 @@ export interface AttemptStep {
   /** The head as it went out, but for what belongs to the connection. */
   readonly head: Fields;
 }
+
+const EXPLANATION = `${OWN_PREFIX}explanation`;
+const NOTHING: StateValue = { bytes: new Uint8Array(0), type: 'bytes', readOnly: false, ofConnection: false };
 
 /** The steps of one stream, in their order. */
 export class Trace implements StreamObserver {
@@ -98,13 +105,13 @@ export class Trace implements StreamObserver {
     this.#request = fieldsOf(stream.request);
   }
 
-  called(stream: Stream, plugin: Plugin, direction: Direction, part: number, action: number): void {
+  called(stream: Stream, context: StreamContext, direction: Direction, part: number, action: number): void {
+    const { plugin } = context;
     const step = this.#step(plugin, direction);
     if (action === TRAPPED) step.decision = 'trapped';
     else if (part === 0 && action !== HeadersAction.Continue && action !== HeadersAction.ContinueAndEndStream)
       step.decision = 'paused';
-    if (plugin.spec.rules !== undefined && direction === Direction.Request)
-      this.#noteAccess(stream, plugin.spec);
+    if (part === 0 && direction === Direction.Request) this.#ask(stream, context, step);
     this.#collect(stream, step, direction);
   }
 
@@ -149,15 +156,22 @@ export class Trace implements StreamObserver {
     return this.access.find(({ allowed }) => !allowed)?.rule ?? this.repliedBy;
   }
 
-  #noteAccess(stream: Stream, plugin: PluginSpec): void {
-    const property = (name: string): string | null => {
-      const value = stream.state(`wasm.${name}`);
-      return value === undefined ? null : Buffer.from(value.bytes).toString();
-    };
-    const lines = (property('access.explanation') ?? '').split('\n').filter((line) => line !== '');
+  /** Has the filter tell why it did what it did. */
+  #ask(stream: Stream, context: StreamContext, step: FilterStep): void {
+    // What another has told stands there still.
+    stream.setState(EXPLANATION, NOTHING);
+    context.explain();
+    const told = textOf(stream, 'explanation') ?? '';
+    const { spec } = context.plugin;
+    if (spec.rules === undefined) step.told = told;
+    else this.#noteAccess(stream, spec, told);
+  }
+
+  #noteAccess(stream: Stream, plugin: PluginSpec, explanation: string): void {
+    const lines = explanation.split('\n').filter((line) => line !== '');
     // What another filter of the kind has told before, on the way to a route that was left, stands there still.
     const told = (name: string): string => {
-      const rule = property(name) ?? '';
+      const rule = textOf(stream, name) ?? '';
       return plugin.rules?.some((own) => own.name === rule) === true ? rule : '';
     };
     this.access.push({
@@ -166,7 +180,7 @@ export class Trace implements StreamObserver {
       rule: told('access.rule'),
       tried: told('access.dry_run'),
       missing: new Map(lines.map((line) => line.split('\t') as [string, string])),
-      consumer: property('consumer.name'),
+      consumer: textOf(stream, 'consumer.name'),
     });
   }
 
@@ -175,7 +189,7 @@ export class Trace implements StreamObserver {
     const way = direction === Direction.Request ? 'request' : 'response';
     const known = this.steps.findLast((step) => step.filter === filter && step.direction === way);
     if (known !== undefined) return known;
-    const step: FilterStep = { filter, source, direction: way, decision: 'continued', edits: [] };
+    const step: FilterStep = { filter, source, direction: way, decision: 'continued', edits: [], told: '' };
     this.steps.push(step);
     return step;
   }
@@ -191,6 +205,12 @@ export class Trace implements StreamObserver {
     step.edits.push(...editsBetween(this.#answer, after));
     this.#answer = after;
   }
+}
+
+/** A property that a filter has set; null: none did. */
+function textOf(stream: Stream, name: string): string | null {
+  const value = stream.state(OWN_PREFIX + name);
+  return value === undefined ? null : Buffer.from(value.bytes).toString();
 }
 
 /** The head of a message as text. */

@@ -5,7 +5,6 @@ import {
   isSecure,
   portKey,
   type ClusterSpec,
-  type PluginSpec,
   type PortSpec,
   type Snapshot,
 } from '../runtime/snapshot.ts';
@@ -85,7 +84,6 @@ export class Rehearsal {
     const staged: Snapshot = {
       ...snapshot,
       clusters: snapshot.clusters.map((cluster, i) => onLoopback(cluster, upstreams[i]!)),
-      plugins: snapshot.plugins.map(explaining),
       accessLog: { mode: 'off', path: 'stdout', fields: [] },
     };
     try {
@@ -170,13 +168,6 @@ class Clock {
   monotonic(): number {
     return this.ahead;
   }
-}
-
-/** A filter that was made of policies tells of each rule why it does not match. */
-function explaining(plugin: PluginSpec): PluginSpec {
-  if (plugin.rules === undefined) return plugin;
-  const configuration = { ...(JSON.parse(plugin.configuration) as object), explain: true };
-  return { ...plugin, configuration: JSON.stringify(configuration) };
 }
 
 /** The same upstream, with its endpoints on loopback and in the clear. */

@@ -58,6 +58,7 @@ const KEYS: Readonly<Record<string, keyof Callbacks>> = {
   proxy_on_grpc_close: 'grpcClose',
   proxy_on_queue_ready: 'queueReady',
   proxy_on_foreign_function: 'foreignFunction',
+  weir_on_explain: 'explain',
 };
 const OF_TCP = /_(?:connection|downstream_data|upstream_data)/;
 /** An end frees the context: it comes even where a stream went another way. */
@@ -302,6 +303,9 @@ export class Replay implements Score {
         break;
       case 'upstreamClose':
         context.onUpstreamClose(first as 0);
+        break;
+      case 'explain':
+        context.explain();
         break;
       case 'foreignFunction':
         context.root.onForeignFunction(context.id, first, bytesOf(record.data ?? ''));

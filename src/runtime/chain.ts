@@ -29,7 +29,7 @@ export interface ChainOwner {
   /** A filter keeps as much as it may: read no more until it is released. */
   holdBack(direction: Direction, held: boolean): void;
   /** @returns the time, which is when the next callback begins */
-  recordFilter(plugin: Plugin, phase: number, startedAt: number, action: number): number;
+  recordFilter(context: StreamContext, phase: number, startedAt: number, action: number): number;
 }
 
 /** The same number for heads, bodies and trailers. */
@@ -383,7 +383,7 @@ export class ChainPass {
     else if (phase === 4) action = context.onResponseBody(size, ended);
     else action = context.onResponseTrailers(this.#fields(3));
     this.#calling = -1;
-    this.#clock = this.#owner.recordFilter(plugin, phase, this.#clock, action);
+    this.#clock = this.#owner.recordFilter(context, phase, this.#clock, action);
     if (action === TRAPPED) {
       if (!this.#owner.isHalted(this.direction) && plugin.spec.onError === 'deny')
         this.#owner.filterFailed(this.direction, plugin);

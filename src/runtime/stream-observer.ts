@@ -1,5 +1,6 @@
 import type { Direction } from './chain.ts';
 import type { Stream } from './stream.ts';
+import type { StreamContext } from './wasm/context.ts';
 import type { Plugin } from './wasm/plugin.ts';
 
 /**
@@ -15,7 +16,7 @@ export interface StreamObserver {
    * @param part 0 head, 1 body, 2 trailers
    * @param action what the chain makes of it: an action of the ABI, or `TRAPPED`
    */
-  called(stream: Stream, plugin: Plugin, direction: Direction, part: number, action: number): void;
+  called(stream: Stream, context: StreamContext, direction: Direction, part: number, action: number): void;
   /** A filter let go of what it held, outside of that message's callback. */
   resumed(stream: Stream, plugin: Plugin, direction: Direction): void;
   /** The head goes to an endpoint as it is. */

@@ -440,10 +440,11 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     else this.#down.unpause(AnswerPause.Filter);
   }
 
-  recordFilter(plugin: Plugin, phase: number, startedAt: number, action: number): number {
+  recordFilter(context: StreamContext, phase: number, startedAt: number, action: number): number {
+    const { plugin } = context;
     this.observer?.called(
       this,
-      plugin,
+      context,
       phase < 3 ? Direction.Request : Direction.Response,
       phase % 3,
       action,

@@ -164,6 +164,7 @@ const CALLS: Record<string, Call> = {
     when: (world) => (head(world), world.host.grpc.opened[0]!.sink.onClose(7, 'no')),
     gets: [ROOT, 1, 7],
   },
+  weir_on_explain: { scripts: sees, when: (world) => (head(world), world.context.explain()), gets: [STREAM] },
 };
 
 /** docs/foreign-functions.md: a limit of 10 in a second, of which one is taken by the key `k`. */

@@ -479,7 +479,6 @@ describe('many rules', () => {
 describe('explained', () => {
   test('every rule with the first condition that does not hold', async () => {
     const filter = await start({
-      explain: true,
       policies: [
         policy('ALLOW', [
           { name: 'x', from: [{ consumers: ['ann'] }], to: [{ methods: ['GET'] }] },
@@ -489,7 +488,9 @@ describe('explained', () => {
         ]),
       ],
     });
-    const told = (await filter.exchange({ request: { path: '/a' } })).property('access.explanation')!;
+    const stream = filter.stream();
+    stream.requestHeaders({ path: '/a' });
+    const told = stream.explanation()!;
     expect(told.replaceAll('AccessPolicy/shop/allow#', '').split('\n')).toEqual([
       'x\tfrom[0].consumers',
       'y\tto[1].methods',

@@ -98,7 +98,7 @@ class Owner implements ChainOwner {
   filterFailed = (): void => expect.fail('no filter fails here');
   bodyTooLarge = (): void => expect.fail('no body is too large here');
   holdBack = (): void => undefined;
-  recordFilter = (_plugin: Plugin, _phase: number, startedAt: number): number => startedAt;
+  recordFilter = (_context: StreamContext, _phase: number, startedAt: number): number => startedAt;
 
   passHead(): void {
     this.order.push('head');

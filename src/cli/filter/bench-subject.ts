@@ -5,7 +5,7 @@ import { KitHost } from '../../../filters-sdk/testing/kit-host.ts';
 import type { CallAnswer, Fields } from '../../../filters-sdk/testing/testing.d.ts';
 import type { Cost, Round } from './bench-report.ts';
 import { HOST_GROUPS } from '../../runtime/wasm/usage.ts';
-import type { Plugin } from '../../runtime/wasm/plugin.ts';
+import type { StreamContext } from '../../runtime/wasm/context.ts';
 
 /** The exchange that a benchmark repeats. */
 export interface BenchExchange {
@@ -48,11 +48,11 @@ const counts = new Float64Array(PHASES.length);
 
 /** Each callback is timed as the proxy times it for its metrics. */
 class TimedStream extends ArrayStream {
-  override recordFilter(plugin: Plugin, phase: number, startedAt: number, action: number): number {
+  override recordFilter(context: StreamContext, phase: number, startedAt: number, action: number): number {
     const now = performance.now();
     sums[phase]! += now - startedAt;
     counts[phase]! += 1;
-    super.recordFilter(plugin, phase, startedAt, action);
+    super.recordFilter(context, phase, startedAt, action);
     return performance.now();
   }
 }

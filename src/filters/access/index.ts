@@ -6,7 +6,6 @@ import {
   RootContext,
   StreamContext,
   closeConnection,
-  encode,
   registerRoot,
   setProperty,
   utf8,
@@ -19,7 +18,6 @@ import { Decision, Policies } from './policies';
 const RULE = utf8('access.rule');
 const AUDITED = utf8('access.audit');
 const TRIED = utf8('access.dry_run');
-const EXPLANATION = utf8('access.explanation');
 
 const facts = new Facts();
 
@@ -59,12 +57,16 @@ class AccessRoot extends RootContext {
     return this.stream;
   }
 
+  explain(): string {
+    facts.begin(true);
+    return explanation(this.policies, facts);
+  }
+
   /** Null where the stream may go on. */
   decide(isRequest: bool): Outcome | null {
     const policies = this.policies;
     facts.begin(isRequest);
     const decision = policies.enforced.decide(facts);
-    if (policies.explain) setProperty(EXPLANATION, encode(explanation(policies, facts)));
     if (policies.audited.length > 0) this.audit();
     const tried = policies.tried;
     if (tried !== null) this.compare(decision, tried.decide(facts));
@@ -111,6 +113,10 @@ class Access extends StreamContext {
   onRequestHeaders(_count: i32, _endOfStream: bool): Action {
     const refused = this.root.decide(true);
     return refused === null ? Action.Continue : refused.reply.send();
+  }
+
+  onExplain(): string {
+    return this.root.explain();
   }
 
   onNewConnection(): Action {

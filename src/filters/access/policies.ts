@@ -95,8 +95,6 @@ export class Policies {
   /** The same with the policies that are tried out; null where there are none. */
   tried: RuleSet | null = null;
   readonly audited: RuleList = new RuleList(true);
-  /** Tells of each rule why it did not match. */
-  explain: bool = false;
 
   read(configuration: ArrayBuffer): bool {
     const config = readConfig(configuration);
@@ -111,7 +109,6 @@ export class Policies {
     for (let i = 0; i < policies.length; i++) this.readPolicy(policies[i]);
     this.readDefault(config, 'default', this.enforced, this.tried);
     this.readDefault(config, 'tryDefault', this.tried, null);
-    this.explain = config.boolean('explain', false);
     return config.end();
   }
 

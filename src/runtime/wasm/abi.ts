@@ -197,6 +197,7 @@ export const CALLBACKS: readonly CallbackRow[] = [
   grpc('proxy_on_grpc_receive', 'the end of a unary call that succeeded'),
   grpc('proxy_on_grpc_receive_trailing_metadata', 'of streams'),
   grpc('proxy_on_grpc_close', 'not for a unary call that succeeded'),
+  callback('Explanations', 'weir_on_explain', 'i', '', 0, 1, 'of weir alone'),
 ];
 
 interface Details {

@@ -126,6 +126,16 @@ export class StreamContext {
     if (callback !== null) this.#call(callback, 'proxy_on_upstream_connection_close', by, 0);
   }
 
+  /** Has the guest say in the property `explanation` why it did what it did; it changes nothing. Of weir alone. */
+  explain(): void {
+    const { vm } = this;
+    const { explain } = vm.callbacks;
+    if (explain === null || vm.dead || this.id === 0) return;
+    vm.readOnly = true;
+    this.#call(explain, 'weir_on_explain', 0, 0);
+    vm.readOnly = false;
+  }
+
   /** The stream is over: done, log, delete, in this order. The object must not be used afterwards. */
   finish(): void {
     if (this.stream === null) return;

@@ -66,6 +66,7 @@ export interface Callbacks {
   readonly grpcClose: GuestFunction | null;
   readonly queueReady: GuestFunction | null;
   readonly foreignFunction: GuestFunction | null;
+  readonly explain: GuestFunction | null;
 }
 
 const NO_MEMORY = new Uint8Array(0);
@@ -390,5 +391,6 @@ function callbacksOf(find: (name: string) => GuestFunction | null): Callbacks {
     grpcClose: find('proxy_on_grpc_close'),
     queueReady: find('proxy_on_queue_ready'),
     foreignFunction: find('proxy_on_foreign_function'),
+    explain: find('weir_on_explain'),
   };
 }

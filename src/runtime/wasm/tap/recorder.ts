@@ -239,6 +239,7 @@ function nameOf(key: string): string {
     grpcTrailingMetadata: 'proxy_on_grpc_receive_trailing_metadata',
     downstreamClose: 'proxy_on_downstream_connection_close',
     upstreamClose: 'proxy_on_upstream_connection_close',
+    explain: 'weir_on_explain',
   };
   return special[key] ?? `proxy_on_${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
 }
