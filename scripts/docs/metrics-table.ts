@@ -13,7 +13,7 @@ import { Fleet } from '../../src/supervisor/fleet.ts';
 import { SharedLedger } from '../../src/supervisor/ledger.ts';
 import { exposition as writeExposition, MetricsBoard } from '../../src/supervisor/metrics.ts';
 import { QuotaService } from '../../src/supervisor/quota/service.ts';
-import { Taps } from '../../src/supervisor/taps.ts';
+import { Watches } from '../../src/supervisor/watches.ts';
 import { StatusView } from '../../src/supervisor/status-view.ts';
 import { WorkerProgram, type SteeredRuntime } from '../../src/worker/program.ts';
 import { pluginFamilies } from '../../src/worker/plugin-families.ts';
@@ -102,7 +102,7 @@ async function exposition(): Promise<string> {
     onLedger: () => undefined,
     onQuota: () => undefined,
     onUp: () => undefined,
-    onTapped: () => undefined,
+    onWatched: () => undefined,
     onExit: () => undefined,
     onTrip: () => undefined,
     onCrashLoop: () => undefined,
@@ -121,10 +121,9 @@ async function exposition(): Promise<string> {
     quotas,
     board: new MetricsBoard(),
     rollout,
-    taps: new Taps({
-      version: '',
+    weirVersion: '',
+    watches: new Watches({
       log,
-      snapshot: () => null,
       workers: () => [],
       send: () => undefined,
     }),

@@ -72,6 +72,21 @@ export async function textOf(response: IncomingMessage): Promise<string> {
   return text;
 }
 
+/** Whole lines; one that is cut off at the end is left out. A connection that is cut is an end. */
+export async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  let rest = '';
+  response.setEncoding('utf8');
+  try {
+    for await (const chunk of response as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop()!;
+      yield* lines;
+    }
+  } catch {
+    // Ctrl-C, or weir ended.
+  }
+}
+
 function addressOf({ admin }: AdminFlags): AdminAddress | null {
   return parseAdminAddress(admin.replace(/^http:\/\//, '').replace(/\/$/, ''));
 }

@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { formatDiagnostics } from '../control/diagnostic.ts';
 import { loadConfiguration } from '../control/load.ts';
 import { explainError } from '../errors.ts';
-import { explain, explanationText, type Explanation } from '../explain/explanation.ts';
+import { explain } from '../explain/explanation.ts';
 import { Rehearsal } from '../rehearsal/rehearsal.ts';
 import {
   parseUrl,
@@ -14,34 +14,48 @@ import {
 } from '../rehearsal/request.ts';
 import { PLAIN_ANSWER, type UpstreamStep } from '../rehearsal/scripted-upstream.ts';
 import { StageError } from '../runtime/plugin-set.ts';
+import { adminOption, adminTokenOption, checkAdmin } from './admin-client.ts';
 import { ExitCode } from './exit-codes.ts';
-import { nearPlace } from './near-place.ts';
+import {
+  explainLive,
+  explainOthers,
+  printExplanation,
+  type LiveFlags,
+  type LiveRequest,
+} from './explain-live.ts';
 import { stderrLog } from './stderr-log.ts';
 
-interface ExplainFlags {
+interface ExplainFlags extends LiveFlags {
+  readonly live: boolean;
+  readonly connectTo?: LiveRequest['connectTo'];
+  readonly insecure: boolean;
   readonly file: readonly string[];
   readonly header: readonly (readonly [name: string, value: string])[];
   readonly data?: string;
   readonly client: string;
   readonly as?: string;
   readonly upstreamStatus: number;
-  readonly output: 'text' | 'json';
 }
 
 const HELP = `
 Examples:
   weir explain WEIR1042
   weir explain GET https://shop.example.com/v1/cart -H 'x-api-key: demo' -f policies
+  weir explain --live GET https://shop.example.com/v1/cart -H 'x-api-key: demo'
+  weir explain --live --for 5m --count 20
 
-The request runs through the configuration in this process: the same routing, the same filters. Upstreams are
-not asked, they count as answering 200; limits and shared data are empty at the start.`;
+With -f the request runs through the configuration in this process: the same routing, the same filters.
+Upstreams are not asked, they count as answering 200; limits and shared data are empty at the start.
+
+With --live it goes to a running weir, which explains what it does with it. Without a URL a field is printed that
+others add to their requests: those that carry it are explained while the command runs.`;
 
 /** `weir explain METHOD URL -f PATH…`, and `weir explain WEIRnnnn`. */
 export function registerExplain(program: Command): void {
   program
     .command('explain')
     .description('say what a configuration does with a request, and why; or what an error code means')
-    .argument('<method-or-code>', 'GET, POST, …; or WEIRnnnn')
+    .argument('[method-or-code]', 'GET, POST, …; or WEIRnnnn')
     .argument('[url]', 'http:// or https://', parseTarget)
     .option('-f, --file <path...>', 'files and folders of YAML', [])
     .option(
@@ -51,24 +65,84 @@ export function registerExplain(program: Command): void {
       [],
     )
     .option('-d, --data <text>', "the request's body")
-    .option('--as <consumer>', 'shows credentials of a Consumer: `name`, or `namespace/name`')
-    .option('--client <address>', 'IP address of the client', parseAddress, '127.0.0.1')
-    .option('--upstream-status <status>', 'what upstreams answer', parseStatus, 200)
+    .addOption(
+      new Option('--as <consumer>', 'shows credentials of a Consumer: `name`, or `namespace/name`').conflicts(
+        'live',
+      ),
+    )
+    .addOption(
+      new Option('--client <address>', 'IP address of the client')
+        .argParser(parseAddress)
+        .default('127.0.0.1')
+        .conflicts('live'),
+    )
+    .addOption(
+      new Option('--upstream-status <status>', 'what upstreams answer')
+        .argParser(parseStatus)
+        .default(200)
+        .conflicts('live'),
+    )
+    .addOption(new Option('--live', 'ask a running weir').default(false).conflicts('file'))
+    .option('--connect-to <host:port>', 'with --live: send it there, whatever the URL says', parseConnectTo)
+    .option('-k, --insecure', 'with --live: take any certificate', false)
+    .option('--for <duration>', 'with --live: end after this time', '60s')
+    .option('--count <n>', 'with --live and no URL: end after so many requests', '1')
+    .option(
+      '--redact <field>',
+      'with --live: a further field whose values are secret; may be repeated',
+      collect,
+      [],
+    )
+    .addOption(adminOption())
+    .addOption(adminTokenOption())
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'))
     .addHelpText('after', HELP)
-    .action(async (first: string, url: RequestUrl | undefined, flags: ExplainFlags, command: Command) => {
-      if (url === undefined) {
-        const text = explainError(first);
-        if (text !== null) process.stdout.write(text);
-        else if (/^WEIR/i.test(first)) command.error(`error: there is no code ${first}`);
-        else command.error('error: a URL is missing: weir explain METHOD URL -f PATH…');
-        return;
-      }
-      if (flags.file.length === 0) command.error('error: -f PATH… is missing: which configuration?');
-      process.exitCode = await explainRequest(first, url, flags);
-      // A filter may have left a timer.
-      process.exit();
-    });
+    .action(
+      async (
+        first: string | undefined,
+        url: RequestUrl | undefined,
+        flags: ExplainFlags,
+        command: Command,
+      ) => {
+        if (flags.live) {
+          checkAdmin(flags, command);
+          process.exitCode = await askLive(first, url, flags, command);
+          return;
+        }
+        if (first === undefined)
+          command.error('error: what is to be explained? An error code, or METHOD and URL');
+        if (url === undefined) {
+          const text = explainError(first);
+          if (text !== null) process.stdout.write(text);
+          else if (/^WEIR/i.test(first)) command.error(`error: there is no code ${first}`);
+          else command.error('error: a URL is missing: weir explain METHOD URL -f PATH…');
+          return;
+        }
+        if (flags.file.length === 0) command.error('error: -f PATH… is missing: which configuration?');
+        process.exitCode = await explainRequest(first, url, flags);
+        // A filter may have left a timer.
+        process.exit();
+      },
+    );
+}
+
+function askLive(
+  method: string | undefined,
+  url: RequestUrl | undefined,
+  flags: ExplainFlags,
+  command: Command,
+): Promise<number> {
+  if (method === undefined) return explainOthers(flags);
+  if (url === undefined) command.error('error: a URL is missing: weir explain --live METHOD URL');
+  const request: LiveRequest = {
+    method,
+    url,
+    headers: flags.header,
+    body: flags.data ?? '',
+    connectTo: flags.connectTo ?? null,
+    insecure: flags.insecure,
+  };
+  return explainLive(request, { ...flags, count: '1' });
 }
 
 async function explainRequest(method: string, url: RequestUrl, flags: ExplainFlags): Promise<number> {
@@ -117,13 +191,8 @@ async function explainRequest(method: string, url: RequestUrl, flags: ExplainFla
   const { trace, answer } = await rehearsal.send(port, request, script);
   const explanation = explain(snapshot, port, trace, answer?.status ?? 0);
   await rehearsal.close();
-  process.stdout.write(print(explanation, flags.output));
+  printExplanation(explanation, flags.output);
   return ExitCode.Ok;
-}
-
-function print(explanation: Explanation, output: ExplainFlags['output']): string {
-  if (output === 'json') return `${JSON.stringify(explanation, null, 2)}\n`;
-  return explanationText(explanation, nearPlace);
 }
 
 function parseTarget(text: string): RequestUrl {
@@ -139,6 +208,17 @@ function collectHeader(
   const colon = text.indexOf(':');
   if (colon < 1) throw new InvalidArgumentError('expected `name: value`');
   return [...before, [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]];
+}
+
+function parseConnectTo(text: string): LiveRequest['connectTo'] {
+  const [, ipv6, host = ipv6, port = ''] = /^(?:\[([\da-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i.exec(text) ?? [];
+  if (host === undefined || Number(port) < 1 || Number(port) > 65_535)
+    throw new InvalidArgumentError('expected HOST:PORT');
+  return { host, port: Number(port) };
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
 }
 
 function parseAddress(text: string): string {

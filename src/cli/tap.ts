@@ -2,7 +2,14 @@ import { openSync, closeSync, writeSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { Command } from 'commander';
 import type { TapRecord } from '../runtime/wasm/tap/record.ts';
-import { adminOption, adminTokenOption, askAdmin, checkAdmin, type AdminFlags } from './admin-client.ts';
+import {
+  adminOption,
+  adminTokenOption,
+  askAdmin,
+  checkAdmin,
+  linesOf,
+  type AdminFlags,
+} from './admin-client.ts';
 import { ExitCode } from './exit-codes.ts';
 import { onReaderGone } from './output-faults.ts';
 import { bytesText, colorsFor } from './output.ts';
@@ -113,19 +120,4 @@ async function open(flags: TapFlags): Promise<IncomingMessage> {
   if (flags.keepSecrets) query.set('secrets', 'keep');
   query.set('for', flags.for);
   return askAdmin(flags, 'GET', `/tap?${query.toString()}`);
-}
-
-/** Whole lines; one that is cut off at the end is left out. A connection that is cut is an end. */
-async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
-  let rest = '';
-  response.setEncoding('utf8');
-  try {
-    for await (const chunk of response as AsyncIterable<string>) {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop()!;
-      yield* lines;
-    }
-  } catch {
-    // Ctrl-C, or weir ended.
-  }
 }

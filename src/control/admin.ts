@@ -4,7 +4,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { send, sendJson, sendText, type Page } from './admin-page.ts';
 import { isTrustedHost, type AdminAddress } from './admin-address.ts';
 import { quotaPages, type QuotaSource } from './quota-pages.ts';
-import { readTapRequest, type TapRequest, type TapSink } from './tap-request.ts';
+import { readExplainRequest, type ExplainRequest } from './explain-request.ts';
+import { readTapRequest, type TapRequest } from './tap-request.ts';
+import type { WatchSink } from './watch-sink.ts';
 
 /** What the server answers with; it knows nothing else of weir. */
 export interface AdminSource {
@@ -21,7 +23,11 @@ export interface AdminSource {
   /** Why there cannot be such a tap; null where there can. */
   tapRefusal(request: TapRequest): string | null;
   /** Resolves when the tap is over. */
-  tap(request: TapRequest, sink: TapSink): Promise<void>;
+  tap(request: TapRequest, sink: WatchSink): Promise<void>;
+  /** Why no more requests can be explained; null where they can. */
+  watchRefusal(): string | null;
+  /** Resolves when enough are explained. */
+  explain(request: ExplainRequest, sink: WatchSink): Promise<void>;
 }
 
 export interface AdminOptions {
@@ -182,19 +188,35 @@ function pagesOf(source: AdminSource): Map<string, Page> {
       if (typeof request === 'string') return sendText(response, 400, `${request}\n`);
       const refusal = source.tapRefusal(request);
       if (refusal !== null) return sendText(response, 409, `${refusal}\n`);
-      response.writeHead(200, { 'content-type': 'application/jsonl; charset=utf-8' });
-      if (response.req.method === 'HEAD') return void response.end();
-      response.flushHeaders();
-      await source.tap(request, sinkOf(response));
-      response.end();
+      await stream(response, (sink) => source.tap(request, sink));
+    },
+  });
+  pages.set('/explain', {
+    method: 'GET',
+    about: 'explains requests that carry the token of its first line, in JSON Lines: ?count=1&for=60s',
+    answer: async (query, response) => {
+      const request = readExplainRequest(query);
+      if (typeof request === 'string') return sendText(response, 400, `${request}\n`);
+      const refusal = source.watchRefusal();
+      if (refusal !== null) return sendText(response, 409, `${refusal}\n`);
+      await stream(response, (sink) => source.explain(request, sink));
     },
   });
   for (const [path, page] of quotaPages(source.quotas)) pages.set(path, page);
   return pages;
 }
 
+/** Answers with lines that come as they come. */
+async function stream(response: ServerResponse, write: (sink: WatchSink) => Promise<void>): Promise<void> {
+  response.writeHead(200, { 'content-type': 'application/jsonl; charset=utf-8' });
+  if (response.req.method === 'HEAD') return void response.end();
+  response.flushHeaders();
+  await write(sinkOf(response));
+  response.end();
+}
+
 /** A reader that is slow holds its writer back; one that is gone takes everything. */
-function sinkOf(response: ServerResponse): TapSink {
+function sinkOf(response: ServerResponse): WatchSink {
   const gone = new AbortController();
   response.on('close', () => gone.abort());
   return {

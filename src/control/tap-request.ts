@@ -10,14 +10,6 @@ export interface TapRequest {
   readonly limitBytes: number;
 }
 
-/** Where the lines of a tap go. */
-export interface TapSink {
-  /** Resolves when the reader has taken them. */
-  write(lines: string): Promise<void>;
-  /** Aborted when the reader is gone. */
-  readonly signal: AbortSignal;
-}
-
 const KNOWN = new Set(['filter', 'path', 'header', 'count', 'for', 'bytes', 'redact', 'secrets', 'bodies']);
 export const ALL_BODIES = Number.MAX_SAFE_INTEGER;
 const DEFAULT_MS = 60_000;
@@ -67,6 +59,15 @@ export function readTapRequest(query: URLSearchParams): TapRequest | string {
     limitMs,
     limitBytes,
   };
+}
+
+/** Why there is nothing to record; null where there is. @param names of the filters that there are */
+export function missingFilter({ spec }: TapRequest, names: readonly string[]): string | null {
+  const missing = spec.filters.find(
+    (filter) => filter !== '*' && !names.some((name) => name === filter || name.endsWith(`#${filter}`)),
+  );
+  if (missing === undefined) return null;
+  return `no filter is named ${JSON.stringify(missing)}; there are: ${names.join(', ') || 'none'}`;
 }
 
 function bodyLimit(text: string): number | null {

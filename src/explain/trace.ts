@@ -87,8 +87,13 @@ export class Trace implements StreamObserver {
   /** It began; a head that breaks the rules of HTTP makes no stream. */
   begun = false;
   done = false;
+  readonly #atEnd: (stream: Stream) => void;
   #request: Fields = [];
   #answer: Fields = [];
+
+  constructor(atEnd: (stream: Stream) => void = () => undefined) {
+    this.#atEnd = atEnd;
+  }
 
   routed(stream: Stream): void {
     this.listener = stream.listenerSpec?.name ?? '';
@@ -149,6 +154,7 @@ export class Trace implements StreamObserver {
     this.flags = responseFlagsText(stream.flags);
     this.details = stream.details || (stream.attempts > 0 ? 'via_upstream' : '');
     this.done = true;
+    this.#atEnd(stream);
   }
 
   /** Who decided on the answer: as {@link repliedBy}, but by the rule where policies refused. */

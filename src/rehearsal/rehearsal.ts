@@ -110,7 +110,7 @@ export class Rehearsal {
     for (const [i, { name }] of this.snapshot.clusters.entries())
       this.#upstreams[i]!.play(script.get(name) ?? []);
     const trace = new Trace();
-    this.#runtime.observe(trace);
+    this.#runtime.watch({ begin: () => trace });
     const socket = this.#connect(port, request);
     socket.receive(request.bytes);
     const until = performance.now() + LIMIT_MS;

@@ -14,7 +14,7 @@ import { PluginSet, StageError } from './plugin-set.ts';
 import type { EndpointPool } from './pool.ts';
 import { SystemResolver } from './resolver.ts';
 import { portKey, type Snapshot } from './snapshot.ts';
-import type { StreamObserver } from './stream-observer.ts';
+import type { StreamWatch } from './stream-observer.ts';
 import { stoppableClock, TimerWheel } from './timer-wheel.ts';
 import { LogLevel } from './wasm/abi.ts';
 import { fuelSpeed } from './wasm/meter/calibrate.ts';
@@ -238,9 +238,9 @@ export class Runtime {
     return this.#taps.remove(tap);
   }
 
-  /** Streams that begin from now on are looked on at; null: by nobody. */
-  observe(observer: StreamObserver | null): void {
-    this.#worker.observer = observer;
+  /** Chooses the streams that are looked on at, of those that begin from now on; null: nobody looks on. */
+  watch(watch: StreamWatch | null): void {
+    this.#worker.watch = watch;
   }
 
   /**

@@ -3,6 +3,12 @@ import type { Stream } from './stream.ts';
 import type { StreamContext } from './wasm/context.ts';
 import type { Plugin } from './wasm/plugin.ts';
 
+/** Chooses the streams that somebody looks on at. */
+export interface StreamWatch {
+  /** The head has been read, and nothing been done about it. @returns null where nobody looks on at this one */
+  begin(stream: Stream): StreamObserver | null;
+}
+
 /**
  * Told of each step of one stream, so that the stream can be explained. It looks on and changes nothing; what it
  * wants to keep of heads it copies, since they change with the next step.

@@ -176,7 +176,8 @@ export class Stream implements AttemptOwner, AttemptSource, FilteredStream, Requ
     this.method = reader.method;
     this.minorVersion = reader.minorVersion;
     this.#expects = reader.expectContinue;
-    this.observer = this.worker.observer;
+    const { watch } = this.worker;
+    this.observer = watch === null ? null : watch.begin(this);
     this.#up.begin(this.request, reader);
     this.#limits.begin(reader);
     this.#down.reset(reader.method === MethodId.Head);

@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts';
 import type { LiveSnapshot } from './live-snapshot.ts';
 import type { Metrics } from './metrics.ts';
 import { RuntimeMetrics } from './runtime-metrics.ts';
-import type { StreamObserver } from './stream-observer.ts';
+import type { StreamWatch } from './stream-observer.ts';
 import { Stream } from './stream.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 
@@ -30,8 +30,8 @@ export class WorkerState {
   /** Too busy for keep-alive and new streams. */
   shedding = false;
   activeStreams = 0;
-  /** Looks on at each stream that begins; null: nobody does. */
-  observer: StreamObserver | null = null;
+  /** Null: nobody looks on at streams. */
+  watch: StreamWatch | null = null;
   readonly #spare: Stream[] = [];
   readonly #logs = new Map<'stdout' | 'stderr', AccessLog>();
 

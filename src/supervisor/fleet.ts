@@ -35,7 +35,7 @@ export interface FleetOptions {
   onLedger(worker: number, asks: readonly LedgerAsk[]): void;
   onQuota(worker: number, messages: readonly QuotaMessage[]): void;
   onUp(worker: number): void;
-  onTapped(worker: number, message: Extract<FromWorker, { type: 'tapped' | 'untapped' }>): void;
+  onWatched(worker: number, message: Extract<FromWorker, { type: 'watched' | 'unwatched' }>): void;
   onExit(worker: number, lastDump: WorkerDump | null): void;
   /** A filter traps again and again in a worker. */
   onTrip(trip: FilterTrip): void;
@@ -251,7 +251,7 @@ export class Fleet {
         for (const id of workers) this.sendTo(id, { type: 'wake' });
       },
       failing: (worker) => this.detach(slot, worker),
-      tapped: (worker, message) => this.options.onTapped(worker.id, message),
+      watched: (worker, message) => this.options.onWatched(worker.id, message),
       tripped: (trip) => this.options.onTrip(trip),
       exited: (worker, code, signal) => this.exited(slot, worker, code, signal),
     };

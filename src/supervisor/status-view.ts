@@ -5,7 +5,9 @@ import type { FilterSchema } from '../control/filter-schema.ts';
 import { moduleSchema } from '../control/module-schema.ts';
 import { redactSnapshot } from '../control/redact.ts';
 import type { Rollout } from '../control/rollout.ts';
-import type { TapRequest, TapSink } from '../control/tap-request.ts';
+import type { ExplainRequest } from '../control/explain-request.ts';
+import { missingFilter, type TapRequest } from '../control/tap-request.ts';
+import type { WatchSink } from '../control/watch-sink.ts';
 import type { MetricFamily } from '../runtime/metrics.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Code } from '../runtime/stage-fault.ts';
@@ -16,7 +18,8 @@ import type { SharedLedger } from './ledger.ts';
 import type { QuotaService } from './quota/service.ts';
 import { QuotaView } from './quota/view.ts';
 import { EXPOSITION_TYPE, type MetricsBoard } from './metrics.ts';
-import type { Taps } from './taps.ts';
+import { explainWatch, tapWatch } from './watch.ts';
+import type { Watches } from './watches.ts';
 import { clustersText, mergePlugins, moduleStates } from './runtime-view.ts';
 
 /** A worker that is slower than this is shown as it was last. */
@@ -29,7 +32,9 @@ export interface StatusViewDeps {
   readonly quotas: QuotaService;
   readonly board: MetricsBoard;
   readonly rollout: Rollout;
-  readonly taps: Taps;
+  readonly watches: Watches;
+  /** Of weir. */
+  readonly weirVersion: string;
   isDraining(): boolean;
   readonly wantsState: boolean;
   readonly log: Logger;
@@ -134,11 +139,20 @@ export class StatusView implements AdminSource {
   }
 
   tapRefusal(request: TapRequest): string | null {
-    return this.deps.taps.refusal(request);
+    const names = (this.deps.rollout.current?.snapshot.plugins ?? []).map(({ name }) => name);
+    return this.watchRefusal() ?? missingFilter(request, names);
   }
 
-  tap(request: TapRequest, sink: TapSink): Promise<void> {
-    return this.deps.taps.run(request, sink);
+  tap(request: TapRequest, sink: WatchSink): Promise<void> {
+    return this.deps.watches.run(tapWatch(request, this.deps.weirVersion), sink);
+  }
+
+  watchRefusal(): string | null {
+    return this.deps.watches.refusal();
+  }
+
+  explain(request: ExplainRequest, sink: WatchSink): Promise<void> {
+    return this.deps.watches.run(explainWatch(request), sink);
   }
 
   private families(): MetricFamily[] {

@@ -16,7 +16,7 @@ import { QuotaService } from './quota/service.ts';
 import { MetricsBoard } from './metrics.ts';
 import { makeSharedFolder } from './shared-folder.ts';
 import { StatusView } from './status-view.ts';
-import { Taps } from './taps.ts';
+import { Watches } from './watches.ts';
 
 export interface SupervisorOptions {
   /** Reads the configuration as it is now. */
@@ -58,7 +58,7 @@ export class Supervisor {
   private readonly fleet: Fleet;
   private readonly ledger: SharedLedger;
   private readonly quotas: QuotaService;
-  private readonly taps: Taps;
+  private readonly watches: Watches;
   private readonly board = new MetricsBoard();
   private readonly canary = new Canary(entryOf('canary-thread'));
   private rollout!: Rollout;
@@ -80,10 +80,8 @@ export class Supervisor {
       send: (worker, replies) => this.fleet.sendTo(worker, { type: 'quota', replies }),
       now: () => Date.now(),
     });
-    this.taps = new Taps({
-      version: options.version,
+    this.watches = new Watches({
       log: log.logger,
-      snapshot: () => this.rollout.current?.snapshot ?? null,
       workers: () => this.fleet.ids,
       send: (worker, message) => this.fleet.sendTo(worker, message),
     });
@@ -107,10 +105,10 @@ export class Supervisor {
       isDebugged: options.inspectPort !== null,
       onLedger: (worker, asks) => this.ledger.receive(worker, asks),
       onQuota: (worker, messages) => this.quotas.receive(worker, messages),
-      onUp: (worker) => this.taps.up(worker),
-      onTapped: (worker, message) => this.taps.receive(worker, message),
+      onUp: (worker) => this.watches.up(worker),
+      onWatched: (worker, message) => this.watches.receive(worker, message),
       onExit: (worker, lastDump) => {
-        this.taps.gone(worker);
+        this.watches.gone(worker);
         this.ledger.workerGone(worker);
         this.quotas.workerGone(worker);
         this.board.retire(lastDump);
@@ -228,7 +226,8 @@ export class Supervisor {
       quotas: this.quotas,
       board: this.board,
       rollout: this.rollout,
-      taps: this.taps,
+      watches: this.watches,
+      weirVersion: this.options.version,
       isDraining: () => this.draining,
       wantsState: this.options.dataDir !== null,
       log: this.logger,

@@ -28,7 +28,7 @@ export interface WorkerEvents {
   /** It met a fault that nobody caught; it drains and exits by itself. */
   failing(worker: WorkerProcess): void;
   tripped(trip: FilterTrip): void;
-  tapped(worker: WorkerProcess, message: Extract<FromWorker, { type: 'tapped' | 'untapped' }>): void;
+  watched(worker: WorkerProcess, message: Extract<FromWorker, { type: 'watched' | 'unwatched' }>): void;
   exited(worker: WorkerProcess, code: number | null, signal: string | null): void;
 }
 
@@ -197,9 +197,9 @@ export class WorkerProcess {
       case 'quota':
         this.events.quota(this, message.messages);
         break;
-      case 'tapped':
-      case 'untapped':
-        this.events.tapped(this, message);
+      case 'watched':
+      case 'unwatched':
+        this.events.watched(this, message);
         break;
       case 'tripped':
         this.events.tripped(message.trip);

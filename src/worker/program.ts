@@ -12,6 +12,8 @@ import { LeasedLedger } from './ledger.ts';
 import { RemoteQuotas } from './quotas.ts';
 import type { Log } from './log.ts';
 import type { Code } from '../runtime/stage-fault.ts';
+import { LiveExplanations, type ExplainSpec } from '../explain/live.ts';
+import type { StreamWatch } from '../runtime/stream-observer.ts';
 import type { Tap, TapSpec } from '../runtime/wasm/tap/tap.ts';
 import { family } from './metric-family.ts';
 import { pluginFamilies } from './plugin-families.ts';
@@ -37,6 +39,7 @@ export interface SteeredRuntime<Staged> {
   tap(spec: TapSpec, write: (lines: string) => void): Tap;
   /** Ends a tap: resolves when its last line is written. */
   untap(tap: Tap): Promise<void>;
+  watch(watch: StreamWatch | null): void;
 }
 
 export interface WorkerProgramOptions<Staged> {
@@ -78,6 +81,7 @@ export class WorkerProgram<Staged> {
   private readonly staged = new Map<number, Staged>();
   private readonly discarded = new Set<number>();
   private readonly taps = new Map<number, Tap>();
+  private readonly explanations = new LiveExplanations(() => Date.now());
   private leaving = false;
   private orphan = false;
 
@@ -147,11 +151,14 @@ export class WorkerProgram<Staged> {
       case 'tap':
         this.tap(message.id, message.spec);
         break;
-      case 'tapTaken':
+      case 'explain':
+        this.explain(message.id, message.spec);
+        break;
+      case 'watchTaken':
         this.taps.get(message.id)?.taken(message.bytes);
         break;
-      case 'untap':
-        void this.untap(message.id);
+      case 'unwatch':
+        void this.unwatch(message.id);
         break;
       case 'peers':
         this.shared?.keepOnly(new Set(message.alive), message.upTo);
@@ -224,18 +231,26 @@ export class WorkerProgram<Staged> {
 
   private tap(id: number, spec: TapSpec): void {
     const tap = this.runtime.tap(spec, (lines) =>
-      this.send({ type: 'tapped', id, lines, streams: tap.streams }),
+      this.send({ type: 'watched', id, lines, streams: tap.streams }),
     );
     this.taps.set(id, tap);
-    // It is listening.
-    this.send({ type: 'tapped', id, lines: '', streams: 0 });
+    this.send({ type: 'watched', id, lines: '', streams: 0 });
   }
 
-  private async untap(id: number): Promise<void> {
+  private explain(id: number, spec: ExplainSpec): void {
+    this.explanations.open(id, spec, (lines, streams) => this.send({ type: 'watched', id, lines, streams }));
+    this.runtime.watch(this.explanations);
+    this.send({ type: 'watched', id, lines: '', streams: 0 });
+  }
+
+  private async unwatch(id: number): Promise<void> {
     const tap = this.taps.get(id);
     if (tap !== undefined) await this.runtime.untap(tap);
     this.taps.delete(id);
-    this.send({ type: 'untapped', id, streams: tap?.streams ?? 0, dropped: tap?.dropped ?? 0 });
+    const explained = await this.explanations.close(id);
+    // Requests pay nothing while none is to be explained.
+    if (this.explanations.isEmpty) this.runtime.watch(null);
+    this.send({ type: 'unwatched', id, streams: tap?.streams ?? explained, dropped: tap?.dropped ?? 0 });
   }
 
   private dump(id: number): void {

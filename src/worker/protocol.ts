@@ -4,6 +4,7 @@ import type { QuotaAnswer, QuotaAsk } from '../runtime/quota/quota.ts';
 import type { FilterTrip, RuntimeStatus } from '../runtime/runtime.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import type { Code, StageFault } from '../runtime/stage-fault.ts';
+import type { ExplainSpec } from '../explain/live.ts';
 import type { TapSpec } from '../runtime/wasm/tap/tap.ts';
 
 /**
@@ -22,9 +23,10 @@ export type ToWorker =
   /** Items of shared queues wait for this worker. */
   | { readonly type: 'wake' }
   | { readonly type: 'tap'; readonly id: number; readonly spec: TapSpec }
+  | { readonly type: 'explain'; readonly id: number; readonly spec: ExplainSpec }
   /** The reader of a tap has taken so much. */
-  | { readonly type: 'tapTaken'; readonly id: number; readonly bytes: number }
-  | { readonly type: 'untap'; readonly id: number }
+  | { readonly type: 'watchTaken'; readonly id: number; readonly bytes: number }
+  | { readonly type: 'unwatch'; readonly id: number }
   /** The worker processes that there are, by their ids; `upTo` is the newest of them. */
   | { readonly type: 'peers'; readonly alive: readonly number[]; readonly upTo: number };
 
@@ -39,10 +41,10 @@ export type FromWorker =
   | { readonly type: 'tripped'; readonly trip: FilterTrip }
   | { readonly type: 'ledger'; readonly asks: readonly LedgerAsk[] }
   | { readonly type: 'quota'; readonly messages: readonly QuotaMessage[] }
-  /** Lines of a tap, and the streams that it has begun. */
-  | { readonly type: 'tapped'; readonly id: number; readonly lines: string; readonly streams: number }
-  /** The last of a tap. */
-  | { readonly type: 'untapped'; readonly id: number; readonly streams: number; readonly dropped: number }
+  /** Lines of a tap or of explanations, and the streams that have begun; no lines: it chooses from now on. */
+  | { readonly type: 'watched'; readonly id: number; readonly lines: string; readonly streams: number }
+  /** The last of them. */
+  | { readonly type: 'unwatched'; readonly id: number; readonly streams: number; readonly dropped: number }
   /** Items of shared queues wait for those workers. */
   | { readonly type: 'wake'; readonly workers: readonly number[] };
 

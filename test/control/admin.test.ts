@@ -42,6 +42,10 @@ function source(): Faked {
     },
     tapRefusal: ({ spec }) =>
       spec.filters.includes('auth') ? null : 'no filter is named so; there are: auth',
+    watchRefusal: () => null,
+    explain: async ({ spec, limitMs }, sink) => {
+      await sink.write(`${JSON.stringify({ count: spec.count, redact: spec.redact, limitMs })}\n`);
+    },
     tap: async ({ spec }, sink) => {
       await sink.write(`${JSON.stringify({ count: spec.count, path: spec.path })}\n`);
     },

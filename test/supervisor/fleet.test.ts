@@ -26,7 +26,7 @@ function start(size: number, stallLimitMs?: number): void {
     onLedger: () => undefined,
     onQuota: () => undefined,
     onUp: () => undefined,
-    onTapped: () => undefined,
+    onWatched: () => undefined,
     onExit: () => undefined,
     onTrip: () => undefined,
     onCrashLoop: () => crashLoops++,

@@ -71,6 +71,10 @@ class StandIn implements SteeredRuntime<Staged> {
     throw new Error('it serves nothing');
   }
 
+  watch(): never {
+    throw new Error('it serves nothing');
+  }
+
   untap(): Promise<void> {
     return Promise.resolve();
   }

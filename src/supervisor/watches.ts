@@ -1,29 +1,27 @@
 import type { Logger } from 'pino';
-import { ALL_BODIES, type TapRequest, type TapSink } from '../control/tap-request.ts';
-import type { Snapshot } from '../runtime/snapshot.ts';
-import { RECORDING_VERSION } from '../runtime/wasm/tap/record.ts';
+import type { WatchSink } from '../control/watch-sink.ts';
 import type { FromWorker, ToWorker } from '../worker/protocol.ts';
+import type { Watch } from './watch.ts';
 
-export interface TapsDeps {
-  /** Of weir. */
-  readonly version: string;
+export interface WatchesDeps {
   readonly log: Logger;
-  snapshot(): Snapshot | null;
   /** Ids of the workers that there are. */
   workers(): readonly number[];
   send(worker: number, message: ToWorker): void;
 }
 
-const MOST_TAPS = 4;
-/** Workers end a tap when its last streams are over, or ten seconds later. */
+const MOST = 4;
+/** Workers end one when its last streams are over, or ten seconds later. */
 const END_MS = 15_000;
 /** A worker that says nothing within this time is not waited for. */
 const READY_MS = 5000;
 
-/** One tap over all workers. */
+/** One watch over all workers. */
 class Session {
   readonly open = new Set<number>();
   streams = 0;
+  /** Messages with lines that were passed on. */
+  passed = 0;
   dropped = 0;
   /** Begun, as the workers told it last, by worker. */
   readonly begun = new Map<number, number>();
@@ -31,54 +29,48 @@ class Session {
   /** Workers that have not said yet that they choose streams. */
   readonly deaf = new Set<number>();
   heard: () => void = () => undefined;
-  /** The first line is written: that is when the reader may rely on the tap. */
+  /** The first line is written: that is when the reader may rely on it. */
   begins: Promise<void> = Promise.resolve();
   stopping = false;
   stop: () => void = () => undefined;
   ended: () => void = () => undefined;
 
   readonly id: number;
-  readonly request: TapRequest;
-  readonly sink: TapSink;
+  readonly watch: Watch;
+  readonly sink: WatchSink;
 
-  constructor(id: number, request: TapRequest, sink: TapSink) {
+  constructor(id: number, watch: Watch, sink: WatchSink) {
     this.id = id;
-    this.request = request;
+    this.watch = watch;
     this.sink = sink;
   }
 }
 
-/** Taps that are open: each is a request to the admin server, and a tap in every worker. */
-export class Taps {
-  readonly #deps: TapsDeps;
+/** Taps and explanations that are open: each is a request to the admin server, and a session in every worker. */
+export class Watches {
+  readonly #deps: WatchesDeps;
   readonly #sessions = new Map<number, Session>();
   #lastId = 0;
 
-  constructor(deps: TapsDeps) {
+  constructor(deps: WatchesDeps) {
     this.#deps = deps;
   }
 
-  /** Why there cannot be such a tap now; null where there can. */
-  refusal({ spec }: TapRequest): string | null {
-    if (this.#sessions.size >= MOST_TAPS) return `there are ${MOST_TAPS} taps already; end one of them first`;
-    const names = (this.#deps.snapshot()?.plugins ?? []).map(({ name }) => name);
-    const missing = spec.filters.find(
-      (filter) => filter !== '*' && !names.some((name) => name === filter || name.endsWith(`#${filter}`)),
-    );
-    if (missing === undefined) return null;
-    return `no filter is named ${JSON.stringify(missing)}; there are: ${names.join(', ') || 'none'}`;
+  /** Why there cannot be another now; null where there can. */
+  refusal(): string | null {
+    if (this.#sessions.size < MOST) return null;
+    return `there are ${MOST} of them and of taps already; end one of them first`;
   }
 
-  /** Records until enough is there, the time is over or the reader is gone. */
-  async run(request: TapRequest, sink: TapSink): Promise<void> {
-    const session = new Session(++this.#lastId, request, sink);
+  /** Goes on until enough is there, the time is over or the reader is gone. */
+  async run(watch: Watch, sink: WatchSink): Promise<void> {
+    const session = new Session(++this.#lastId, watch, sink);
     const { log } = this.#deps;
-    const { filters, path, keepSecrets } = request.spec;
-    log.warn({ tap: session.id, filters, path, keepSecrets }, 'a tap begins: requests are recorded');
+    log.warn({ watch: session.id, ...watch.about }, `${watch.title} begins`);
     this.#sessions.set(session.id, session);
     const stopped = new Promise<void>((resolve) => (session.stop = resolve));
     const ended = new Promise<void>((resolve) => (session.ended = resolve));
-    const timer = setTimeout(session.stop, request.limitMs);
+    const timer = setTimeout(session.stop, watch.limitMs);
     sink.signal.addEventListener('abort', session.stop);
     try {
       session.begins = this.#start(session);
@@ -91,7 +83,10 @@ export class Taps {
     } finally {
       clearTimeout(timer);
       this.#sessions.delete(session.id);
-      log.warn({ tap: session.id, streams: session.streams, bytes: session.bytes }, 'a tap has ended');
+      log.warn(
+        { watch: session.id, streams: session.streams, bytes: session.bytes },
+        `${watch.title} has ended`,
+      );
     }
   }
 
@@ -104,10 +99,10 @@ export class Taps {
     for (const session of this.#sessions.values()) this.#left(session, worker);
   }
 
-  receive(worker: number, message: Extract<FromWorker, { type: 'tapped' | 'untapped' }>): void {
+  receive(worker: number, message: Extract<FromWorker, { type: 'watched' | 'unwatched' }>): void {
     const session = this.#sessions.get(message.id);
     if (session === undefined) return;
-    if (message.type === 'untapped') {
+    if (message.type === 'unwatched') {
       session.streams += message.streams;
       session.dropped += message.dropped;
       this.#left(session, worker);
@@ -118,19 +113,7 @@ export class Taps {
     session.begun.set(worker, message.streams);
     void this.#pass(session, worker, message.lines);
     const begun = [...session.begun.values()].reduce((sum, streams) => sum + streams, 0);
-    if (begun >= session.request.spec.count || session.bytes >= session.request.limitBytes) session.stop();
-  }
-
-  #header({ spec }: TapRequest): object {
-    return {
-      type: 'recording',
-      version: RECORDING_VERSION,
-      weir: this.#deps.version,
-      filters: spec.filters,
-      began: new Date().toISOString(),
-      secrets: spec.keepSecrets ? 'kept' : 'redacted',
-      bodies: spec.bodyBytes === ALL_BODIES ? null : spec.bodyBytes,
-    };
+    if (begun >= session.watch.count || session.bytes >= session.watch.limitBytes) session.stop();
   }
 
   /** Once all workers are ready, so that who has the first line misses nothing that comes after it. */
@@ -141,25 +124,28 @@ export class Taps {
       this.#begin(session, worker);
     }
     if (session.deaf.size > 0) await withinLimit(heard, READY_MS);
-    await session.sink.write(`${JSON.stringify(this.#header(session.request))}\n`);
+    await session.sink.write(`${JSON.stringify(session.watch.firstLine(session.id))}\n`);
   }
 
   #begin(session: Session, worker: number): void {
     session.open.add(worker);
-    this.#deps.send(worker, { type: 'tap', id: session.id, spec: session.request.spec });
+    this.#deps.send(worker, session.watch.message(session.id));
   }
 
   async #pass(session: Session, worker: number, lines: string): Promise<void> {
+    // Workers count for themselves.
+    if (session.passed >= session.watch.mostMessages) return;
     const bytes = Buffer.byteLength(lines);
     session.bytes += bytes;
+    session.passed++;
     await session.begins;
     await session.sink.write(lines);
-    this.#deps.send(worker, { type: 'tapTaken', id: session.id, bytes });
+    this.#deps.send(worker, { type: 'watchTaken', id: session.id, bytes });
   }
 
   async #end(session: Session, ended: Promise<void>): Promise<void> {
     session.stopping = true;
-    for (const worker of session.open) this.#deps.send(worker, { type: 'untap', id: session.id });
+    for (const worker of session.open) this.#deps.send(worker, { type: 'unwatch', id: session.id });
     if (session.open.size === 0) return;
     await withinLimit(ended, END_MS);
   }
