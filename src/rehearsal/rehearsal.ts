@@ -1,13 +1,7 @@
 import { LocalLedger } from '../runtime/ledger.ts';
 import { LocalQuotas } from '../runtime/quota/local.ts';
 import { Runtime } from '../runtime/runtime.ts';
-import {
-  isSecure,
-  portKey,
-  type ClusterSpec,
-  type PortSpec,
-  type Snapshot,
-} from '../runtime/snapshot.ts';
+import { isSecure, portKey, type ClusterSpec, type PortSpec, type Snapshot } from '../runtime/snapshot.ts';
 import { LocalSharedState } from '../runtime/wasm/shared.ts';
 import type { Log } from '../runtime/worker-state.ts';
 import { readAnswer, type HttpAnswer } from './http-answer.ts';
