@@ -2,8 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { formatDiagnostics } from '../../src/control/diagnostic.ts';
+import { loadConfiguration } from '../../src/control/load.ts';
 import { freePort } from '../support/ports.ts';
-import { Program, ROOT, run, temporaryFolder } from '../support/process.ts';
+import { Program, ROOT, temporaryFolder } from '../support/process.ts';
 import { rateLimitClient, type Ask } from '../support/ratelimit.ts';
 
 const HEAD = `apiVersion: policy.weir/v1alpha1
@@ -153,27 +155,25 @@ test('metrics tell hits, near and over the limit by rule, calls by result, and h
 
 test('rules that say nothing, or contradict themselves, are refused with their place', async () => {
   const file = join(await temporaryFolder(), 'limits.yaml');
-  await writeFile(
-    file,
-    `${HEAD}  - descriptor: [{key: a}]
-  - {descriptor: [{key: b}], unlimited: true, limit: {requests: 1, per: 1s}}
-  - {descriptor: [{key: c}], unlimited: true, dryRun: true}
-`,
+  const faultsOf = async (...rules: string[]): Promise<string> => {
+    await writeFile(file, HEAD + rules.map((rule) => `  - ${rule}\n`).join(''));
+    return formatDiagnostics((await loadConfiguration([file])).diagnostics);
+  };
+  const limit = 'limit: {requests: 1, per: 1s}';
+  const faults = await faultsOf(
+    'descriptor: [{key: a}]',
+    `{descriptor: [{key: b}], unlimited: true, ${limit}}`,
+    '{descriptor: [{key: c}], unlimited: true, dryRun: true}',
   );
-  const { code, stderr } = await run(process.execPath, [join(ROOT, 'bin/weir'), 'ratelimit', '-f', file]);
-  expect(code).toBe(1);
-  expect(stderr).toContain('limits.yaml:7:5  error WEIR1044');
-  expect(stderr).toContain('needs `limit`, `unlimited: true` or nested `limits`');
-  expect(stderr).toContain('limits.yaml:8:47  error WEIR1046');
-  expect(stderr).toContain('limits.yaml:9:55  error WEIR1046');
+  expect(faults).toContain(
+    'limits.yaml:7:5  error WEIR1044  needs `limit`, `unlimited: true` or nested `limits`',
+  );
+  expect(faults).toContain('limits.yaml:8:47  error WEIR1046  what is unlimited has no limit');
+  expect(faults).toContain('limits.yaml:9:55  error WEIR1046  without a limit nothing is tried');
 
-  await writeFile(
-    file,
-    `${HEAD}  - {descriptor: [{key: a}, {key: b}], limit: {requests: 1, per: 1s}}
-  - {descriptor: [{key: a}], limits: [{descriptor: [{key: b}], unlimited: true}]}
-`,
+  const twice = await faultsOf(
+    `{descriptor: [{key: a}, {key: b}], ${limit}}`,
+    '{descriptor: [{key: a}], limits: [{descriptor: [{key: b}], unlimited: true}]}',
   );
-  const twice = await run(process.execPath, [join(ROOT, 'bin/weir'), 'ratelimit', '-f', file]);
-  expect(twice.stderr).toContain('limits.yaml:8:40  error WEIR1046');
-  expect(twice.stderr).toContain('this descriptor has a limit already');
+  expect(twice).toContain('limits.yaml:8:40  error WEIR1046  this descriptor has a limit already');
 });

@@ -170,7 +170,8 @@ export class StoreLedger implements Ledger {
     const question = { cost, taking, askedAt: now, waiter, ticket, over: false };
     entry.waiting.push(question);
     this.#patience.deadline.add(question);
-    if (!entry.asking) this.#ask(entry);
+    // What came too late is told by the timer: from here the answer would be there before the guest waits for it.
+    if (!entry.asking) this.#ask(entry, entry.waiting.splice(0));
     return null;
   }
 
@@ -201,23 +202,31 @@ export class StoreLedger implements Ledger {
     return entry;
   }
 
-  #ask(entry: Entry): void {
+  /** Asks what waits, as far as there is time for it. */
+  #askNext(entry: Entry): void {
+    // Who is told that there is no time may ask again meanwhile.
+    entry.asking = true;
+    while (entry.waiting.length > 0) {
+      const now = this.#deps.now();
+      const questions = entry.waiting
+        .splice(0)
+        .filter((question) => this.#patience.deadline.hasTime(question, now));
+      if (questions.length > 0) {
+        this.#ask(entry, questions);
+        return;
+      }
+    }
+    entry.asking = false;
+  }
+
+  #ask(entry: Entry, questions: readonly Question[]): void {
     const now = this.#deps.now();
     const { limit } = entry;
-    entry.asking = true;
-    const questions = entry.waiting
-      .splice(0)
-      .filter((question) => this.#patience.deadline.hasTime(question, now));
-    if (questions.length === 0) {
-      entry.asking = false;
-      // Who was told that there is no time may have asked again.
-      if (entry.waiting.length > 0) this.#ask(entry);
-      return;
-    }
     const costs = questions.map(({ cost, taking }) => (taking ? String(cost) : `?${cost}`));
     const isHot = now - entry.usedAt < HOT_MS;
     const share = Math.floor((capacityOf(limit) * LEASED_SHARE) / Math.max(1, this.#holders));
     entry.usedAt = now;
+    entry.asking = true;
     this.counts.asked++;
     // What is left of a lease is used no more: it would be counted beyond its share.
     this.#returnLease(entry);
@@ -255,7 +264,7 @@ export class StoreLedger implements Ledger {
         );
       } else if (allowed && question.taking) this.#tell(entry, 'return', [String(question.cost), String(at)]);
     }
-    if (entry.waiting.length > 0) this.#ask(entry);
+    if (entry.waiting.length > 0) this.#askNext(entry);
   }
 
   /** The connection broke, or the server answered with an error. */

@@ -137,3 +137,15 @@ test('what has waited too long behind another question is not asked', async () =
   expect(questions).toBe(1);
   expect(told).toEqual([false, true]);
 });
+
+test('nobody is told before the question is out, even where the machine took longer than the deadline to write it', async () => {
+  let now = 0;
+  open(slowServer(1000), () => (now += 2 * DEADLINE_MS));
+  const told: boolean[] = [];
+  const decided = (_ticket: number, { failed }: { failed: boolean }): void => void told.push(failed);
+  expect(ledger.take('k', 1, limit, { decided }, 1)).toBeNull();
+  // Who asks does not listen yet.
+  expect(told).toEqual([]);
+  while (told.length === 0) await new Promise(setImmediate);
+  expect(told).toEqual([true]);
+});
