@@ -62,32 +62,37 @@ async function serve(flags: Flags): Promise<number> {
   const service = new RateLimitService();
   const stores = new StoreSet(log);
   const limits = new ServedLimits(flags.file, service, stores);
-  if (!(await limits.load())) return ExitCode.Refused;
-  service.metrics.reloaded(true);
-  const server = await RateLimitServer.listen(service, flags.listen, tls).catch(
-    cannotListen('--listen', flags.listen),
-  );
-  const { metrics } = flags;
-  const board =
-    metrics === undefined
-      ? null
-      : await MetricsServer.listen(metrics.host, metrics.port, () => [
-          ...service.metrics.families(),
-          ...stores.families(),
-        ]).catch(cannotListen('--metrics', metrics.text));
-  if (flags.watch) await limits.watch(log.logger);
-  process.on('SIGHUP', () => void limits.reload(log.logger));
-  log.logger.info(
-    { address: flags.listen, tls: tls !== null, ...(metrics && { metrics: metrics.text }) },
-    'serving',
-  );
-  await new Promise<void>((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
-  });
-  await limits.close();
-  await server.close();
-  board?.close();
+  let server: RateLimitServer | null = null;
+  let board: MetricsServer | null = null;
+  try {
+    if (!(await limits.load())) return ExitCode.Refused;
+    service.metrics.reloaded(true);
+    server = await RateLimitServer.listen(service, flags.listen, tls).catch(
+      cannotListen('--listen', flags.listen),
+    );
+    const { metrics } = flags;
+    if (metrics !== undefined) {
+      const families = () => [...service.metrics.families(), ...stores.families()];
+      board = await MetricsServer.listen(metrics.host, metrics.port, families).catch(
+        cannotListen('--metrics', metrics.text),
+      );
+    }
+    if (flags.watch) await limits.watch(log.logger);
+    process.on('SIGHUP', () => void limits.reload(log.logger));
+    log.logger.info(
+      { address: flags.listen, tls: tls !== null, ...(metrics && { metrics: metrics.text }) },
+      'serving',
+    );
+    await new Promise<void>((resolve) => {
+      process.once('SIGINT', () => resolve());
+      process.once('SIGTERM', () => resolve());
+    });
+  } finally {
+    // What is open keeps a process alive, also one that has failed.
+    await server?.close();
+    board?.close();
+    await limits.close();
+  }
   log.logger.info(service.metrics.calls, 'ended');
   log.flush();
   return ExitCode.Ok;

@@ -56,8 +56,10 @@ export class ServedLimits {
     await this.#source.follow(this.#read.files, this.#read.since);
   }
 
+  /** Reads nothing more, and lets go of the Stores. */
   async close(): Promise<void> {
     await this.#source?.close();
+    for (const store of this.#held.splice(0)) this.#stores.release(store);
   }
 
   async #load(): Promise<boolean> {

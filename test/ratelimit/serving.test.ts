@@ -127,3 +127,20 @@ test('flags of TLS that do not belong together, or name no file, end it with wha
   const missing = await attempt('--tls-cert', 'missing.pem', '--tls-key', 'missing.key');
   expect(missing).toEqual([1, expect.stringContaining('--tls-cert: ENOENT')]);
 });
+
+test('an address of metrics that is taken ends it, whatever else is open', async () => {
+  const { address } = await start(yaml(1));
+  const file = join(await temporaryFolder(), 'limits.yaml');
+  const store = `---
+apiVersion: policy.weir/v1alpha1
+kind: Store
+metadata: {name: limits, namespace: shop}
+spec: {redis: {address: "127.0.0.1:${await freePort()}"}}
+`;
+  await writeFile(file, yaml(1).replace('domain: shop', 'domain: shop\n  store: limits') + store);
+  const { code, stderr } = await run(process.execPath, [
+    join(ROOT, 'bin/weir'),
+    ...['ratelimit', '-f', file, '--listen', `127.0.0.1:${await freePort()}`, '--metrics', address],
+  ]);
+  expect([code, stderr]).toEqual([3, expect.stringContaining(`--metrics ${address}: `)]);
+});
