@@ -6,6 +6,7 @@ import { QuotaBook } from '../../../src/runtime/quota/book.ts';
 import type { QuotaAnswer, QuotaAsk, QuotaSpec } from '../../../src/runtime/quota/quota.ts';
 import { QuotaMetrics } from '../../../src/worker/quota-metrics.ts';
 import type { StoreServer } from '../../../src/worker/store/ledger.ts';
+import { QuotaKeys } from '../../../src/worker/store/quota-keys.ts';
 import type { StoreScript } from '../../../src/worker/store/store-script.ts';
 import { StoreQuotas } from '../../../src/worker/store/quotas.ts';
 import { Redis } from '../../support/redis.ts';
@@ -127,8 +128,10 @@ test('decides, charges, keeps back and begins anew as the ledger of a machine do
       const worker = new Worker();
       const book = new QuotaBook();
       const held: [inStore: number, inBook: number][] = [];
+      let charged: QuotaAsk | null = null;
       for (const { gap, how, amount, key, quotas, id, limit } of steps) {
-        now += gap;
+        // A charge that is taken back was made just now.
+        if (how !== 'refund') now += gap;
         const specs = [
           { ...CALLS, limit },
           { ...CALLS, name: 'week', window: 'week', soft: 4, grace: 2, timeZone: 'Asia/Tokyo' } as const,
@@ -145,12 +148,16 @@ test('decides, charges, keeps back and begins anew as the ledger of a machine do
           expect({ ...given, reservation: 0 }).toEqual({ ...expected, reservation: 0 });
           expect(given.reservation !== 0).toBe(expected.reservation !== 0);
           if (given.reservation !== 0) held.push([given.reservation, expected.reservation]);
+          charged = how === 'charge' && given.outcome === 'admitted' && !given.repeated ? ask : null;
           continue;
         }
         if (how === 'refund') {
-          book.refund(ask, now);
-          worker.quotas.refund(ask);
+          if (charged === null) continue;
+          book.refund(charged, now);
+          worker.quotas.refund(charged);
+          charged = null;
         } else {
+          charged = null;
           const one = held.shift();
           if (one === undefined) continue;
           if (how === 'commit') {
@@ -164,8 +171,15 @@ test('decides, charges, keeps back and begins anew as the ledger of a machine do
         await worker.settled();
       }
       worker.quotas.close();
+      for (const account of book.accounts.values()) {
+        const kept = await client.hGetAll(new QuotaKeys(prefix).account(account));
+        const { start, end, used, reserved, extra, lastStart, lastUsed } = account;
+        const numbers = { start, end, used, reserved, extra, lastStart, lastUsed };
+        for (const [name, value] of Object.entries(numbers))
+          expect([name, kept[name]]).toEqual([name, String(value)]);
+      }
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 }, 60_000);
 
