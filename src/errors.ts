@@ -371,7 +371,7 @@ export const ERRORS = {
     title: 'a Secret is not found',
     source: 'config',
     explanation:
-      '`pullSecret` of a Module, `secretRef` of a Consumer or `passwordRef` of a Store names a Secret that is not declared in its namespace.',
+      "`pullSecret` of a Module, `secretRef` of a Consumer or of a filter's configuration, or `passwordRef` of a Store names a Secret that is not declared in its namespace.",
     fix: 'Declare it, or correct the name.',
   },
   WEIR2114: {
@@ -385,7 +385,7 @@ export const ERRORS = {
     title: 'the Secret has no such value',
     source: 'config',
     explanation:
-      '`secretRef` of a Consumer or `passwordRef` of a Store names a value that the Secret does not have, or that is empty.',
+      "`secretRef` of a Consumer or of a filter's configuration, or `passwordRef` of a Store names a value that the Secret does not have, or that is empty.",
     fix: 'Correct the key, or add the value to `data` or `stringData` of the Secret.',
   },
   WEIR2117: {

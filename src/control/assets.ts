@@ -1,6 +1,7 @@
 import type { CertificateSpec } from '../runtime/snapshot.ts';
 import type { Credential } from './consumers.ts';
 import type { FilterSchema } from './filter-schema.ts';
+import type { SecretMembers } from './filter-secrets.ts';
 import type { ModuleSchema } from './module-schema.ts';
 import type { ModuleProtocols } from './module-protocols.ts';
 import type { CompiledApi } from './openapi/compile.ts';
@@ -32,6 +33,8 @@ export interface Assets {
   readonly authorities: ReadonlyMap<string, string>;
   /** OpenAPI documents that filters name, by path of the file. */
   readonly apis: ReadonlyMap<string, CompiledApi>;
+  /** Values of Secrets that stand in configurations of filters by now. */
+  readonly secretMembers: SecretMembers;
   /** Makes further credentials of Consumers, for tests; absent: there are none. */
   readonly standIns?: (credentials: readonly Credential[]) => Credential[];
 }

@@ -198,7 +198,7 @@ export class ChainTable {
       tenant: chain.namespace,
       ...this.#vms[module]!,
       configuration: configurationText(this.#handed(chain, index)),
-      ...this.#secretFields(chain, filter.use),
+      ...this.#secretFields(chain, filter),
       onError: filter.onError === 'Deny' ? 'deny' : 'skip',
       capabilities: this.#capabilities(chain, filter.use),
       bodyBufferBytes: filter.body.buffer,
@@ -292,9 +292,15 @@ export class ChainTable {
     return this.modules.push(spec) - 1;
   }
 
-  #secretFields(chain: Chain, use: string): { secretFields?: readonly string[] } {
-    const secretFields = this.#schemaOf(chain, use)?.secretNames ?? [];
+  #secretFields(chain: Chain, { name, use }: FilterConfig): { secretFields?: readonly string[] } {
+    const marked = this.#schemaOf(chain, use)?.secretNames ?? [];
+    const secretFields = [...new Set([...marked, ...this.#fromSecrets(chain, name)])];
     return secretFields.length === 0 ? {} : { secretFields };
+  }
+
+  /** Members of the filter's configuration that came from Secrets. */
+  #fromSecrets(chain: Chain, filter: string): readonly string[] {
+    return this.#assets.secretMembers.get(`${chain.namespace}/${chain.name}#${filter}`) ?? [];
   }
 
   #phaseOf(chain: Chain, use: string): Phase | null {
@@ -424,7 +430,8 @@ export class ChainTable {
   #checkConfig(chain: Chain, index: number, schema: FilterSchema, from: string): void {
     const filter = chain.value.spec.filters[index]!;
     const path = ['spec', 'filters', index];
-    for (const fault of schema.check(filter.config ?? {})) {
+    const secret = schema.secret || this.#fromSecrets(chain, filter.name).length > 0;
+    for (const fault of schema.check(filter.config ?? {}, secret)) {
       const at = [...path, 'config', ...fault.path];
       const there = valueAt(chain.document.value, at) !== undefined || filter.config !== undefined;
       this.#config.report(
@@ -434,7 +441,7 @@ export class ChainTable {
         `filter "${filter.name}": ${fault.message}`,
         {
           key: fault.key,
-          hideLine: schema.secret,
+          hideLine: secret,
           hint: fault.hint,
           notes: [
             `rule comes from the schema ${from}${fault.origin === undefined ? '' : `, ${fault.origin}`}`,

@@ -95,9 +95,10 @@ export class FilterSchema {
     return new FilterSchema(rest, linearEngine(skipped), skipped);
   }
 
-  check(config: unknown): SchemaFault[] {
+  /** @param secret values are not told */
+  check(config: unknown, secret = this.secret): SchemaFault[] {
     if (this.#validate(config)) return [];
-    return relevant(this.#validate.errors ?? []).map((error) => explain(config, error, this.secret));
+    return relevant(this.#validate.errors ?? []).map((error) => explain(config, error, secret));
   }
 }
 

@@ -3,6 +3,7 @@ import { packageRoot } from '../package-root.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { codeOf } from '../runtime/stage-fault.ts';
 import type { Assets } from './assets.ts';
+import { resolveFilterSecrets } from './filter-secrets.ts';
 import type { FilterSchema } from './filter-schema.ts';
 import { loadApis } from './apis.ts';
 import { loadAuthorities } from './authorities.ts';
@@ -99,6 +100,7 @@ export async function loadDocuments(
   options: LoadOptions = {},
 ): Promise<LoadedWithTests> {
   const config = new Config(documents);
+  const secretMembers = resolveFilterSecrets(config);
   const code: Code = new Map();
   const filters = options.filters ?? join(packageRoot(), 'dist', 'filters');
   const builtins = await loadBuiltins(filters, reader, code);
@@ -112,6 +114,7 @@ export async function loadDocuments(
     certificates: await loadCertificates(config, reader, options.now ?? Date.now()),
     authorities: await loadAuthorities(config, reader),
     apis: await loadApis(config, reader),
+    secretMembers,
     ...(options.standIns === true ? { standIns: standInsFor } : {}),
   };
   const snapshot = compileSnapshot(config, assets);

@@ -22,6 +22,7 @@ const NO_ASSETS = {
   certificates: new Map(),
   authorities: new Map(),
   apis: new Map(),
+  secretMembers: new Map(),
 };
 
 function compile(

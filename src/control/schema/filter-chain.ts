@@ -38,7 +38,7 @@ const filter = () =>
       .unknown()
       .optional()
       .describe(
-        'The module receives it as JSON text; a plain string as it is. Built-in filters check it against their schema.',
+        'The module receives it as JSON text; a plain string as it is. Built-in filters check it against their schema. `{secretRef: {name, key}}`, with an optional `prefix` beside it, stands for a value of a Secret of the namespace.',
       ),
     mode: oneOf(['Enforce', 'Shadow', 'Off'], ['Enforce', 'Off'])
       .default('Enforce')
