@@ -1,5 +1,6 @@
 import type { Attempt } from './attempt.ts';
 import { BodyBuffer } from './http/body.ts';
+import { removeRepeated } from './http/odd-name.ts';
 import { CONTENT_LENGTH } from './http/fields.ts';
 import type { HeaderBlock } from './http/headers.ts';
 import { Framing, type HeadReader } from './http/parse.ts';
@@ -91,6 +92,8 @@ export class RequestRelay {
 
   /** The end of a request that has trailers. They go out where its body is chunked, so that they must not be lost on the way here. */
   passTrailers(trailers: HeaderBlock | null): void {
+    // Filters and policies have decided about the fields of the head, or have set them.
+    if (trailers !== null) removeRepeated(trailers, this.#source.request);
     this.#trailers = trailers !== null && trailers.count > 0 ? trailers : null;
     this.pass(NO_BYTES, 0, 0, true);
   }

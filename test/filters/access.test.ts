@@ -149,9 +149,38 @@ describe('paths', () => {
     ['an escaped slash that was kept', '/admin/x', '/admin%2Fx', 'only DENY'],
     ['dots that come to light behind an escaped slash', '/admin', '/a%2F..%2Fadmin', 'only DENY'],
     ['a backslash', '/admin/x', '/admin%5Cx', 'only DENY'],
+    ['an escape of an escape', '/admin', '/%2561dmin', 'only DENY'],
+    ['escapes of the digits of an escape', '/admin', '/%25%36%31dmin', 'only DENY'],
+    ['escapes that have no end', '/other', '/%2525252561', 'only DENY'],
+    ['a letter in two bytes', '/admin', '/%c1%a1dmin', 'only DENY'],
+    ['a slash in two bytes, not escaped', '/admin/x', '/admin\xc0\xafx', 'only DENY'],
+    ['a slash in three bytes', '/admin/x', '/admin%e0%80%afx', 'only DENY'],
+    ['a letter that is not of ASCII', '/admin', '/%C3%A9dmin', 'neither'],
+    ['what Latin-1 has in the place of two bytes', '/admin', '/%C1dmin', 'neither'],
+    ['an escaped question mark', '/admin', '/admin%3Fx', 'only DENY'],
+    ['an escaped escape of a NUL', '/admin', '/admin%2500.png', 'only DENY'],
+    ['a question mark further on', '/admin', '/what%3Fadmin', 'neither'],
   ])('another spelling never escapes a rule that denies: %s', async (_what, value, request, taken) => {
     expect(await (await takenBy(onPath(value)))({ path: request })).toBe(taken);
   });
+});
+
+test.each([
+  ['/public', '/public/..%2Fadmin', 'only DENY'],
+  ['/public', '/public/..;/admin', 'only DENY'],
+  ['/public', '/public/%252e%252e/admin', 'only DENY'],
+  ['/public', '/public/a%2Fb', 'both'],
+  ['/', '/public/..%2Fadmin', 'both'],
+])('a path that may lead out of %s is not allowed by it: %s', async (value, request, taken) => {
+  expect(await (await takenBy(onPath(value, 'PathPrefix')))({ path: request })).toBe(taken);
+});
+
+test.each([
+  ['GET', 'both'],
+  ['get', 'only DENY'],
+  ['GETS', 'neither'],
+])('a method in another case is not sure: %s', async (method, taken) => {
+  expect(await (await takenBy({ to: [{ methods: ['GET'] }] }))({ method })).toBe(taken);
 });
 
 describe('values of a field', () => {

@@ -61,6 +61,19 @@ describe('of a request', () => {
     expect(upstream.requests[0]!.trailers).toEqual([['X-Sum', '1']]);
   });
 
+  test('add nothing to fields of the head, in any spelling', async () => {
+    const upstream = await FakeUpstream.start();
+    const plane = await start(upstream, 'reqh set x-consumer ops');
+    const trailers = 'X-Consumer: eve\r\nx.consumer: eve\r\nX-Sum: 1\r\nX-Consumers: 2\r\n';
+    await exchange({ port: plane.port }, `${CHUNKED}3\r\nabc\r\n0\r\n${trailers}\r\n`);
+    const [seen] = upstream.requests;
+    expect(seen!.header('x-consumer')).toBe('ops');
+    expect(seen!.trailers).toEqual([
+      ['X-Sum', '1'],
+      ['X-Consumers', '2'],
+    ]);
+  });
+
   test('are read, changed and removed by filters, each after the other', async () => {
     const upstream = await FakeUpstream.start();
     const plane = await start(

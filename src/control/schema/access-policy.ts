@@ -138,7 +138,7 @@ const operation = () =>
     .strictObject({
       hosts: list(hostPattern()).describe('Hosts without port; `*.example.com` for all below.'),
       notHosts: list(hostPattern()).describe('None of these.'),
-      methods: list(method()).describe('Case counts.'),
+      methods: list(method()).describe('Case counts where a rule allows; a rule that denies takes any case.'),
       notMethods: list(method()).describe('None of these.'),
       paths: list(path()).describe('Paths, in the form in which routes see them.'),
       notPaths: list(path()).describe('None of these.'),

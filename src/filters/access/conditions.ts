@@ -135,7 +135,12 @@ export class MethodIs extends Condition {
   holds(facts: Facts, lenient: bool): bool {
     if (!facts.isRequest) return lenient;
     const methods = this.methods;
-    for (let i = 0; i < methods.length; i++) if (facts.method.equals(unchecked(methods[i]))) return true;
+    const method = facts.method;
+    for (let i = 0; i < methods.length; i++) {
+      // Frameworks write it in capitals.
+      if (lenient ? method.equalsIgnoreCase(unchecked(methods[i])) : method.equals(unchecked(methods[i])))
+        return true;
+    }
     return false;
   }
 }
@@ -177,7 +182,7 @@ export class PathIs extends Condition {
     const path = facts.path;
     for (let i = 0; i < patterns.length; i++) if (unchecked(patterns[i]).takes(path, lenient)) return true;
     const expressions = this.expressions;
-    return expressions !== null && expressions.anyHolds(lenient);
+    return expressions !== null && (lenient || !path.unsure) && expressions.anyHolds(lenient);
   }
 
   /** The first segments of the paths that it takes; null where there may be any. */
@@ -253,7 +258,7 @@ class FieldValues {
   private turn: u32 = 0;
   private values: Bytes[] = [];
 
-  constructor(private name: ArrayBuffer) {}
+  constructor(readonly name: ArrayBuffer) {}
 
   of(facts: Facts): Bytes[] {
     if (this.turn == facts.turn) return this.values;
@@ -269,6 +274,13 @@ class FieldValues {
 }
 
 const fieldsByName = new Map<string, FieldValues>();
+
+/** Whether a server behind may take a field for one that rules ask for. */
+export function isAskedFor(name: Bytes): bool {
+  const fields = fieldsByName.values();
+  for (let i = 0; i < fields.length; i++) if (isSpellingOf(name, fields[i].name)) return true;
+  return false;
+}
 
 /** A field of the request. */
 export class FieldIs extends Condition {

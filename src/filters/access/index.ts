@@ -7,10 +7,12 @@ import {
   StreamContext,
   closeConnection,
   registerRoot,
+  requestTrailers,
   setProperty,
   utf8,
 } from '@weir/filters-sdk/assembly';
 import { Counter, MetricName } from '@weir/filters-sdk/assembly/metrics';
+import { isAskedFor } from './conditions';
 import { explanation } from './explanation';
 import { Facts } from './facts';
 import { Decision, Policies } from './policies';
@@ -117,6 +119,13 @@ class Access extends StreamContext {
 
   onExplain(): string {
     return this.root.explain();
+  }
+
+  /** Some servers join trailers to the fields, which were looked at already. */
+  onRequestTrailers(_count: i32): Action {
+    const trailers = requestTrailers.all();
+    while (trailers.next()) if (isAskedFor(trailers.name)) requestTrailers.remove(trailers.name);
+    return Action.Continue;
   }
 
   onNewConnection(): Action {

@@ -4,28 +4,41 @@ import { JsonValue, faultAt } from '@weir/filters-sdk/assembly/config';
 const SLASH = 47;
 const PERCENT = 37;
 const SEMICOLON = 59;
+const BACKSLASH = 92;
+const QUESTION = 63;
+const HASH = 35;
+/** From here on a byte begins a sequence of UTF-8. */
+const SEQUENCE = 0xc0;
+/** How often escapes of escapes are decoded. */
+const DECODINGS = 3;
 
 /**
  * The path of a request in two forms. Rules that allow compare `strict`, the form that routes compare, with the digits of
  * escapes in capitals. Rules that deny compare `loose`, which is what a careless server behind could make of it: all escapes
- * decoded, slashes merged, parameters (`;a=b`) left out.
+ * decoded, also those of escapes and of letters in more bytes than UTF-8 gives them, slashes merged, parameters (`;a=b`) left out.
  */
 export class PathForms {
   strict: Bytes = changetype<Bytes>(0);
   loose: Bytes = changetype<Bytes>(0);
-  /** Decoding brought a dot segment to light: nobody can say where the request ends up. */
+  /** Where a query would begin in `loose`, or a text of C end; -1: nowhere. */
+  end: i32 = -1;
+  /** Decoding brought a dot segment to light, or had no end: nobody can say where the request ends up. */
   unsure: bool = false;
   private strictText: ByteWriter = new ByteWriter(256);
   private looseText: ByteWriter = new ByteWriter(256);
+  private decoded: ByteWriter = new ByteWriter(256);
+  private decodedAgain: ByteWriter = new ByteWriter(256);
 
   /** @param path without the query, as the host has normalised it */
   read(path: Bytes): void {
     this.strict = path;
     this.loose = path;
+    this.end = -1;
     this.unsure = false;
     for (let i = 0, before = 0; i < path.length; i++) {
       const byte = path.at(i);
-      if (byte == PERCENT || byte == SEMICOLON || (byte == SLASH && before == SLASH)) {
+      const odd = byte == PERCENT || byte == SEMICOLON || byte >= SEQUENCE;
+      if (odd || (byte == SLASH && before == SLASH)) {
         this.rewrite(path);
         return;
       }
@@ -36,16 +49,25 @@ export class PathForms {
   /** The same where the path may need it, or comes from elsewhere. */
   rewrite(path: Bytes): void {
     this.strict = canonical(path, this.strictText.clear());
+    const text = this.decode(path);
     const loose = this.looseText.clear();
     let segment = 0;
     let inParameter = false;
-    for (let i = 0; i < path.length; i++) {
-      let byte = path.at(i);
-      if (byte == PERCENT && escapeAt(path, i) >= 0) {
-        byte = escapeAt(path, i);
-        i += 2;
+    for (let i = 0; i < text.length; i++) {
+      let byte = text.at(i);
+      if (byte >= SEQUENCE) {
+        const size = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+        const ascii = overlongAt(text, i, size);
+        if (ascii >= 0) {
+          byte = ascii;
+          i += size - 1;
+        }
       }
-      if (byte == 92) byte = SLASH;
+      if (byte == BACKSLASH) byte = SLASH;
+      if (this.end < 0 && (byte == QUESTION || byte == HASH || byte == 0)) {
+        this.lookAt(loose.view().slice(segment));
+        this.end = loose.length;
+      }
       if (byte == SLASH) {
         inParameter = false;
         this.lookAt(loose.view().slice(segment));
@@ -59,10 +81,46 @@ export class PathForms {
     this.loose = loose.view();
   }
 
+  /** Until there is no escape left. */
+  private decode(path: Bytes): Bytes {
+    let text = path;
+    for (let turn = 0; hasEscape(text); turn++) {
+      if (turn == DECODINGS) {
+        this.unsure = true;
+        break;
+      }
+      const into = (turn & 1) == 0 ? this.decoded.clear() : this.decodedAgain.clear();
+      for (let i = 0; i < text.length; i++) {
+        const escaped = text.at(i) == PERCENT ? escapeAt(text, i) : -1;
+        into.addByte(escaped < 0 ? text.at(i) : escaped);
+        if (escaped >= 0) i += 2;
+      }
+      text = into.view();
+    }
+    return text;
+  }
+
   private lookAt(segment: Bytes): void {
     const dots = segment.length <= 2 && segment.length > 0;
     if (dots && segment.at(0) == 46 && segment.at(segment.length - 1) == 46) this.unsure = true;
   }
+}
+
+function hasEscape(text: Bytes): bool {
+  for (let i = 0; i < text.length; i++) if (text.at(i) == PERCENT && escapeAt(text, i) >= 0) return true;
+  return false;
+}
+
+/** The letter of ASCII that so many bytes stand for where nobody checks that they are the fewest; else -1. */
+function overlongAt(text: Bytes, at: i32, size: i32): i32 {
+  if (at + size > text.length) return -1;
+  let value = text.at(at) & (0x7f >> size);
+  for (let i = 1; i < size; i++) {
+    const byte = text.at(at + i);
+    if ((byte & 0xc0) != 0x80) return -1;
+    value = (value << 6) | (byte & 0x3f);
+  }
+  return value < 0x80 ? value : -1;
 }
 
 /** What an escape stands for; -1 where none is at this place. */
@@ -141,8 +199,14 @@ export class PathPattern {
   }
 
   takes(path: PathForms, lenient: bool): bool {
-    if (!lenient) return this.fits(path.strict, view(this.strict));
-    return path.unsure || this.fits(path.loose, view(this.loose));
+    if (!lenient) return (!path.unsure || this.takesAll) && this.fits(path.strict, view(this.strict));
+    const wanted = view(this.loose);
+    if (path.unsure || this.fits(path.loose, wanted)) return true;
+    return path.end >= 0 && this.fits(path.loose.slice(0, path.end), wanted);
+  }
+
+  private get takesAll(): bool {
+    return this.kind == PathKind.Prefix && this.strict.byteLength == 0;
   }
 
   private fits(path: Bytes, wanted: Bytes): bool {

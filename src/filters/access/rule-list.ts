@@ -77,8 +77,9 @@ export class RuleList {
   match(facts: Facts): Rule | null {
     const lenient = this.lenient;
     if (this.rules.length == 0) return null;
-    // What cannot be read fits rules that deny, so none may be left out.
-    if (lenient && (!facts.isRequest || facts.path.unsure)) return this.matchAll(facts);
+    // What cannot be read fits rules that deny, so none may be left out; nor where a path can be read in two ways.
+    if (lenient && (!facts.isRequest || facts.path.unsure || facts.path.end >= 0))
+      return this.matchAll(facts);
     let ofPath = NONE;
     let ofHost = NONE;
     let ofConsumer = NONE;

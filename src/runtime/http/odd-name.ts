@@ -1,5 +1,6 @@
 import { FieldId, fieldId } from './fields.ts';
-import { TOKEN, TOKEN_PLAIN } from './grammar.ts';
+import { LOWER, TOKEN, TOKEN_PLAIN } from './grammar.ts';
+import type { HeaderBlock } from './headers.ts';
 
 const DASH = 0x2d;
 const UNDERSCORE = 0x5f;
@@ -23,6 +24,29 @@ export function mappedFieldId(bytes: Buffer, start: number, end: number): FieldI
 export function mapsToFraming(bytes: Buffer, start: number, end: number): boolean {
   const id = mappedFieldId(bytes, start, end);
   return id === FieldId.ContentLength || id === FieldId.TransferEncoding;
+}
+
+/** Takes trailers out that a server which joins them to the fields of the head would take for another value of one. */
+export function removeRepeated(trailers: HeaderBlock, head: HeaderBlock): void {
+  for (let i = trailers.count - 1; i >= 0; i--) if (isNamed(head, trailers, i)) trailers.removeAt(i);
+}
+
+/** Whether the head has a field whose name is, or may be taken for, that of a trailer. */
+function isNamed(head: HeaderBlock, trailers: HeaderBlock, index: number): boolean {
+  const start = trailers.spans[4 * index]!;
+  const size = trailers.spans[4 * index + 1]! - start;
+  for (let i = head.pseudo; i < head.count; i++) {
+    const at = head.spans[4 * i]!;
+    if (head.spans[4 * i + 1]! - at !== size) continue;
+    let k = 0;
+    while (k < size && folded(head.bytes[at + k]!) === folded(trailers.bytes[start + k]!)) k++;
+    if (k === size) return true;
+  }
+  return false;
+}
+
+function folded(byte: number): number {
+  return TOKEN[byte] === TOKEN_PLAIN ? LOWER[byte]! : DASH;
 }
 
 export function hasUnderscore(bytes: Buffer, start: number, end: number): boolean {

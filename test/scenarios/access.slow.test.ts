@@ -1,0 +1,9 @@
+import { test } from 'vitest';
+import { LISTENERS, tryRequests } from '../support/spellings.ts';
+
+test.each(Object.entries(LISTENERS))(
+  'behind a listener %s no spelling out of thousands gets past what is denied',
+  async (_what, listener) => {
+    await tryRequests(listener, 20_000);
+  },
+);
