@@ -4,6 +4,7 @@ import { Rollout, type RolloutDeps } from '../../src/control/rollout.ts';
 import type { QuotaAsk } from '../../src/runtime/quota/quota.ts';
 import type { PluginStatus } from '../../src/runtime/runtime.ts';
 import { RateLimitMetrics } from '../../src/ratelimit/metrics.ts';
+import { ConsumerMetrics } from '../../src/runtime/consumer-metrics.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
 import { RequestMetrics } from '../../src/runtime/request-metrics.ts';
 import { ClusterMetrics, FilterMetrics, RuntimeMetrics } from '../../src/runtime/runtime-metrics.ts';
@@ -179,6 +180,7 @@ function restingWorker(): WorkerDump {
   new FilterMetrics(scope, 'shop/checkout#key');
   // A series of `istio_requests_total` is made with the first request.
   new RequestMetrics(scope, [rule], [{ name: 'shop/checkout-v1' } as never]).record(0, 0, 200, 0, 1, 0, 0);
+  new ConsumerMetrics(scope, 1).record('ann', 200);
   const tcpRule = rule as unknown as TcpRuleSpec;
   new TcpMetrics(scope, [tcpRule], [{ name: 'shop/checkout-v1' } as never]).series(0, 0).closed(0);
   const program = new WorkerProgram({

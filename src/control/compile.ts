@@ -47,6 +47,7 @@ export function compileSnapshot(config: Config, assets: Assets): Snapshot {
     plugins: chains.plugins,
     chains: chains.chains,
     accessLog: compileAccessLog(config),
+    ...consumerSeries(config),
   };
   return deepFreeze({ version: snapshotVersion(content), ...content });
 }
@@ -87,6 +88,15 @@ function compileAccessLog(config: Config): AccessLogSpec {
       .map(([field, { value }]) => [field.slice(FIELDS.length), String(value)] as const)
       .sort(([a], [b]) => compareText(a, b)),
   };
+}
+
+function consumerSeries(config: Config): Pick<Snapshot, 'consumerSeries'> {
+  const layers = config.all('Telemetry').map((telemetry) => ({
+    settings: flatten(telemetry, ['spec', 'metrics'], telemetry.value.spec.metrics ?? {}),
+    enforced: [],
+  }));
+  const most = mergeScopes(config, [{ what: 'all requests', layers }]).get('consumers')?.value;
+  return most === undefined ? {} : { consumerSeries: Number(most) };
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,6 +1,7 @@
 import { Random, WeightedChoice } from './balance.ts';
 import { Certificates } from './certificates.ts';
 import type { Cluster } from './cluster.ts';
+import { ConsumerMetrics } from './consumer-metrics.ts';
 import { compileHeaderModifier, type CompiledHeaderModifier } from './header-modifier.ts';
 import { LogFields } from './log-fields.ts';
 import type { Metrics, MetricScope } from './metrics.ts';
@@ -84,6 +85,8 @@ export class LiveSnapshot {
   readonly rules: readonly LiveRule[];
   readonly tcpRules: readonly LiveTcpRule[];
   readonly requestMetrics: RequestMetrics;
+  /** Null: requests are not counted by who sent them. */
+  readonly consumerMetrics: ConsumerMetrics | null;
   readonly tcpMetrics: TcpMetrics;
   /** Index for index with `clusters`. */
   readonly clusterMetrics: readonly ClusterMetrics[];
@@ -124,6 +127,9 @@ export class LiveSnapshot {
     this.timed = this.logs || plugins.length > 0;
     this.#scope = metrics.scope();
     this.requestMetrics = new RequestMetrics(this.#scope, snapshot.rules, snapshot.clusters);
+    const { consumerSeries } = snapshot;
+    this.consumerMetrics =
+      consumerSeries === undefined ? null : new ConsumerMetrics(this.#scope, consumerSeries);
     this.tcpMetrics = new TcpMetrics(this.#scope, snapshot.tcpRules, snapshot.clusters);
     this.clusterMetrics = snapshot.clusters.map((cluster) => new ClusterMetrics(this.#scope, cluster.name));
     for (const plugin of plugins)

@@ -16,6 +16,8 @@ export interface Snapshot {
   /** Each chain is a list of indexes into `plugins`, in request order. Chain 0 is empty. */
   readonly chains: readonly (readonly number[])[];
   readonly accessLog: AccessLogSpec;
+  /** Consumers that have metrics of their own, at most. Left out: none has. */
+  readonly consumerSeries?: number;
 }
 
 /**

@@ -13,6 +13,7 @@ export function reportStream(stream: Stream): void {
     stream.bytesReceived,
     stream.bytesSent,
   );
+  live.consumerMetrics?.record(consumerOf(stream), stream.status);
   if (live.logs) log(stream);
 }
 

@@ -38,10 +38,12 @@ spec:
 apiVersion: policy.weir/v1alpha1
 kind: Telemetry
 metadata: {name: log, namespace: shop}
-spec: {accessLog: {fields: {app: consumer.labels.app, gold: consumer.plan == "gold"}}}
+spec:
+  accessLog: {fields: {app: consumer.labels.app, gold: consumer.plan == "gold"}}
+  metrics: {consumers: 100}
 `;
 
-test('a Consumer is known by its keys, and filters and the access log by its name, until the key changes', async () => {
+test('a Consumer is known by its keys, and filters, metrics and the access log by its name, until the key changes', async () => {
   const upstream = await FakeUpstream.start();
   const port = await freePort();
   const edge = policies({ port, upstreamPort: upstream.port, module: null });
@@ -53,6 +55,9 @@ test('a Consumer is known by its keys, and filters and the access log by its nam
   expect((await send('second-key')).status).toBe(401);
   expect((await send('old-key')).status).toBe(401);
   await expect.poll(() => weir.accessLog.length).toBe(3);
+  const metrics = await (await fetch(`http://127.0.0.1:${weir.adminPort}/metrics`)).text();
+  expect(metrics).toContain('weir_consumer_requests_total{consumer="acme",response_code_class="2xx"} 1\n');
+  expect(metrics).toContain('weir_consumer_requests_total{consumer="unknown",response_code_class="4xx"} 2\n');
   expect(weir.accessLog[0]).toMatchObject({ consumer: 'acme', fields: { app: 'checkout', gold: true } });
   expect(weir.accessLog[1]).toMatchObject({
     consumer: null,

@@ -342,7 +342,18 @@ export const telemetrySpec = z.strictObject({
       format: notYet('The line as a whole.'),
     })
     .optional(),
-  metrics: notYet('Labels of metrics.'),
+  metrics: z
+    .strictObject({
+      consumers: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .optional()
+        .describe(
+          'How many consumers have series of their own in `weir_consumer_requests_total`; further ones are counted as `other`. Default: there is no such metric.',
+        ),
+    })
+    .optional(),
   tracing: notYet('Traces.'),
 });
 
