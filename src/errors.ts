@@ -483,6 +483,13 @@ export const ERRORS = {
       'No filter `quota` selects a Plan that has quotas, or no filter `rate-limit` one that has rateLimits, so that they are not counted; or no Consumer has the Plan and no filter names it.',
     fix: 'Select the Plan with `planLabel` of a filter, give it to a Consumer, or remove it.',
   },
+  WEIR3032: {
+    title: 'a rule asks who sends, and nothing finds it out',
+    source: 'config',
+    explanation:
+      'A rule of an AccessPolicy asks for consumers or claims, which filters of the phase authn find out, and there is none in front of any place where the policy holds. `consumers` and `claims` match no request then, `notConsumers` matches every one.',
+    fix: 'Put a filter such as `api-key`, `jwt` or `mtls` in front, in a FilterChain of the same Gateway, route or rule.',
+  },
   WEIR4001: {
     title: 'a module does not compile or breaks the rules of the host',
     source: 'filter',

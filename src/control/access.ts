@@ -1,6 +1,7 @@
 import { DEFAULT_RULE, type RuleSource } from '../runtime/snapshot.ts';
 import { Attachments, ruleSection } from './attachments.ts';
 import type { Config, UsableObject } from './config.ts';
+import type { Path } from './document.ts';
 import { mergeScopes, type Layer, type Setting } from './merge.ts';
 
 type Policy = UsableObject<'AccessPolicy'>;
@@ -19,6 +20,8 @@ export interface EffectiveAccess {
 export class AccessTable {
   readonly #config: Config;
   readonly #attachments: Attachments<'AccessPolicy'>;
+  /** Policies in force, and whether a filter in front of one of their places finds out who sends. */
+  readonly #senderKnown = new Map<Policy, boolean>();
 
   constructor(config: Config) {
     this.#config = config;
@@ -71,6 +74,28 @@ export class AccessTable {
     };
   }
 
+  /** @param known a filter in front finds out who sends, or may do so */
+  note({ policies }: EffectiveAccess, known: boolean): void {
+    for (const policy of policies)
+      this.#senderKnown.set(policy, known || this.#senderKnown.get(policy) === true);
+  }
+
+  /** Warns of rules that ask who sends where nothing finds it out: they never match, or always. */
+  reportUnknownSenders(): void {
+    for (const [policy, known] of this.#senderKnown) {
+      if (known) continue;
+      for (const [i, rule] of policy.value.spec.rules.entries()) {
+        const path = senderPath(rule);
+        if (path === null) continue;
+        const message = `rule "${ruleSection(rule, i)}" asks who sends a request, and no filter where the policy holds finds that out`;
+        this.#config.report(policy, 'WEIR3032', ['spec', 'rules', i, ...path], message, {
+          severity: 'warning',
+          hint: 'put a filter of the phase authn in front, such as api-key or jwt',
+        });
+      }
+    }
+  }
+
   #default(scopes: readonly { readonly what: string; readonly policies: readonly Policy[] }[]) {
     const layered = scopes.map(({ what, policies }) => ({ what, layers: policies.map(defaultLayer) }));
     const setting = mergeScopes(this.#config, layered).get('default');
@@ -81,6 +106,18 @@ export class AccessTable {
           by: `AccessPolicy/${setting.object.namespace}/${setting.object.name}`,
         };
   }
+}
+
+/** Where a rule asks for what filters in front know of the sender alone; null: nowhere. */
+function senderPath(rule: Policy['value']['spec']['rules'][number]): Path | null {
+  for (const [i, source] of (rule.from ?? []).entries()) {
+    const field = (['consumers', 'notConsumers', 'claims'] as const).find(
+      (each) => source[each] !== undefined,
+    );
+    if (field !== undefined) return ['from', i, field];
+  }
+  const claim = (rule.when ?? []).findIndex((condition) => condition.claim !== undefined);
+  return claim < 0 ? null : ['when', claim, 'claim'];
 }
 
 /** One without rules that has a default is there for that alone. */

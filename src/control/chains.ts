@@ -110,6 +110,11 @@ export class ChainTable {
     const plugins = running.map((link) => link.plugin);
     const access = this.#access.effective(names);
     if (access !== null) {
+      // One without a phase may be what finds out.
+      this.#access.note(
+        access,
+        running.some(({ phase }) => phase === null || phase === 'authn'),
+      );
       const plugin = this.#accessPlugin(access);
       if (plugin === MISSING) return UNUSABLE;
       plugins.splice(placeOfAccess(running), 0, plugin);
@@ -131,6 +136,10 @@ export class ChainTable {
       hint: `attach the chain to ${where} alone, for example by sectionName`,
     });
     return false;
+  }
+
+  reportUnknownSenders(): void {
+    this.#access.reportUnknownSenders();
   }
 
   #placeOf(chain: Chain, links: readonly Link[]): number {

@@ -55,6 +55,7 @@ export function compileSnapshot(config: Config, assets: Assets): Snapshot {
 /** Only without errors, since a reference that is at fault makes its target look unused. */
 function reportUnused(config: Config, assets: Assets, clusters: ClusterTable, chains: ChainTable): void {
   chains.plans.reportUnused();
+  chains.reportUnknownSenders();
   const used = new Set([
     ...clusters.specs.map((cluster) => `Upstream ${cluster.name}`),
     ...chains.modules.map((module) => `Module ${module.name}`),

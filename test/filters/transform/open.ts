@@ -1,6 +1,9 @@
 import { everySplit, type Exchange, type Filter, type FilterOptions } from '@weir/filters-sdk/testing';
 import { openBuiltIn } from '../../support/filter.ts';
 
+/** How long cold code takes for a large body is up to the machine. */
+export const PATIENT = { limits: { memoryBytes: 16 * 1024 * 1024, perCallMs: 1000, perRequestMs: 2000 } };
+
 type Body = string | readonly (string | Uint8Array)[];
 
 export const open = (config: object, options: FilterOptions = {}): Promise<Filter> =>
@@ -9,8 +12,8 @@ export const open = (config: object, options: FilterOptions = {}): Promise<Filte
 export const ofAnswers = (body: object, when: object = {}, options: FilterOptions = {}): Promise<Filter> =>
   open({ response: [{ when, body }] }, options);
 
-export const ofRequests = (body: object, when: object = {}): Promise<Filter> =>
-  open({ request: [{ when, body }] });
+export const ofRequests = (body: object, when: object = {}, options: FilterOptions = {}): Promise<Filter> =>
+  open({ request: [{ when, body }] }, options);
 
 export const JSON_TYPE = { 'content-type': 'application/json' };
 

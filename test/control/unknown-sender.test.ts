@@ -1,0 +1,73 @@
+// A rule that asks who sends a request is of no use where nothing finds it out.
+import { expect, test } from 'vitest';
+import { FileReader } from '../../src/control/files.ts';
+import { loadDocuments } from '../../src/control/load.ts';
+import { parseText } from '../../src/control/parse.ts';
+
+const text = (rule: string, filter: string, target: string): string => `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec: {listeners: [{name: http, port: 8080, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  parentRefs: [{name: edge}]
+  rules: [{name: all, backendRefs: [{group: policy.weir, kind: Upstream, name: shop}]}]
+---
+apiVersion: policy.weir/v1alpha1
+kind: Upstream
+metadata: {name: shop}
+spec: {endpoints: {static: [{address: 127.0.0.1, port: 9000}]}}
+---
+apiVersion: policy.weir/v1alpha1
+kind: FilterChain
+metadata: {name: chain}
+spec:
+  targetRefs: [{${target}}]
+  filters: [${filter}]
+---
+apiVersion: policy.weir/v1alpha1
+kind: AccessPolicy
+metadata: {name: staff}
+spec:
+  targetRefs: [{kind: Gateway, name: edge}]
+  action: ALLOW
+  rules: [{name: open, to: [{paths: [{value: /open}]}]}, ${rule}]
+`;
+
+const KEYS = '{name: who, use: api-key, config: {from: [{header: x-api-key}], keys: [{name: ann, key: k1}]}}';
+const HEADERS = '{name: shape, use: headers, config: {request: {set: {x-a: b}}}}';
+const GATEWAY = 'kind: Gateway, name: edge';
+
+async function warnings(...parts: Parameters<typeof text>): Promise<string[]> {
+  const { documents, diagnostics: before } = parseText('all.yaml', text(...parts));
+  const { snapshot, diagnostics } = await loadDocuments(documents, new FileReader(), before);
+  expect(snapshot).not.toBeNull();
+  return diagnostics.map(({ code, severity, message }) => `${severity} ${code} ${message}`);
+}
+
+test.each([
+  '{name: ann, from: [{consumers: [ann]}]}',
+  '{name: ann, from: [{ipBlocks: [10.0.0.0/8]}, {notConsumers: [bob]}]}',
+  '{name: ann, from: [{claims: [{claim: sub, values: [ann]}]}]}',
+  '{name: ann, when: [{header: x-a, values: [b]}, {claim: sub, values: [ann]}]}',
+])('without a filter that finds it out, %s is a warning', async (rule) => {
+  const message = 'rule "ann" asks who sends a request, and no filter where the policy holds finds that out';
+  expect(await warnings(rule, HEADERS, GATEWAY)).toEqual([`warning WEIR3032 ${message}`]);
+});
+
+test.each([
+  ['a filter of the Gateway', '{name: ann, from: [{consumers: [ann]}]}', KEYS, GATEWAY],
+  [
+    'a filter of one of its routes',
+    '{name: ann, from: [{consumers: [ann]}]}',
+    KEYS,
+    'kind: HTTPRoute, name: shop',
+  ],
+  ['nothing that is asked of the sender', '{name: ann, from: [{ipBlocks: [10.0.0.0/8]}]}', HEADERS, GATEWAY],
+])('with %s there is none', async (_what, rule, filter, target) => {
+  expect(await warnings(rule, filter, target)).toEqual([]);
+});
