@@ -13,6 +13,11 @@ export class Address {
     return this.high == 0 && this.low >> 32 == 0xffff;
   }
 
+  /** The first half of an IPv4 address, the first quarter of others: what one looks for it by. Two may share one. */
+  get kin(): u32 {
+    return this.isMapped ? <u32>(this.low >> 16) : <u32>(this.high >> 32);
+  }
+
   /** Reads `192.0.2.1`, `2001:db8::1` or `::ffff:192.0.2.1`; false where it is none. A zone is left out. */
   read(text: Bytes): bool {
     const zone = text.indexOf(37);
@@ -103,6 +108,8 @@ export class Address {
 export class Block {
   private base: Address = new Address();
   private bits: i32 = 0;
+  private highMask: u64 = 0;
+  private lowMask: u64 = 0;
 
   /** Null where the text is none, or has bits behind its prefix. */
   static read(text: Bytes): Block | null {
@@ -114,19 +121,26 @@ export class Block {
     const bits = slash < 0 ? most : <i32>text.slice(slash + 1).toUnsigned();
     if (bits < 0 || bits > most || text.indexOf(37) >= 0) return null;
     block.bits = isV4 ? bits + MAPPED : bits;
+    block.highMask = maskOf(block.bits);
+    block.lowMask = maskOf(block.bits - 64);
     const base = block.base;
-    if (base.high != (base.high & maskOf(block.bits)) || base.low != (base.low & maskOf(block.bits - 64)))
-      return null;
-    return block;
+    const isWhole = base.high == (base.high & block.highMask) && base.low == (base.low & block.lowMask);
+    return isWhole ? block : null;
+  }
+
+  /** The group of all its addresses; -1 where they have several. */
+  get kin(): i64 {
+    const base = this.base;
+    // What begins with zeros may have IPv4 addresses in it.
+    const least = base.isMapped ? MAPPED + 16 : base.high == 0 ? MAPPED : 32;
+    return this.bits < least ? -1 : base.kin;
   }
 
   /** @param wide whether `::/0` and its like take IPv4 addresses too */
   has(address: Address, wide: bool): bool {
     if (this.bits < MAPPED && address.isMapped && !wide) return false;
-    return (
-      (address.high & maskOf(this.bits)) == this.base.high &&
-      (address.low & maskOf(this.bits - 64)) == this.base.low
-    );
+    const base = this.base;
+    return (address.low & this.lowMask) == base.low && (address.high & this.highMask) == base.high;
   }
 }
 

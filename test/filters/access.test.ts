@@ -431,7 +431,7 @@ describe('many rules', () => {
     expect((await allow.exchange({})).answer.details).toBe('AccessPolicy/shop/allow#default');
   });
 
-  test('rules that are found by paths, consumers and hosts decide like rules that are all looked at', async () => {
+  test('rules that are found by paths, consumers, hosts, addresses and fields decide like rules that are all looked at', async () => {
     const some = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
       fc.array(value, { minLength: 1, maxLength: 2 });
     const path = fc.record({
@@ -442,6 +442,30 @@ describe('many rules', () => {
       list.map(({ type, value }) => ({ type: value.includes('{') ? 'Template' : type, value })),
     );
     const host = fc.constantFrom('a.test', 'B.test', '*.test', 'c*');
+    const block = fc.constantFrom(
+      ...[
+        '10.1.0.0/16',
+        '10.1.2.3',
+        '10.0.0.0/8',
+        '::ffff:10.1.2.3',
+        '::/40',
+        '::/100',
+        '2001:db8::/32',
+        '2001:db8:1::/48',
+        '::1',
+      ],
+    );
+    const address = fc.constantFrom(
+      '10.1.2.3',
+      '10.1.9.9',
+      '10.2.0.1',
+      '::ffff:10.1.2.3',
+      '2001:db8:1::5',
+      '::1',
+      '',
+    );
+    const name = fc.constantFrom('x-role', 'x-team');
+    const value = fc.constantFrom('admin', 'ops', 'a*', 'admin, ops');
     const consumer = fc.constantFrom('ann', 'bob', 'team-*', '*');
     const operation = fc.oneof(
       fc.record({ paths }),
@@ -453,22 +477,46 @@ describe('many rules', () => {
       fc.record({ consumers: some(consumer) }),
       fc.record({ notConsumers: some(consumer) }),
       fc.constant({ remoteIpBlocks: ['0.0.0.0/0', '::/0'] }),
+      fc.record({ remoteIpBlocks: some(block) }),
+      fc.record({ ipBlocks: some(block) }),
     );
-    const rule = fc.record({ to: some(operation), from: some(source) }, { requiredKeys: [] });
+    const condition = fc.oneof(
+      fc.record({ header: name, values: some(value) }),
+      fc.record({ header: name, notValues: some(value) }),
+    );
+    const rule = fc.record(
+      { to: some(operation), from: some(source), when: some(condition) },
+      { requiredKeys: [] },
+    );
     const request = fc.record({
       path: fc.constantFrom('/', '/a', '/a/b', '/a/b/c', '/c', '/A', '/%61', '/a%2Fb'),
       authority: fc.constantFrom('a.test', 'A.TEST:80', 'b.test.', 'x.test', 'c', '[::1]'),
       consumer: fc.constantFrom('', 'ann', 'bob', 'team-a', 'eve'),
+      client: address,
+      peer: address,
+      fields: fc.array(
+        fc.tuple(
+          fc.constantFrom('x-role', 'X_Role', 'x-team'),
+          fc.constantFrom('admin', 'ops', 'admin, ops', 'ops,admin', ',admin', 'x', ''),
+        ),
+        { maxLength: 2 },
+      ),
     });
     // What nothing is like, and takes a rule out of its index.
-    const everywhere = ({ to, from }: Rule): Rule => ({
+    const everywhere = ({ to, from, when }: Rule): Rule => ({
       ...(to === undefined ? {} : { to: (to as Rule[]).map((each) => widened(each, 'paths', 'hosts')) }),
-      ...(from === undefined ? {} : { from: (from as Rule[]).map((each) => widened(each, 'consumers')) }),
+      ...(from === undefined
+        ? {}
+        : { from: (from as Rule[]).map((each) => widened(each, 'consumers', 'ipBlocks', 'remoteIpBlocks')) }),
+      ...(when === undefined ? {} : { when: (when as Rule[]).map((each) => widened(each, 'values')) }),
     });
     const more: Rule = {
       paths: { type: 'Template', value: '/{a}/{b}/zzz/zzz' },
       hosts: 'zzz*',
       consumers: 'zzz*',
+      ipBlocks: '203.0.0.0/8',
+      remoteIpBlocks: '203.0.0.0/8',
+      values: 'zzz*',
     };
     const widened = (part: Rule, ...names: string[]): Rule =>
       Object.fromEntries(
@@ -485,10 +533,14 @@ describe('many rules', () => {
         async (action, rules, requests) => {
           const found = await start({ policies: [policy(action, rules)] });
           const all = await start({ policies: [policy(action, rules.map(everywhere))] });
-          for (const { path: target, authority, consumer: name } of requests) {
+          for (const { path: target, authority, consumer: who, client, peer, fields } of requests) {
             const exchange = {
-              request: { path: target, authority },
-              properties: name === '' ? {} : { 'consumer.name': name },
+              request: { path: target, authority, headers: fields },
+              properties: {
+                ...(who === '' ? {} : { 'consumer.name': who }),
+                'source.address': client === '' ? 'nonsense' : withPort(client),
+                'connection.peer_address': peer === '' ? 'nonsense' : withPort(peer),
+              },
             };
             const [one, other] = [await found.exchange(exchange), await all.exchange(exchange)];
             const verdict = ({ answer }: typeof one): unknown => [answer.status, answer.details];
@@ -500,10 +552,14 @@ describe('many rules', () => {
           await Promise.all([found.close(), all.close()]);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 80 },
     );
   });
 });
+
+function withPort(address: string): string {
+  return address.includes(':') ? `[${address}]:1` : `${address}:1`;
+}
 
 describe('explained', () => {
   test('every rule with the first condition that does not hold', async () => {

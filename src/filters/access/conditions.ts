@@ -78,7 +78,7 @@ export class AddressIn extends Condition {
 
   constructor(
     values: JsonValue[],
-    private isPeer: bool,
+    readonly isPeer: bool,
   ) {
     super();
     for (let i = 0; i < values.length; i++) {
@@ -86,6 +86,17 @@ export class AddressIn extends Condition {
       if (block === null) faultAt(values[i], 'expected an address or a block such as 10.0.0.0/8');
       else this.blocks.push(block);
     }
+  }
+
+  /** Of the addresses that it takes; null where it takes those of many. */
+  groups(): u32[] | null {
+    const groups: u32[] = [];
+    for (let i = 0; i < this.blocks.length; i++) {
+      const group = this.blocks[i].kin;
+      if (group < 0) return null;
+      groups.push(<u32>group);
+    }
+    return groups;
   }
 
   holds(facts: Facts, lenient: bool): bool {
@@ -254,7 +265,7 @@ export class ExpressionHolds extends Condition {
 }
 
 /** The values of a field in every spelling that a server behind may take for it, read once however many rules ask. */
-class FieldValues {
+export class FieldValues {
   private turn: u32 = 0;
   private values: Bytes[] = [];
 
@@ -284,11 +295,11 @@ export function isAskedFor(name: Bytes): bool {
 
 /** A field of the request. */
 export class FieldIs extends Condition {
-  private field: FieldValues;
+  readonly field: FieldValues;
 
   constructor(
     name: ArrayBuffer,
-    private values: Globs,
+    readonly values: Globs,
   ) {
     super();
     let lowered = name.slice(0);

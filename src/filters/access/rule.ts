@@ -33,6 +33,10 @@ export class Rule {
   readonly consumers: ArrayBuffer[] | null;
   /** The hosts that each of `to` is about; the same. */
   readonly hosts: ArrayBuffer[] | null;
+  /** The addresses that each of `from` is about; the same. */
+  readonly addresses: AddressIn[] | null;
+  /** The first field that has to have one of some values; null where there is none. */
+  readonly field: FieldIs | null;
 
   constructor(
     /** `policy#rule`, as details of answers, metrics and explanations tell it. */
@@ -51,6 +55,8 @@ export class Rule {
     this.paths = pathsOf(this.to);
     this.consumers = consumersOf(this.from);
     this.hosts = hostsOf(this.to);
+    this.addresses = addressesOf(this.from);
+    this.field = fieldOf(this.when);
   }
 
   matches(facts: Facts, lenient: bool): bool {
@@ -107,6 +113,29 @@ function hostsOf(alternatives: All[]): ArrayBuffer[] | null {
     for (let k = 0; k < exact.length; k++) hosts.push(exact[k]);
   }
   return hosts.length > 0 ? hosts : null;
+}
+
+function addressesOf(alternatives: All[]): AddressIn[] | null {
+  const found: AddressIn[] = [];
+  for (let i = 0; i < alternatives.length; i++) {
+    const before = found.length;
+    for (let k = 0; k < alternatives[i].length && found.length == before; k++) {
+      const condition = alternatives[i][k];
+      if (condition instanceof AddressIn && (<AddressIn>condition).groups() !== null)
+        found.push(<AddressIn>condition);
+    }
+    if (found.length == before) return null;
+  }
+  return found.length > 0 ? found : null;
+}
+
+function fieldOf(all: All): FieldIs | null {
+  for (let i = 0; i < all.length; i++) {
+    const condition = all[i];
+    if (condition instanceof FieldIs && (<FieldIs>condition).values.exact() !== null)
+      return <FieldIs>condition;
+  }
+  return null;
 }
 
 function anyOf(alternatives: All[], facts: Facts, lenient: bool): bool {
