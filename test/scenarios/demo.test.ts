@@ -31,12 +31,16 @@ describe('the demo', () => {
       },
     });
     await demo.waitFor('Ctrl-C stops', 60_000);
+    // The proxy says itself where it listens, maybe later.
+    await demo.waitFor(`http://127.0.0.1:${admin}`, 60_000);
   }, 70_000);
 
   test('prints where it listens and three lines to try', () => {
     expect(demo.stdout).toContain(`http://127.0.0.1:${port}`);
     expect(demo.stdout).toContain(`http://127.0.0.1:${admin}`);
     expect(demo.stdout.match(/^(allowed|refused|limited) +curl -i .*$/gm)).toHaveLength(3);
+    // What it watches its own requests with is not the user's.
+    expect(demo.stdout).not.toMatch(/a tap begins/);
   });
 
   test('lets a request with the key through its filters', async () => {

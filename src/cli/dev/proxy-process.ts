@@ -20,7 +20,7 @@ interface LogLine {
   readonly level: string;
   readonly msg: string;
   readonly plugin?: string;
-  readonly tap?: number;
+  readonly watch?: number;
   readonly number?: number;
   readonly errors?: readonly Fault[];
 }
@@ -91,9 +91,9 @@ export class ProxyProcess {
         this.#events.say(line);
       return;
     }
-    const { level, msg, plugin, tap, number, errors } = entry;
+    const { level, msg, plugin, watch, number, errors } = entry;
     // Those of this program.
-    if (tap !== undefined) return;
+    if (watch !== undefined) return;
     if (msg === IN_FORCE) this.#events.inForce(number ?? 0);
     else if (msg === UNCHANGED) this.#events.refused([]);
     else if (msg === REFUSED) this.#events.refused(errors ?? []);
