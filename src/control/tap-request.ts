@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { TapSpec } from '../runtime/wasm/tap/tap.ts';
-import { parseDuration, parseSize } from './schema/scalar.ts';
+import { parseSize } from './schema/scalar.ts';
+import { timeOf, unknownParameter } from './watch-query.ts';
 
 /** A tap as an admin asks for it. */
 export interface TapRequest {
@@ -12,8 +13,6 @@ export interface TapRequest {
 
 const KNOWN = new Set(['filter', 'path', 'header', 'count', 'for', 'bytes', 'redact', 'secrets', 'bodies']);
 export const ALL_BODIES = Number.MAX_SAFE_INTEGER;
-const DEFAULT_MS = 60_000;
-const MOST_MS = 3_600_000;
 const DEFAULT_BYTES = 1024 * 1024 * 1024;
 
 /**
@@ -22,15 +21,13 @@ const DEFAULT_BYTES = 1024 * 1024 * 1024;
  * @returns a sentence where something is wrong
  */
 export function readTapRequest(query: URLSearchParams): TapRequest | string {
-  const unknown = [...query.keys()].find((name) => !KNOWN.has(name));
-  if (unknown !== undefined)
-    return `there is no parameter ${JSON.stringify(unknown)}; there are ${[...KNOWN].join(', ')}`;
+  const unknown = unknownParameter(query, KNOWN);
+  if (unknown !== null) return unknown;
   const filters = query.getAll('filter');
   if (filters.length === 0)
     return 'filter=NAME is missing: whose requests are to be recorded? * is every filter';
-  const limitMs = query.has('for') ? parseDuration(query.get('for')!) : DEFAULT_MS;
-  if (limitMs === null || limitMs <= 0 || limitMs > MOST_MS)
-    return 'for: expected a duration up to 1h, such as 30s';
+  const limitMs = timeOf(query);
+  if (typeof limitMs === 'string') return limitMs;
   const count = positive(query.get('count'), Number.MAX_SAFE_INTEGER);
   if (count === null) return 'count: expected a number of requests, 1 or more';
   const limitBytes = positive(query.get('bytes'), DEFAULT_BYTES);

@@ -20,19 +20,19 @@ export class Redaction {
   }
 
   /** @param head of the request, as it came */
-  of(explanation: Explanation, head: Fields): Explanation {
-    const edits = explanation.filters.flatMap(({ request, response }) => [...request, ...response]);
+  of({ filters, sent, ...rest }: Explanation, head: Fields): Explanation {
+    const edits = filters.flatMap(({ request, response }) => [...request, ...response]);
     const values = edits.flatMap(({ name, before, after }) => [
       [name, before ?? ''] as const,
       [name, after ?? ''] as const,
     ]);
-    const all = [...head, ...values, ...explanation.sent];
+    const all = [...head, ...values, ...sent];
     const secrets = all.flatMap(([name, value]) => this.#secretsOf(name, value));
     // The longest first: another may be a part of it.
     const known = [...new Set(secrets)]
       .filter(({ length }) => length >= SHORTEST)
       .sort((a, b) => b.length - a.length);
-    const clean = (text: string): string => known.reduce((rest, each) => rest.replaceAll(each, HIDDEN), text);
+    const clean = (text: string): string => known.reduce((left, each) => left.replaceAll(each, HIDDEN), text);
     const field = (name: string, value: string): string =>
       this.#isSecret(name) ? HIDDEN : clean(value.replace(PARAMETER, hideParameter));
     const edit = ({ name, before, after }: Edit): Edit => ({
@@ -41,14 +41,14 @@ export class Redaction {
       after: after === null ? null : field(name, after),
     });
     return {
-      ...mapTexts(explanation, clean),
-      filters: explanation.filters.map((filter) => ({
+      ...mapTexts(rest, clean),
+      filters: filters.map((filter) => ({
         ...filter,
         told: clean(filter.told),
         request: filter.request.map(edit),
         response: filter.response.map(edit),
       })),
-      sent: explanation.sent.map(([name, value]) => [name, field(name, value)]),
+      sent: sent.map(([name, value]) => [name, field(name, value)]),
     };
   }
 

@@ -59,7 +59,7 @@ export class Watches {
   /** Why there cannot be another now; null where there can. */
   refusal(): string | null {
     if (this.#sessions.size < MOST) return null;
-    return `there are ${MOST} of them and of taps already; end one of them first`;
+    return `there are ${MOST} taps and explanations already; end one of them first`;
   }
 
   /** Goes on until enough is there, the time is over or the reader is gone. */
