@@ -343,7 +343,12 @@ export class HeaderBlock {
   appendReceived(from: Buffer, start: number, end: number): number {
     const at = this.length;
     const size = end - start;
-    if (at + size > this.bytes.length) this.replaceArena(at + size);
+    if (at + size > this.bytes.length) {
+      // Spans of a reader may lie in bytes that are only now copied: offsets must stay.
+      const old = this.bytes;
+      this.setArena(newArena(2 * (at + size)));
+      old.copy(this.bytes, 0, 0, at);
+    }
     // `copy` makes one small view object; a loop costs ten times as much at the size of a head.
     from.copy(this.bytes, at, start, end);
     this.length = this.fixed = at + size;

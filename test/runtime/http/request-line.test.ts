@@ -172,3 +172,21 @@ describe('an absolute target', () => {
     expect(readHead('GET http://b.example/ HTTP/1.1\r\nHost: a b\r\n\r\n').refusal).toBe(400);
   });
 });
+
+test.each([1, 80])(
+  'a head larger than the room that a block begins with is read whole: in %d fields',
+  (count) => {
+    const fields = Array.from({ length: count }, (_, i): [string, string] => [
+      `x-${i}`,
+      `${i}`.repeat(6000 / count),
+    ]);
+    const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    const text = `GET /large HTTP/1.1\r\nHost: a.example\r\n${lines}\r\n`;
+    for (const cuts of [[], [10], [1000, 3000], [text.length - 1]]) {
+      const head = readHead(text, { cuts });
+      expect(head.end).toBe(text.length);
+      expect([field(head, ':method'), field(head, ':path')]).toEqual(['GET', '/large']);
+      expect(head.fields.filter(([name]) => name.startsWith('x-'))).toEqual(fields);
+    }
+  },
+);
