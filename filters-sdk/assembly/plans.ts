@@ -1,9 +1,19 @@
+import { Action } from './abi';
 import { Bytes, utf8, view } from './bytes';
 import { Config, JsonValue, faultAt } from './config';
+import { addJsonString } from './json-text';
 import { property } from './properties';
+import { Reply } from './reply';
+import { ByteWriter } from './writer';
 
 const CONSUMER_PLAN = utf8('consumer.plan');
 const FROM_CONSUMER = 'from-consumer';
+const NO_PLAN =
+  '{"type":"about:blank","title":"Forbidden","status":403,"detail":"the consumer has no plan"}\n';
+const OTHER_PLAN =
+  '{"type":"about:blank","title":"Forbidden","status":403,"detail":"the plan of the consumer is not known here","plan":';
+
+const scratch = new ByteWriter(128);
 
 /** What holds for a request by the plan of its consumer; `P` is what a plan comes to in the filter. */
 export class Plans<P> {
@@ -13,9 +23,24 @@ export class Plans<P> {
   private only: P | null = null;
   /** For consumers that have no plan, or one that is not here. */
   private otherwise: P | null = null;
+  private noPlan: Reply;
 
-  add(name: ArrayBuffer, plan: P): void {
-    this.names.push(name);
+  /** @param details of the answer to a consumer without a plan */
+  constructor(details: string) {
+    this.noPlan = new Reply(403, '', details);
+    this.noPlan.headers.add('content-type', 'application/problem+json');
+  }
+
+  /** @param member of `plans`: its name is the plan's */
+  add(member: JsonValue, plan: P): void {
+    const name = view(member.name);
+    for (let i = 0; i < name.length; i++) {
+      if (name.at(i) < 32) {
+        faultAt(member, 'a control character in the name of a plan');
+        break;
+      }
+    }
+    this.names.push(member.name);
     this.plans.push(plan);
   }
 
@@ -57,4 +82,35 @@ export class Plans<P> {
     }
     return this.otherwise;
   }
+
+  /** Answers a request that {@link current} has nothing for, with the name of the plan that its consumer has. */
+  refuse(): Action {
+    const name = property(CONSUMER_PLAN);
+    if (name === null) scratch.clear().add(NO_PLAN);
+    else {
+      addJsonString(scratch.clear().add(OTHER_PLAN), name);
+      scratch.add('}\n');
+    }
+    this.noPlan.body = scratch.copy();
+    return this.noPlan.send();
+  }
+
+  /** Why {@link current} has nothing, for `onExplain`. */
+  explainNone(): string {
+    const name = property(CONSUMER_PLAN);
+    return name === null
+      ? 'the consumer has no plan'
+      : 'the plan ' + name.toString() + ' of the consumer is not known here';
+  }
+}
+
+/** A text as it stands within a JSON string. */
+export function escaped(text: ArrayBuffer): string {
+  addJsonString(scratch.clear(), view(text));
+  return String.UTF8.decode(
+    scratch
+      .view()
+      .slice(1, scratch.length - 1)
+      .copy(),
+  );
 }

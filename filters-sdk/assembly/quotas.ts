@@ -13,6 +13,7 @@ const CLUSTER = 2;
 const RESERVE = utf8('weir.quota_reserve');
 const COMMIT = utf8('weir.quota_commit');
 const RELEASE = utf8('weir.quota_release');
+const NONE = new ArrayBuffer(0);
 
 /** The last answer of `QuotaSet.reserve`. */
 let answer = changetype<QuotaDecision>(memory.data(8, 8));
@@ -26,6 +27,8 @@ export class QuotaSet {
   count: i32 = 0;
   /** All that use the Store of the filter count together, on any machine; else all workers of one machine. */
   inCluster: bool = false;
+  /** The plan that they are of, for people to read; empty: none. No control characters. */
+  plan: ArrayBuffer = NONE;
 
   /**
    * @param soft from where on `softReached` is told; 0: never
@@ -38,6 +41,7 @@ export class QuotaSet {
     if (this.count++ > 0) text.addByte(10);
     text.add<N>(name).addByte(9).addNumber(limit).addByte(9).addNumber(soft).addByte(9).addNumber(grace);
     text.addByte(9).add<W>(window).addByte(9).add<Z>(timeZone);
+    if (this.plan.byteLength > 0) text.addByte(9).add(this.plan);
   }
 
   /**

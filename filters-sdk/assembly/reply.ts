@@ -37,8 +37,12 @@ export class Reply {
     this.details = utf8(details);
   }
 
-  /** An RFC 9457 problem. `title` and `detail` must not need escaping in JSON. */
-  static problem(status: i32, title: string, detail: string, details: string): Reply {
+  /**
+   * An RFC 9457 problem. `title` and `detail` must not need escaping in JSON.
+   *
+   * @param members more of it, as JSON: `"plan":"gold"`
+   */
+  static problem(status: i32, title: string, detail: string, details: string, members: string = ''): Reply {
     const body =
       '{"type":"about:blank","title":"' +
       title +
@@ -46,7 +50,7 @@ export class Reply {
       status.toString() +
       ',"detail":"' +
       detail +
-      '"}\n';
+      (members.length > 0 ? '",' + members + '}\n' : '"}\n');
     const reply = new Reply(status, body, details);
     reply.headers.add('content-type', 'application/problem+json');
     return reply;

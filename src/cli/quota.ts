@@ -136,17 +136,18 @@ function table(accounts: readonly QuotaUsage[], colors: Colors): string {
     each.quota,
     each.key.join(' '),
     `${each.window} ${each.timezone}`,
+    each.plan ?? '-',
     each.store === null ? each.scope : `${each.scope} ${each.store}`,
     String(each.used),
     String(each.limit),
     String(each.remaining),
     each.until,
   ]);
-  const heads = ['QUOTA', 'KEY', 'WINDOW', 'SCOPE', 'USED', 'LIMIT', 'LEFT', 'UNTIL'];
+  const heads = ['QUOTA', 'KEY', 'WINDOW', 'PLAN', 'SCOPE', 'USED', 'LIMIT', 'LEFT', 'UNTIL'];
   const widths = heads.map((head, i) => Math.max(head.length, ...rows.map((row) => row[i]!.length)));
   const line = (row: readonly string[]): string =>
     row
-      .map((cell, i) => (i > 3 && i < 7 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .map((cell, i) => (i > 4 && i < 8 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
       .join('  ')
       .trimEnd();
   return `${[colors.dim(line(heads)), ...rows.map(line)].join('\n')}\n`;

@@ -29,6 +29,8 @@ export interface QuotaUsage {
   readonly scope: 'node' | 'cluster';
   /** `namespace/name` of that Store; null: the machine's own ledger. */
   readonly store: string | null;
+  /** The plan whose limit it was held to last; null: none. */
+  readonly plan: string | null;
   /** Of the running window; of the last one where nothing was asked since. ISO 8601. */
   readonly from: string;
   readonly until: string;

@@ -38,6 +38,14 @@ test('a request that a filter refuses: which, and what was not reached', async (
   expect(stdout).toContain('upstream  not reached\nanswer    401   by shop/checkout#who   api_key_missing\n');
 });
 
+test('limits of a plan: which lets it through, which refuses it', async () => {
+  const args = ['GET', 'http://a.test/', '--as', 'shop/ann', '-f', 'test/rehearsal/plans.yaml'];
+  const { stdout } = await weir(...args);
+  expect(stdout).toContain('            says      plan free: within "second"\n');
+  expect(stdout).toContain('            says      plan free: refused by "calls"\n');
+  expect(stdout).toContain('answer    429   by shop/chain#month   quota_exceeded\n');
+});
+
 test('attempts at an upstream that fails, each with its endpoint', async () => {
   const fields = ['-H', 'x-api-key: acme-key', '--upstream-status', '503'];
   const { stdout } = await weir('GET', 'http://checkout.example.com/v1/cart', ...fields, ...SHOP);

@@ -47,7 +47,8 @@ beforeAll(async () => {
       ports[i]!,
       upstream.port,
       {
-        quotas: [{ name: 'calls', limit: LIMIT, window: 'year' }],
+        plan: 'gold',
+        plans: { gold: { quotas: [{ name: 'calls', limit: LIMIT, window: 'year' }] } },
         idempotencyKey: 'request.headers.x-charge',
         onStoreFailure: i === 0 ? 'Deny' : 'Allow',
       },
@@ -66,7 +67,13 @@ describe('a quota of the cluster', () => {
     const again = [0, 1, 0, 1].map((which) => send(which, 'bob', 'X-Charge: order-1'));
     expect(await Promise.all(again)).toEqual([200, 200, 200, 200]);
     const [ann, bob] = (await usage(1)).sort((a, b) => a.key[0]!.localeCompare(b.key[0]!));
-    expect(ann).toMatchObject({ scope: 'cluster', store: 'shop/books', used: LIMIT, remaining: 0 });
+    expect(ann).toMatchObject({
+      scope: 'cluster',
+      store: 'shop/books',
+      used: LIMIT,
+      remaining: 0,
+      plan: 'gold',
+    });
     expect(bob).toMatchObject({ key: ['bob'], used: 1, quota: 'shop/calls' });
   });
 

@@ -29,12 +29,11 @@ beforeAll(async () => {
   dataDir = await temporaryFolder();
   port = await freePort();
   const upstream = await FakeUpstream.start({ discard: true });
-  config = quotaPolicies(port, upstream.port, {
-    quotas: [
-      { name: 'calls', limit: 3, window: 'year' },
-      { name: 'many', limit: 1000, window: 'day', timezone: 'Pacific/Auckland' },
-    ],
-  });
+  const quotas = [
+    { name: 'calls', limit: 3, window: 'year' },
+    { name: 'many', limit: 1000, window: 'day', timezone: 'Pacific/Auckland' },
+  ];
+  config = quotaPolicies(port, upstream.port, { plan: 'free', plans: { free: { quotas } } });
   weir = await start();
 });
 
@@ -48,9 +47,9 @@ describe('weir quota', () => {
     const lines = stdout.split('\n').map((line) => line.split(/ {2,}/));
     const until = `${new Date().getUTCFullYear() + 1}-01-01T00:00:00.000Z`;
     expect(lines).toEqual([
-      ['QUOTA', 'KEY', 'WINDOW', 'SCOPE', 'USED', 'LIMIT', 'LEFT', 'UNTIL'],
-      ['shop/calls', 'ann', 'year UTC', 'node', '3', '3', '0', until],
-      ['shop/calls', 'bob', 'year UTC', 'node', '1', '3', '2', until],
+      ['QUOTA', 'KEY', 'WINDOW', 'PLAN', 'SCOPE', 'USED', 'LIMIT', 'LEFT', 'UNTIL'],
+      ['shop/calls', 'ann', 'year UTC', 'free', 'node', '3', '3', '0', until],
+      ['shop/calls', 'bob', 'year UTC', 'free', 'node', '1', '3', '2', until],
       [''],
     ]);
     expect((JSON.parse((await quota('list', '--json')).stdout) as unknown[]).length).toBe(4);
@@ -96,7 +95,9 @@ test('all of it is there after weir was killed', async () => {
   weir = await start();
   expect(await send('ann')).toBe(429);
   for (const status of [200, 200, 429]) expect(await send('bob')).toBe(status);
-  expect((await quota('show', 'calls', 'ann')).stdout).toContain('ticket 81');
+  const shown = (await quota('show', 'calls', 'ann')).stdout;
+  expect(shown).toContain('ticket 81');
+  expect(shown).toMatch(/ann +year UTC +free /);
   expect(await metricOf(weir, 'weir_quota_ledger_failing')).toBe(0);
 });
 

@@ -337,6 +337,35 @@ describe('rate-limit', () => {
       expect(await statuses(filter, 1, '')).toEqual([403]);
     });
 
+    test('who is refused learns by which limit of which plan, and so does the log', async () => {
+      const { filter } = await start(BY_PLAN);
+      const at = (plan: string) => {
+        const stream = filter.stream({ properties: { 'consumer.name': plan, 'consumer.plan': plan } });
+        stream.requestHeaders({}, true);
+        return stream;
+      };
+      const admitted = at('free');
+      expect(admitted.explanation()).toBe('plan free: within "minute"');
+      expect(admitted.property('rate_limit.refused_by')).toBeUndefined();
+      const refused = at('free');
+      expect(refused.answer!.json()).toMatchObject({
+        status: 429,
+        detail: 'the rate limit minute of the plan free is exceeded',
+        limit: 'minute',
+        plan: 'free',
+      });
+      expect(refused.property('rate_limit.refused_by')).toBe('free#minute');
+      const [, , third] = [at('gold'), at('gold'), at('gold')];
+      expect(third!.property('rate_limit.refused_by')).toBe('gold#busy');
+      expect(third!.answer!.json()).toMatchObject({ limit: 'busy', plan: 'gold' });
+      expect(at('silver').answer!.json()).toMatchObject({
+        status: 403,
+        detail: 'the plan of the consumer is not known here',
+        plan: 'silver',
+      });
+      expect(at('house').explanation()).toBe('plan house: no limits');
+    });
+
     test('unless a plan is there for them', async () => {
       const { filter } = await start({ ...BY_PLAN, withoutPlan: 'free' });
       expect(await statuses(filter, 2, 'silver')).toEqual([200, 429]);

@@ -23,7 +23,7 @@ export class QuotaConfig {
   failOpen: bool = false;
   warning: ArrayBuffer = new ArrayBuffer(0);
   /** What requests are held to. */
-  plans: Plans<Plan> = new Plans<Plan>();
+  plans: Plans<Plan> = new Plans<Plan>('quota_no_plan');
   /** All that use the Store count together. */
   private inCluster: bool = false;
   private attributes: Attribute[] = [];
@@ -79,14 +79,14 @@ export class QuotaConfig {
       return;
     }
     if (isInline) {
-      this.plans.always(Plan.read(config.items('quotas'), this.inCluster));
+      this.plans.always(Plan.read(new ArrayBuffer(0), config.items('quotas'), this.inCluster));
       return;
     }
     const members = config.object('plans').all();
     for (let i = 0; i < members.length; i++) {
       const member = Config.of(members[i]);
       member.required('quotas');
-      this.plans.add(members[i].name, Plan.read(member.items('quotas'), this.inCluster));
+      this.plans.add(members[i], Plan.read(members[i].name, member.items('quotas'), this.inCluster));
       member.end();
     }
     this.plans.choose(config);

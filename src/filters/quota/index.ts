@@ -13,6 +13,7 @@ import {
   responseHeader,
   responseHeaders,
   resumeRequest,
+  setProperty,
   utf8,
 } from '@weir/filters-sdk/assembly';
 import { QuotaDecision, QuotaState, commitQuota, releaseQuota } from '@weir/filters-sdk/assembly/quotas';
@@ -28,11 +29,12 @@ const ACCEPT_ENCODING = utf8('accept-encoding');
 const CONTENT_TYPE = utf8('content-type');
 const CONTENT_ENCODING = utf8('content-encoding');
 
+const REFUSED_BY = utf8('quota.refused_by');
+
 const value = new ByteWriter(128);
 
 class QuotaRoot extends RootContext {
   config: QuotaConfig = new QuotaConfig();
-  noPlan: Reply = Reply.problem(403, 'Forbidden', 'the consumer has no plan', 'quota_no_plan');
   unavailable: Reply = Reply.problem(
     503,
     'Service Unavailable',
@@ -54,6 +56,8 @@ class Quota extends StreamContext {
   /** The ledger's answer, while its request goes on. */
   private kept: ByteWriter = new ByteWriter(40);
   private reservation: u32 = 0;
+  /** Index of the quota; -1: none. */
+  private refusedBy: i32 = -1;
   private bodyBytes: u64 = 0;
   private headerAmount: i64 = -1;
   private json: JsonNumber;
@@ -68,7 +72,7 @@ class Quota extends StreamContext {
     const config = this.root.config;
     const charge = config.charge;
     const plan = config.plans.current();
-    if (plan === null) return this.root.noPlan.send();
+    if (plan === null) return config.plans.refuse();
     if (plan.set.count == 0) return Action.Continue;
     if (!charge.onResponse && !charge.applies()) return Action.Continue;
     // What is compressed cannot be read here.
@@ -97,6 +101,8 @@ class Quota extends StreamContext {
 
   private refuse(decision: QuotaDecision): Action {
     const plan = this.plan!;
+    this.refusedBy = decision.refusedBy;
+    setProperty(REFUSED_BY, plan.label(decision.refusedBy));
     const reply = plan.refusal(decision.refusedBy);
     const headers = reply.headers.clear().add('content-type', 'application/problem+json');
     value.clear().addNumber(max<u32>(1, decision.resetSeconds(decision.refusedBy)));
@@ -108,6 +114,15 @@ class Quota extends StreamContext {
       headers.add(RATELIMIT, value.view());
     }
     return reply.send();
+  }
+
+  onExplain(): string {
+    const plan = this.root.config.plans.current();
+    if (plan === null) return this.root.config.plans.explainNone();
+    if (this.refusedBy >= 0) return plan.title + 'refused by ' + plan.nameOf(this.refusedBy);
+    if (this.kept.length > 0)
+      return plan.title + plan.state(changetype<QuotaDecision>(this.kept.view().start));
+    return plan.title + (plan.set.count == 0 ? 'no quotas' : 'nothing was charged yet');
   }
 
   onResponseHeaders(_count: i32, _endOfStream: bool): Action {
@@ -165,6 +180,7 @@ class Quota extends StreamContext {
 
   recycle(): bool {
     this.plan = null;
+    this.refusedBy = -1;
     this.kept.clear();
     this.reservation = 0;
     this.bodyBytes = 0;

@@ -1,10 +1,12 @@
 import { Bytes, ByteWriter, Reply, utf8, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonKind, JsonValue, faultAt } from '@weir/filters-sdk/assembly/config';
+import { escaped } from '@weir/filters-sdk/assembly/plans';
 import { QuotaDecision, QuotaSet } from '@weir/filters-sdk/assembly/quotas';
 
 /** Amounts stay exact. */
 export const MOST: i64 = 9007199254740991;
 const MOST_QUOTAS = 16;
+const text = new ByteWriter(128);
 const WINDOWS = ['month', 'hour', 'day', 'week', 'year'];
 
 /** Quotas that a request must have room in, all of them. */
@@ -14,10 +16,16 @@ export class Plan {
   private quoted: ArrayBuffer[] = [];
   /** What a request is answered that the quota refuses. */
   private refusals: Reply[] = [];
+  /** What stands in `quota.refused_by` then: `gold#calls`, or `calls` without a plan. */
+  private labels: ArrayBuffer[] = [];
 
-  /** @param inCluster count with all that use the Store */
-  static read(items: JsonValue[], inCluster: bool): Plan {
+  /**
+   * @param name empty: these quotas are of no plan
+   * @param inCluster count with all that use the Store
+   */
+  static read(name: ArrayBuffer, items: JsonValue[], inCluster: bool): Plan {
     const plan = new Plan();
+    plan.set.plan = name;
     plan.set.inCluster = inCluster;
     for (let i = 0; i < items.length; i++) {
       if (i == MOST_QUOTAS) faultAt(items[i], 'expected at most 16 quotas');
@@ -45,8 +53,41 @@ export class Plan {
     }
     this.quoted.push(quoted);
     this.set.add(name, limit, soft, grace, window, zone);
-    const detail = 'the quota ' + String.UTF8.decode(name) + ' is used up';
-    this.refusals.push(Reply.problem(429, 'Too Many Requests', detail, 'quota_exceeded'));
+    const own = String.UTF8.decode(name);
+    const plan = this.set.plan;
+    let detail = 'the quota ' + own;
+    let members = '"quota":"' + own + '"';
+    if (plan.byteLength > 0) {
+      detail += ' of the plan ' + escaped(plan);
+      members += ',"plan":"' + escaped(plan) + '"';
+    }
+    this.refusals.push(
+      Reply.problem(429, 'Too Many Requests', detail + ' is used up', 'quota_exceeded', members),
+    );
+    const label = new ByteWriter(64);
+    if (plan.byteLength > 0) label.add(plan).add('#');
+    this.labels.push(label.add(name).copy());
+  }
+
+  label(index: i32): ArrayBuffer {
+    return this.labels[index];
+  }
+
+  /** In quotes. */
+  nameOf(index: i32): string {
+    return String.UTF8.decode(this.quoted[index]);
+  }
+
+  /** For `onExplain`: whose quotas they are. */
+  get title(): string {
+    const plan = this.set.plan;
+    return plan.byteLength == 0 ? '' : 'plan ' + String.UTF8.decode(plan) + ': ';
+  }
+
+  /** What is left of each, as clients are told: `"calls";r=10;t=3600`. */
+  state(decision: QuotaDecision): string {
+    this.writeState(decision, text);
+    return text.view().toString();
   }
 
   refusal(index: i32): Reply {

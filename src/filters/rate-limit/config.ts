@@ -5,7 +5,7 @@ import { Limits } from './limits';
 
 export class RateLimitConfig {
   /** What requests are held to. */
-  plans: Plans<Limits> = new Plans<Limits>();
+  plans: Plans<Limits> = new Plans<Limits>('rate_limit_no_plan');
   headers: bool = true;
   failOpen: bool = false;
   private scope: Scope = Scope.Node;
@@ -46,7 +46,9 @@ export class RateLimitConfig {
     for (let i = 0; i < members.length; i++) {
       const member = Config.of(members[i]);
       member.required('limits');
-      this.plans.add(members[i].name, this.placed(Limits.list(member, key, cost)));
+      const limits = this.placed(Limits.list(member, key, cost));
+      limits.name(members[i].name);
+      this.plans.add(members[i], limits);
       member.end();
     }
     this.plans.choose(config);

@@ -10,16 +10,19 @@ import {
   registerRoot,
   responseHeaders,
   resumeRequest,
+  setProperty,
   utf8,
   Bytes,
 } from '@weir/filters-sdk/assembly';
 import { LimitSet, LimitState, Take } from '@weir/filters-sdk/assembly/limits';
 import { RateLimitConfig } from './config';
 import { Limits } from './limits';
+import { LimitRule } from './rule';
 
 const RATELIMIT = utf8('ratelimit');
 const RATELIMIT_POLICY = utf8('ratelimit-policy');
 const RETRY_AFTER = utf8('retry-after');
+const REFUSED_BY = utf8('rate_limit.refused_by');
 const RESET = utf8(';t=');
 const SEPARATOR = utf8(', ');
 
@@ -28,8 +31,6 @@ const taken = new LimitSet();
 
 class RateLimitRoot extends RootContext {
   config: RateLimitConfig = new RateLimitConfig();
-  tooMany: Reply = Reply.problem(429, 'Too Many Requests', 'rate limit exceeded', 'rate_limited');
-  noPlan: Reply = Reply.problem(403, 'Forbidden', 'the consumer has no plan', 'rate_limit_no_plan');
   unavailable: Reply = Reply.problem(
     503,
     'Service Unavailable',
@@ -44,20 +45,6 @@ class RateLimitRoot extends RootContext {
   createStream(): StreamContext {
     return new RateLimit(this);
   }
-
-  refuse(limits: Limits, decision: LimitDecision): Action {
-    const headers = this.tooMany.headers;
-    headers.clear().add('content-type', 'application/problem+json');
-    // A client that comes back then is let in.
-    value.clear().addNumber(max(1, secondsIn(longestWait(decision, limits.rules.length))));
-    headers.add(RETRY_AFTER, value.view());
-    if (this.config.headers) {
-      headers.add(RATELIMIT_POLICY, limits.policy);
-      writeState(limits, decision, value.clear());
-      headers.add(RATELIMIT, value.view());
-    }
-    return this.tooMany.send();
-  }
 }
 
 class RateLimit extends StreamContext {
@@ -65,6 +52,7 @@ class RateLimit extends StreamContext {
   private limits: Limits | null = null;
   /** The request was counted and allowed, so its answer tells what is left, and is charged for. */
   private counted: bool = false;
+  private refusedBy: LimitRule | null = null;
   /** What the answer tells. */
   private state: ByteWriter | null = null;
   /** Keys of what is charged when the stream is over, each behind its size. */
@@ -79,7 +67,7 @@ class RateLimit extends StreamContext {
   onRequestHeaders(_count: i32, _endOfStream: bool): Action {
     const root = this.root;
     const limits = root.config.plans.current();
-    if (limits === null) return root.noPlan.send();
+    if (limits === null) return root.config.plans.refuse();
     if (limits.rules.length == 0) return Action.Continue;
     if (this.limits !== limits) this.limits = limits;
     this.ask(limits);
@@ -88,7 +76,7 @@ class RateLimit extends StreamContext {
         this.allow(taken.decision);
         return Action.Continue;
       case LimitState.Denied:
-        return root.refuse(limits, taken.decision);
+        return this.refuse(limits, taken.decision);
       case LimitState.Pending:
         return Action.Pause;
       default:
@@ -124,7 +112,26 @@ class RateLimit extends StreamContext {
       this.allow(decision);
       resumeRequest();
     } else if (decision.state == LimitState.Unavailable) root.unavailable.send();
-    else root.refuse(this.limits!, decision);
+    else this.refuse(this.limits!, decision);
+  }
+
+  private refuse(limits: Limits, decision: LimitDecision): Action {
+    const refusing = refusingOf(decision, limits.rules.length);
+    const rule = limits.rules[refusing];
+    this.refusedBy = rule;
+    setProperty(REFUSED_BY, rule.label);
+    const reply = rule.refusal;
+    const headers = reply.headers;
+    headers.clear().add('content-type', 'application/problem+json');
+    // A client that comes back then is let in.
+    value.clear().addNumber(max(1, secondsIn(decision.of(refusing).retryAfterMs)));
+    headers.add(RETRY_AFTER, value.view());
+    if (this.root.config.headers) {
+      headers.add(RATELIMIT_POLICY, limits.policy);
+      writeState(limits, decision, value.clear());
+      headers.add(RATELIMIT, value.view());
+    }
+    return reply.send();
   }
 
   private allow(decision: LimitDecision): void {
@@ -135,6 +142,18 @@ class RateLimit extends StreamContext {
     let state = this.state;
     if (state === null) this.state = state = new ByteWriter(64);
     writeState(this.limits!, decision, state.clear());
+  }
+
+  onExplain(): string {
+    const plans = this.root.config.plans;
+    const limits = plans.current();
+    if (limits === null) return plans.explainNone();
+    const refusedBy = this.refusedBy;
+    if (refusedBy !== null) return limits.title + 'refused by ' + String.UTF8.decode(refusedBy.quotedName);
+    if (limits.rules.length == 0) return limits.title + 'no limits';
+    // Which limits they are stands in the fields of the answer.
+    if (limits.title.length == 0) return '';
+    return limits.title + (this.counted ? 'within ' + limits.names : 'not counted yet');
   }
 
   onResponseHeaders(_count: i32, _endOfStream: bool): Action {
@@ -168,6 +187,7 @@ class RateLimit extends StreamContext {
 
   recycle(): bool {
     this.counted = false;
+    if (this.refusedBy !== null) this.refusedBy = null;
     if (this.held !== null) this.held = null;
     return true;
   }
@@ -187,9 +207,12 @@ function writeState(limits: Limits, decision: LimitDecision, into: ByteWriter): 
   }
 }
 
-function longestWait(decision: LimitDecision, count: i32): u32 {
-  let longest: u32 = 0;
-  for (let i = 0; i < count; i++) longest = max(longest, decision.of(i).retryAfterMs);
+/** The limit to wait for: of several that refuse, the longest. */
+function refusingOf(decision: LimitDecision, count: i32): i32 {
+  let longest = 0;
+  for (let i = 1; i < count; i++) {
+    if (decision.of(i).retryAfterMs > decision.of(longest).retryAfterMs) longest = i;
+  }
   return longest;
 }
 

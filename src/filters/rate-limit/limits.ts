@@ -13,6 +13,8 @@ export class Limits {
   chargesLater: bool = false;
   /** Of all rules: `"name";q=100;w=60, …` */
   policy: ArrayBuffer = new ArrayBuffer(0);
+  /** In `onExplain`: `plan gold: `; empty: of no plan. */
+  title: string = '';
 
   /** The one that a configuration is itself. */
   static single(config: Config, cost: JsonValue | null): Limits {
@@ -44,6 +46,22 @@ export class Limits {
     }
     if (items.length > MOST_RULES) config.fault('limits', 'expected at most 8 limits');
     return limits;
+  }
+
+  /** They are of the plan of this name, and refusals tell so. */
+  name(plan: ArrayBuffer): void {
+    this.title = 'plan ' + String.UTF8.decode(plan) + ': ';
+    for (let i = 0; i < this.rules.length; i++) this.rules[i].ofPlan(plan);
+  }
+
+  /** What rules are called, with commas between. */
+  get names(): string {
+    let text = '';
+    for (let i = 0; i < this.rules.length; i++) {
+      if (i > 0) text += ', ';
+      text += String.UTF8.decode(this.rules[i].quotedName);
+    }
+    return text;
   }
 
   place(scope: Scope, onFailure: OnFailure): void {

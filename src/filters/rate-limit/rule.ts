@@ -1,8 +1,9 @@
 import { Attribute, parseAttribute } from '@weir/filters-sdk/assembly/attributes';
-import { ByteWriter, encode, view } from '@weir/filters-sdk/assembly';
+import { ByteWriter, Reply, encode, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonKind, JsonValue, faultAt } from '@weir/filters-sdk/assembly/config';
 import { wholeOf } from '@weir/filters-sdk/assembly/config-values';
 import { Algorithm, Limit, OnFailure, Scope } from '@weir/filters-sdk/assembly/limits';
+import { escaped } from '@weir/filters-sdk/assembly/plans';
 import { Expression } from '@weir/filters-sdk/assembly/state';
 
 /** 31 days. */
@@ -32,6 +33,10 @@ export class LimitRule {
   quotedName: ArrayBuffer = new ArrayBuffer(0);
   /** `"name";r=` */
   remaining: ArrayBuffer = new ArrayBuffer(0);
+  /** What a request is answered that it refuses. */
+  refusal: Reply = Reply.problem(429, 'Too Many Requests', 'rate limit exceeded', 'rate_limited');
+  /** What stands in `rate_limit.refused_by` then: `gold#second`, or `second` without a plan. */
+  label: ArrayBuffer = new ArrayBuffer(0);
   private requests: u32 = 1;
   private periodMs: u32 = 1;
   private burst: u32 = 0;
@@ -74,6 +79,15 @@ export class LimitRule {
     this.limit = new Limit(this.requests, this.periodMs, this.burst, this.algorithm, scope, onFailure);
   }
 
+  ofPlan(plan: ArrayBuffer): void {
+    const own = String.UTF8.decode(this.label);
+    const name = escaped(plan);
+    const detail = 'the rate limit ' + own + ' of the plan ' + name + ' is exceeded';
+    const members = '"limit":"' + own + '","plan":"' + name + '"';
+    this.refusal = Reply.problem(429, 'Too Many Requests', detail, 'rate_limited', members);
+    this.label = new ByteWriter(64).add(plan).add('#').add(this.label).copy();
+  }
+
   private readCost(cost: JsonValue): void {
     if (cost.kind != JsonKind.Object) {
       this.readRequestCost(cost);
@@ -103,6 +117,7 @@ export class LimitRule {
     else text.add('default');
     if (!isName(text)) faultAt(config.value.get('name')!, '1 to 64 printable characters without " and \\');
 
+    this.label = text.copy();
     const quoted = new ByteWriter(64).add('"').add(text.view()).add('"');
     this.quotedName = quoted.copy();
     this.remaining = quoted.add(';r=').copy();

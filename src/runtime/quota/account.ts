@@ -25,6 +25,8 @@ export interface Account extends AccountName {
   limit: number;
   soft: number;
   grace: number;
+  /** Of these, as {@link QuotaSpec.plan}; empty: none. */
+  plan: string;
   /** The window before, as it ended. */
   lastStart: number;
   lastUsed: number;
@@ -39,11 +41,11 @@ export function accountId({ owner, quota, window, timeZone, key }: AccountName):
 
 export function openAccount(name: AccountName, spec: QuotaSpec, span: WindowSpan): Account {
   const { owner, quota, window, timeZone, key } = name;
-  const { limit, soft, grace } = spec;
+  const { limit, soft, grace, plan = '' } = spec;
   return {
     ...{ owner, quota, window, timeZone, key },
     ...{ start: span.start, end: span.end, used: 0, reserved: 0, extra: 0 },
-    ...{ limit, soft, grace, lastStart: 0, lastUsed: 0, toldSoft: false, toldHard: false },
+    ...{ limit, soft, grace, plan, lastStart: 0, lastUsed: 0, toldSoft: false, toldHard: false },
   };
 }
 

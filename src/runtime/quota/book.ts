@@ -179,6 +179,7 @@ export class QuotaBook {
     account.limit = spec.limit;
     account.soft = spec.soft;
     account.grace = spec.grace;
+    account.plan = spec.plan ?? '';
     return account;
   }
 

@@ -12,6 +12,8 @@ export interface QuotaSpec {
   readonly window: QuotaWindow;
   /** Whose calendar it is, of the IANA database. */
   readonly timeZone: string;
+  /** The plan that it is of, one character for each byte; left out: none. */
+  readonly plan?: string;
 }
 
 /** A request wants `amount` of all these quotas or of none. */

@@ -172,11 +172,11 @@ function quotasOf(text: string): readonly QuotaSpec[] | null {
   return quotas;
 }
 
-/** A line for each: name, limit, soft, grace, window, time zone, with tabs between. */
+/** A line for each: name, limit, soft, grace, window, time zone, and where there is one a plan, with tabs between. */
 function readQuotas(text: string): readonly QuotaSpec[] | null {
   const quotas: QuotaSpec[] = [];
   for (const line of text.split('\n')) {
-    const [name = '', limit, soft, grace, window, timeZone = '', ...rest] = line.split('\t');
+    const [name = '', limit, soft, grace, window, timeZone = '', plan = '', ...rest] = line.split('\t');
     const quota = {
       name,
       limit: Number(limit),
@@ -184,6 +184,7 @@ function readQuotas(text: string): readonly QuotaSpec[] | null {
       grace: Number(grace),
       window: window as QuotaWindow,
       timeZone,
+      ...(plan === '' ? {} : { plan }),
     };
     const areAmounts = [quota.limit, quota.soft, quota.grace].every(
       (amount) => Number.isSafeInteger(amount) && amount >= 0,

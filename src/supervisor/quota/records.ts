@@ -39,6 +39,8 @@ export type LedgerRecord =
       readonly limit: number;
       readonly soft: number;
       readonly grace: number;
+      /** Left out: none. */
+      readonly plan?: string;
       /** Start of the window before, and what was used in it. */
       readonly last: readonly [number, number];
     }
@@ -48,7 +50,7 @@ export type LedgerRecord =
   | { readonly adjusted: Adjustment };
 
 export function accountRecord(account: Account): LedgerRecord {
-  const { owner, quota, window, timeZone, key, start, end, used, extra, limit, soft, grace } = account;
+  const { owner, quota, window, timeZone, key, start, end, used, extra, limit, soft, grace, plan } = account;
   return {
     account: [owner, quota, window, timeZone, key],
     start,
@@ -58,6 +60,7 @@ export function accountRecord(account: Account): LedgerRecord {
     limit,
     soft,
     grace,
+    ...(plan === '' ? {} : { plan }),
     last: [account.lastStart, account.lastUsed],
   };
 }
@@ -77,10 +80,10 @@ export function replay(records: readonly unknown[], book: QuotaBook, adjustments
 }
 
 function accountOf(record: Extract<LedgerRecord, { account: unknown }>): Account {
-  const { account, last, start, end, used, extra, limit, soft, grace } = record;
+  const { account, last, start, end, used, extra, limit, soft, grace, plan = '' } = record;
   const [owner, quota, window, timeZone, key] = account;
   return {
-    ...{ owner, quota, window, timeZone, key, start, end, used, extra, limit, soft, grace },
+    ...{ owner, quota, window, timeZone, key, start, end, used, extra, limit, soft, grace, plan },
     reserved: 0,
     lastStart: last[0],
     lastUsed: last[1],

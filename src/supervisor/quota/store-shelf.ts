@@ -95,6 +95,7 @@ export class StoreShelf implements QuotaShelf {
       ...{ owner, quota, window, timeZone, key, start: of('start'), end: of('end') },
       ...{ used: of('used'), reserved: of('reserved'), extra: of('extra') },
       ...{ limit: of('limit'), soft: of('soft'), grace: of('grace') },
+      plan: fields['plan'] ?? '',
       ...{ lastStart: of('lastStart'), lastUsed: of('lastUsed') },
       ...{ toldSoft: told.includes('s'), toldHard: told.includes('h') },
     };

@@ -112,6 +112,7 @@ export class QuotaView implements QuotaSource {
       timezone: timeZone,
       scope,
       store,
+      plan: account.plan === '' ? null : Buffer.from(account.plan, 'latin1').toString('utf8'),
       from: new Date(start).toISOString(),
       until: new Date(end).toISOString(),
       limit,

@@ -16,16 +16,18 @@ local function whole(x) return string.format('%.0f', x) end
 
 local function read(key)
   local v = redis.call('HMGET', key, 'start', 'end', 'used', 'reserved', 'extra', 'lastStart', 'lastUsed', 'told',
-    'limit', 'soft', 'grace')
+    'limit', 'soft', 'grace', 'plan')
   if not v[1] then return nil end
   return { key = key, start = tonumber(v[1]), ends = tonumber(v[2]), used = tonumber(v[3]), reserved = tonumber(v[4]),
     extra = tonumber(v[5]), lastStart = tonumber(v[6]), lastUsed = tonumber(v[7]), told = v[8],
-    limit = tonumber(v[9]), soft = tonumber(v[10]), grace = tonumber(v[11]) }
+    limit = tonumber(v[9]), soft = tonumber(v[10]), grace = tonumber(v[11]),
+    plan = v[12] or '' }
 end
 
-local function open(key, start, ends, limit, soft, grace)
+local function open(key, start, ends, limit, soft, grace, plan)
   return { key = key, start = start, ends = ends, used = 0, reserved = 0, extra = 0, lastStart = 0, lastUsed = 0,
-    told = '', limit = limit, soft = soft, grace = grace, mark = 0 }
+    told = '', limit = limit, soft = soft, grace = grace, plan = plan,
+    mark = 0 }
 end
 
 -- A clock that is set back does not give a window anew.
@@ -41,7 +43,7 @@ local function save(a)
   redis.call('HSET', a.key, 'start', whole(a.start), 'end', whole(a.ends), 'used', whole(a.used),
     'reserved', whole(a.reserved), 'extra', whole(a.extra), 'lastStart', whole(a.lastStart),
     'lastUsed', whole(a.lastUsed), 'told', a.told, 'limit', whole(a.limit), 'soft', whole(a.soft),
-    'grace', whole(a.grace))
+    'grace', whole(a.grace), 'plan', a.plan)
   redis.call('PEXPIREAT', a.key, whole(2 * a.ends - a.start))
 end
 
@@ -72,7 +74,7 @@ end
 /**
  * KEYS: 1 what is kept back for the holder, 2 the holders, then accounts, then where there is an id its key.
  * ARGV: 1 holder, 2 reservation (empty: charge at once), 3 amount, 4 milliseconds that the holder counts as alive,
- * 5 that ids are known, 6 number of accounts; then for each start and end of the window, limit, soft, grace.
+ * 5 that ids are known, 6 number of accounts; then for each start and end of the window, limit, soft, grace, plan.
  *
  * Answers: outcome, the time, index of the account that refuses (-1: none), then for each account start, end, used,
  * reserved, extra, and what it reached now (0 nothing, 1 soft limit, 2 limit). Outcome `window`: nothing was done, since
@@ -81,24 +83,25 @@ end
 export const RESERVE_SCRIPT = storeScript(`${ACCOUNTS}
 local amount, count = tonumber(ARGV[3]), tonumber(ARGV[6])
 for i = 1, count do
-  local at = 5 * i + 1
+  local at = 6 * i
   if now < tonumber(ARGV[at + 1]) or now >= tonumber(ARGV[at + 2]) then return { 'window', now } end
 end
 
 local accounts, known = {}, {}
 for i = 1, count do
-  local at = 5 * i + 1
+  local at = 6 * i
   local start, ends = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  local limit, soft, grace = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
+  local limit, soft, grace, plan = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), ARGV[at + 6]
   local key = KEYS[2 + i]
   local a = known[key] or read(key)
   if not a then
-    a = open(key, start, ends, limit, soft, grace)
+    a = open(key, start, ends, limit, soft, grace, plan)
     a.changed = true
   else
     a.mark = 0
-    a.changed = a.changed or toNow(a, start, ends) or a.limit ~= limit or a.soft ~= soft or a.grace ~= grace
-    a.limit, a.soft, a.grace = limit, soft, grace
+    a.changed = a.changed or toNow(a, start, ends) or a.limit ~= limit or a.soft ~= soft
+      or a.grace ~= grace or a.plan ~= plan
+    a.limit, a.soft, a.grace, a.plan = limit, soft, grace, plan
   end
   accounts[i], known[key] = a, a
 end
@@ -162,7 +165,8 @@ local function change(op, index, amount)
     local a = read(named[1])
     -- The server forgot it.
     if not a and amount > 0 and now >= start and now < ends then
-      a = open(named[1], start, ends, tonumber(named[4]), tonumber(named[5]), tonumber(named[6]))
+      a = open(named[1], start, ends, tonumber(named[4]), tonumber(named[5]), tonumber(named[6]),
+        named[7])
     end
     if a then
       a.mark = 0
@@ -217,6 +221,7 @@ export interface SettleOperation {
     limit: string,
     soft: string,
     grace: string,
+    plan: string,
   ])[];
 }
 

@@ -173,8 +173,8 @@ export class StoreQuotas implements Quotas {
       ID_MS,
       spans.length,
     ];
-    for (const [i, { limit, soft, grace }] of ask.quotas.entries())
-      args.push(spans[i]!.start, spans[i]!.end, limit, soft, grace);
+    for (const [i, { limit, soft, grace, plan = '' }] of ask.quotas.entries())
+      args.push(spans[i]!.start, spans[i]!.end, limit, soft, grace, plan);
     void this.#deps.server.run(RESERVE_SCRIPT, keys, args.map(String)).then(
       (answer) => this.#answered(question, spans, answer as ReserveAnswer),
       (fault: unknown) => this.#refused(question, spans, fault as Error),
@@ -255,7 +255,7 @@ export class StoreQuotas implements Quotas {
   ): void {
     const id = idOf(ask);
     const accounts = ask.quotas.map((spec, i) => {
-      const { limit, soft, grace } = spec;
+      const { limit, soft, grace, plan = '' } = spec;
       const { start, end } = spans[i]!;
       const numbers = [start, end, limit, soft, grace].map(String) as [
         string,
@@ -264,7 +264,7 @@ export class StoreQuotas implements Quotas {
         string,
         string,
       ];
-      return [this.#keyOf(ask, spec), ...numbers] as const;
+      return [this.#keyOf(ask, spec), ...numbers, plan] as const;
     });
     const operation: SettleOperation = {
       what,

@@ -301,6 +301,52 @@ describe('plans', () => {
     }
   });
 
+  test('who is refused learns by which quota of which plan, and so does the log', async () => {
+    const odd = { 'go"ld': { quotas: [{ ...CALLS, limit: 0 }] } };
+    const filter = await open({ plan: 'from-consumer', plans: { ...plans, ...odd } });
+    await statuses(filter, 1, on('free'));
+    const ask = async (plan: string) => {
+      const stream = filter.stream(on(plan));
+      stream.requestHeaders({}, true);
+      await stream.settle();
+      return stream;
+    };
+    const refused = await ask('free');
+    expect(refused.answer!.json()).toMatchObject({
+      detail: 'the quota calls of the plan free is used up',
+      quota: 'calls',
+      plan: 'free',
+    });
+    expect(refused.property('quota.refused_by')).toBe('free#calls');
+    expect((await ask('go"ld')).answer!.json()).toMatchObject({ plan: 'go"ld', quota: 'calls' });
+    const admitted = await ask('gold');
+    expect(admitted.explanation()).toBe('plan gold: "calls";r=2;t=43200');
+    expect(admitted.property('quota.refused_by')).toBeUndefined();
+    const unknown = await ask('sil\\ver');
+    expect(unknown.answer!.json()).toMatchObject({
+      status: 403,
+      detail: 'the plan of the consumer is not known here',
+      plan: 'sil\\ver',
+    });
+    const none = (await filter.exchange(as('acme'))).answer;
+    expect(none.json()).toEqual({
+      type: 'about:blank',
+      title: 'Forbidden',
+      status: 403,
+      detail: 'the consumer has no plan',
+    });
+  });
+
+  test('a quota without a plan is named alone', async () => {
+    const filter = await open({ quotas: [{ ...CALLS, limit: 0 }] });
+    const stream = filter.stream({ properties: { 'consumer.name': 'acme' } });
+    stream.requestHeaders({}, true);
+    await stream.settle();
+    expect(stream.answer!.json()).toMatchObject({ detail: 'the quota calls is used up', quota: 'calls' });
+    expect(stream.answer!.json()).not.toHaveProperty('plan');
+    expect(stream.property('quota.refused_by')).toBe('calls');
+  });
+
   test('unless a plan is there for them', async () => {
     const filter = await open({ plan: 'from-consumer', plans, withoutPlan: 'free' });
     expect(await statuses(filter, 2, on('silver'))).toEqual([200, 429]);
@@ -326,6 +372,7 @@ describe('a configuration', () => {
     [{ quotas: [CALLS], charge: { amount: { attribute: 'response.size' } } }, 'not known yet'],
     [{ quotas: [CALLS], charge: { when: 'response.code <' } }, 'not a CEL expression'],
     [{ quotas: [CALLS], charge: { reserve: 2 } }, '"on": "response"'],
+    [{ plan: 'a', plans: { 'a\tb': { quotas: [CALLS] } } }, 'a control character'],
     [{ plan: 'silver', plans: { gold: { quotas: [CALLS] } } }, 'no plan of this name'],
   ])('%j is refused', async (config, reason) => {
     await expect(open(config)).rejects.toThrow(reason);

@@ -133,7 +133,7 @@ test('decides, charges, keeps back and begins anew as the ledger of a machine do
         // A charge that is taken back was made just now.
         if (how !== 'refund') now += gap;
         const specs = [
-          { ...CALLS, limit },
+          { ...CALLS, limit, ...(limit > 6 ? { plan: 'g\u00f6ld' } : {}) },
           { ...CALLS, name: 'week', window: 'week', soft: 4, grace: 2, timeZone: 'Asia/Tokyo' } as const,
           { ...CALLS, name: 'hour', window: 'hour', limit: 6, soft: 2 } as const,
         ];
@@ -173,8 +173,8 @@ test('decides, charges, keeps back and begins anew as the ledger of a machine do
       worker.quotas.close();
       for (const account of book.accounts.values()) {
         const kept = await client.hGetAll(new QuotaKeys(prefix).account(account));
-        const { start, end, used, reserved, extra, lastStart, lastUsed } = account;
-        const numbers = { start, end, used, reserved, extra, lastStart, lastUsed };
+        const { start, end, used, reserved, extra, lastStart, lastUsed, plan } = account;
+        const numbers = { start, end, used, reserved, extra, lastStart, lastUsed, plan };
         for (const [name, value] of Object.entries(numbers))
           expect([name, kept[name]]).toEqual([name, String(value)]);
       }
