@@ -2,7 +2,7 @@
 import { toBase64 } from './base64';
 import { Bytes, utf8, view } from './bytes';
 import { Config, JsonValue, faultAt } from './config';
-import { fieldName } from './fields';
+import { credentialOf, fieldName } from './fields';
 import { requestHeaders } from './headers';
 import { Pairs } from './pairs';
 import { Parts, encodePart } from './parts';
@@ -73,14 +73,9 @@ export class TokenSources {
   }
 
   private lookInHeader(source: Source, value: Bytes): void {
-    const length = source.scheme.byteLength;
-    if (length > 0) {
-      // Another scheme is another filter's business.
-      if (value.length <= length || value.at(length) != 32) return;
-      if (!value.slice(0, length).equalsIgnoreCase(source.scheme)) return;
-      value = value.slice(length + 1).trim();
-    }
-    this.take(value);
+    const token = source.scheme.byteLength > 0 ? credentialOf(value, source.scheme) : value;
+    // Another scheme is another filter's business.
+    if (token !== null) this.take(token);
   }
 
   private take(token: Bytes): void {

@@ -1,4 +1,4 @@
-import { Bytes, isToken, lower, view } from './bytes';
+import { Bytes, isToken, lower, sizeOf, startOf, view } from './bytes';
 import { requestHeaders } from './headers';
 
 // Names and values of fields in configurations.
@@ -44,16 +44,20 @@ export function isFieldValue(value: ArrayBuffer): bool {
  * digit into `_`, so `x_user` and `x.user` may be read as `x-user`. A filter that says who somebody is removes all of these
  * before it sets its own.
  */
-export function isSpellingOf(name: Bytes, header: ArrayBuffer): bool {
-  if (name.length != header.byteLength || name.length == 0 || name.at(0) == 58) return false;
-  const other = view(header);
+export function isSpellingOf<T>(name: Bytes, header: T): bool {
+  if (name.length != sizeOf<T>(header) || name.length == 0 || name.at(0) == 58) return false;
+  const other = Bytes.of(startOf<T>(header), name.length);
   for (let i = 0; i < name.length; i++) if (folded(name.at(i)) != folded(other.at(i))) return false;
   return true;
 }
 
-/** Takes fields of these names out of the request, in every spelling: see {@link isSpellingOf}. */
+/**
+ * Takes fields of these names out of the request, in every spelling: see {@link isSpellingOf}. The host is told of each name,
+ * also where the request has no such field: weir lets no trailer of that name through then.
+ */
 export function removeSpellings(names: ArrayBuffer[]): void {
   if (names.length == 0) return;
+  for (let i = 0; i < names.length; i++) requestHeaders.remove(unchecked(names[i]));
   const fields = requestHeaders.all();
   while (fields.next()) {
     for (let i = 0; i < names.length; i++) {
@@ -66,8 +70,21 @@ export function removeSpellings(names: ArrayBuffer[]): void {
 
 /** The same for one name. */
 export function removeSpellingsOf(name: ArrayBuffer): void {
+  requestHeaders.remove(name);
   const fields = requestHeaders.all();
   while (fields.next()) if (isSpellingOf(fields.name, name)) requestHeaders.remove(fields.name);
+}
+
+/**
+ * What stands behind the scheme in the value of a field like Authorization (RFC 9110, section 11.4); null where the scheme is
+ * another. Where no blank follows it, or nothing at all, it is a credential all the same, and a wrong one: a server behind
+ * may read it more kindly.
+ */
+export function credentialOf(value: Bytes, scheme: ArrayBuffer): Bytes | null {
+  const length = scheme.byteLength;
+  if (value.length < length || !value.slice(0, length).equalsIgnoreCase(scheme)) return null;
+  if (value.length > length && isToken(value.at(length))) return null;
+  return value.slice(length).trim();
 }
 
 /** Whether a text may stand between quotes in a field: printable characters without `"` and `\`. */

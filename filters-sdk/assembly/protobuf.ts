@@ -72,6 +72,8 @@ export class Fields {
   field: u32 = 0;
   /** What a field of a number holds; 0 for others. */
   number: u64 = 0;
+  /** `next` has ended before the message did: what it says cannot be known. */
+  damaged: bool = false;
   private at: i32 = 0;
   private from: i32 = 0;
   private size: i32 = 0;
@@ -105,11 +107,12 @@ export class Fields {
       this.size = <i32>size;
       this.at += this.size;
     } else return this.end();
-    return this.at <= this.message.length;
+    return this.at <= this.message.length ? true : this.end();
   }
 
   private end(): bool {
     this.at = this.message.length;
+    this.damaged = true;
     return false;
   }
 

@@ -43,11 +43,15 @@ export function forwardCertificate(
   request.replaceText(NAME, [...before, own].join());
 }
 
+/** Quotes open behind `=` alone, and what they hold ends with the value. */
+const WELL_QUOTED = /^(?:[^"]|(?<==)"(?:[^"\\]|\\.)*"(?=[ \t]*(?:[,;]|$)))*$/;
+
+/** What proxies in front said. A value whose quotes do not close could swallow the element that is appended to it. */
 function valuesOf(request: HeaderBlock): string[] {
   const values: string[] = [];
   let i = request.indexOf(X_FORWARDED_CLIENT_CERT);
   for (; i >= 0; i = request.indexOf(X_FORWARDED_CLIENT_CERT, i + 1)) values.push(request.valueText(i));
-  return values.filter((value) => value !== '');
+  return values.filter((value) => value !== '' && WELL_QUOTED.test(value));
 }
 
 /** `By=…;Hash=…;…`, with a pair for each name of the certificate. */

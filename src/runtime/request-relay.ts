@@ -4,6 +4,7 @@ import { removeRepeated } from './http/odd-name.ts';
 import { CONTENT_LENGTH } from './http/fields.ts';
 import type { HeaderBlock } from './http/headers.ts';
 import { Framing, type HeadReader } from './http/parse.ts';
+import { RemovedNames } from './http/removed-names.ts';
 
 /** Bytes held for one direction before its producer is stopped (security requirements §5). */
 export const HIGH_WATER_BYTES = 64 * 1024;
@@ -46,6 +47,7 @@ export class RequestRelay {
   /** The client takes trailers, and the upstream is told so. */
   acceptTrailers = false;
   #trailers: HeaderBlock | null = null;
+  #removed: RemovedNames | null = null;
   readonly #source: RequestSource;
   readonly #body = new BodyBuffer();
   #headWritten = false;
@@ -64,6 +66,7 @@ export class RequestRelay {
     this.#pauses = 0;
     this.#body.clear();
     this.#trailers = null;
+    if (reader.framing === Framing.Chunked) request.removed = (this.#removed ??= new RemovedNames()).clear();
     this.acceptTrailers = reader.teTrailers && reader.minorVersion === 1;
     this.upgrade = reader.upgrade
       ? Buffer.from(request.bytes.subarray(reader.upgradeStart, reader.upgradeEnd))
@@ -92,8 +95,12 @@ export class RequestRelay {
 
   /** The end of a request that has trailers. They go out where its body is chunked, so that they must not be lost on the way here. */
   passTrailers(trailers: HeaderBlock | null): void {
-    // Filters and policies have decided about the fields of the head, or have set them.
-    if (trailers !== null) removeRepeated(trailers, this.#source.request);
+    if (trailers !== null) {
+      const { request } = this.#source;
+      // Filters and policies have decided about the fields of the head, have set them or taken them out.
+      removeRepeated(trailers, request);
+      request.removed?.removeFrom(trailers);
+    }
     this.#trailers = trailers !== null && trailers.count > 0 ? trailers : null;
     this.pass(NO_BYTES, 0, 0, true);
   }

@@ -38,6 +38,11 @@ describe('basic, by digests', () => {
     ['mira', '401 basic_invalid'],
     ['', '401 basic_invalid'],
     ['mira:first\n', '401 basic_invalid'],
+    ['mira:first\0', '401 basic_invalid'],
+    ['mira\0:first', '401 basic_invalid'],
+    ['mira::first', '401 basic_invalid'],
+    // A composed letter is not the same name as a decomposed one.
+    ['u\u0308nal:gehéim', '401 basic_invalid'],
     ['nobody:first', '401 basic_invalid'],
     [`mira:${sha256('first')}`, '401 basic_invalid'],
     ['old:old', '401 basic_expired'],
@@ -55,6 +60,12 @@ describe('basic, by digests', () => {
     ['two', [basic('mira:first'), basic('mira:first')], '401 basic_invalid'],
     ['a good and a bad one', [basic('mira:first'), basic('mira:bad')], '401 basic_invalid'],
     ['no base64', [['authorization', 'Basic mira:first']], '401 basic_invalid'],
+    ['the scheme alone', [['authorization', 'Basic']], '401 basic_invalid'],
+    [
+      'a tab behind the scheme, and a good one',
+      [['authorization', 'Basic\tbWlyYTp4'], basic('mira:first')],
+      '401 basic_invalid',
+    ],
     [
       'the scheme in another case',
       [['Authorization', basic('mira:first')[1].replace('Basic', 'bASIC')]],

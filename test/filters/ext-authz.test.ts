@@ -175,7 +175,7 @@ test.each<[string, CheckResponse, number]>([
   expect([answer.status, upstream]).toEqual([status, null]);
 });
 
-test('no decision is a refusal: the service fails, hangs, says so, or answers with noise', async () => {
+test('no decision is a refusal: the service fails, hangs or says so', async () => {
   for (const decision of ['fails', 'hangs', { status: { code: 2 }, error_response: {} }] as const) {
     const { filter } = await grpc(decision, { statusOnError: 503 });
     const exchange = await filter.exchange();
@@ -192,6 +192,23 @@ test('no decision is a refusal: the service fails, hangs, says so, or answers wi
   }
 });
 
+test.each<[string, Buffer]>([
+  ['text', Buffer.from('hello')],
+  ['a page', Buffer.from('<html><body>Bad Gateway</body></html>')],
+  ['JSON', Buffer.from('{"allowed": false}')],
+  // Behind the cut it said that it denies.
+  ['the beginning of a refusal', encodeDecision({ status: { code: 7 }, denied_response: {} }).subarray(0, 3)],
+  ['a status of nothing but a tag', Buffer.from([0x0a, 0x01, 0x08])],
+  ['a status of a kind that there is not', Buffer.from([0x0a, 0x02, 0x0b, 0x07])],
+  ['a length beyond the end', Buffer.from([0x0a, 0xff, 0x01])],
+  ['changes that are cut off', Buffer.from([0x1a, 0x02, 0x2a, 0x09])],
+])('no decision is a refusal: the service answers with %s', async (_name, bytes) => {
+  const { filter } = await grpc({}, { statusOnError: 503 });
+  filter.onGrpc('auth', () => ({ messages: [bytes] }));
+  const { answer, upstream } = await filter.exchange();
+  expect([answer.status, answer.details, upstream]).toEqual([503, 'ext_authz_error', null]);
+});
+
 test('with failOpen it passes and is marked, and nobody else can mark it', async () => {
   const open = await grpc('fails', { failOpen: true });
   const failed = await open.filter.exchange();
@@ -200,6 +217,21 @@ test('with failOpen it passes and is marked, and nobody else can mark it', async
   const headers = { 'x-envoy-auth-failure-mode-allowed': 'true' };
   const passed = await fine.filter.exchange({ request: { headers } });
   expect(Object.keys(passed.upstream!.headers)).not.toContain('x-envoy-auth-failure-mode-allowed');
+});
+
+test('what the service sets or takes out, the client says in no other spelling', async () => {
+  const { filter } = await grpc({
+    ok_response: { headers: [option('x-role', 'user')], headers_to_remove: ['x-debug'] },
+  });
+  const { upstream } = await filter.exchange({
+    request: {
+      headers: { 'x-role': 'admin', x_role: 'admin', 'x.role': 'admin', x_debug: '1', 'x-roles': '1' },
+    },
+  });
+  expect(upstream!.fields.filter(([name]) => name.startsWith('x'))).toEqual([
+    ['x-roles', '1'],
+    ['x-role', 'user'],
+  ]);
 });
 
 test('the consumer is whom the service names, never whom the client does', async () => {

@@ -203,6 +203,45 @@ test('a signature must cover what is asked for, come in its time, and say whose 
   expect(await verdict(filter, ORDER)).toBe('hmac_missing');
 });
 
+test('a field that is signed comes in no other spelling beside', async () => {
+  const filter = await open({ ...shared, components: ['@method', 'x-role'] });
+  const message = await signed(
+    { ...ORDER, headers: { 'x-role': 'user' } },
+    { fields: ['@method', 'x-role'] },
+  );
+  expect(await verdict(filter, message)).toBe('passes');
+  for (const name of ['x_role', 'x.role', 'X_ROLE']) {
+    const more = { ...message, headers: { ...message.headers, [name]: 'admin' } };
+    expect(await verdict(filter, more), name).toBe('hmac_invalid');
+  }
+  // Names that are longer, or others, are nobody's business.
+  const other = { ...message, headers: { ...message.headers, 'x-roles': 'admin' } };
+  expect(await verdict(filter, other)).toBe('passes');
+});
+
+test('a signature is of one label, one request and one time', async () => {
+  const filter = await open(shared);
+  const message = await signed(ORDER);
+  const change = (fields: Record<string, string>, path = ORDER.path): Promise<string> =>
+    verdict(filter, { ...message, path, headers: { ...message.headers, ...fields } });
+  const { 'signature-input': input = '', signature = '' } = message.headers;
+  expect(await change({})).toBe('passes');
+  for (const [what, answer] of [
+    ['the label twice', change({ 'signature-input': `${input}, ${input}` })],
+    ['the signature twice', change({ signature: `${signature}, ${signature}` })],
+    ['another label', change({ 'signature-input': input.replace(/^[a-z0-9]+=/, 'other=') })],
+    ['created later', change({ 'signature-input': input.replace(/created=\d+/, `created=${NOW + 1}`) })],
+    ['created twice', change({ 'signature-input': `${input};created=${NOW}` })],
+    ['no time', change({ 'signature-input': input.replace(/;created=\d+/, '') })],
+    ['another key', change({ 'signature-input': input.replace('keyid="shop"', 'keyid="shop "') })],
+    ['one parameter more', change({ 'signature-input': `${input};x="1"` })],
+    ['one component more', change({ 'signature-input': input.replace('")', '" "content-type")') })],
+    ['another path', change({}, '/orders/7?id=7&q=a%20b')],
+    ['another query', change({}, '/orders?id=7&q=a%20b&admin=1')],
+  ] as const)
+    expect([what, await answer]).toEqual([what, 'hmac_invalid']);
+});
+
 test('a nonce counts once, also where it is not required', async () => {
   const filter = await open({ ...shared, nonceRequired: true });
   expect(await verdict(filter, await signed(ORDER))).toBe('hmac_invalid');

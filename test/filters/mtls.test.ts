@@ -149,7 +149,19 @@ describe('mtls, by X-Forwarded-Client-Cert', () => {
     [1, ['By=spiffe://acme.example/one'], UNKNOWN],
     [1, [''], '403 mtls_missing'],
     [1, [',,'], UNKNOWN],
-    [1, ['"'], UNKNOWN],
+    [1, ['"'], '403 mtls_missing'],
+    // What a client sent before the element that a trusted proxy appended.
+    [
+      1,
+      ['URI=spiffe://acme.example/one;Subject="', 'Hash=1;Subject="CN=eve";URI=spiffe://evil'],
+      '403 mtls_missing',
+    ],
+    [1, ['URI=spiffe://acme.example/one;Subject="\\', 'Hash=1;Subject="CN=eve"'], '403 mtls_missing'],
+    [1, ['URI=spiffe://acme.example/one;Subject="', 'Hash=1;Subject="CN=\\"\\""'], '403 mtls_missing'],
+    [1, ['URI=spiffe://acme.example/one;"', 'Hash=1;Subject="CN=eve"'], '403 mtls_missing'],
+    [1, ['URI=spiffe://acme.example/one;Subject="a"b"', 'Hash=1;Subject="CN=eve"'], '403 mtls_missing'],
+    [1, ['URI=spiffe://acme.example/one', 'Hash=1;Subject="CN=eve"'], UNKNOWN],
+    [1, ['Subject="CN=\\"x\\",\\\\" ;URI=spiffe://acme.example/one'], 'exact'],
   ])('element %i of %j: %s', async (forwarded, fields, expected) => {
     const filter = await start({ forwarded });
     // The connection's own certificate is not what is asked for.

@@ -321,6 +321,54 @@ test.each<[string, CallAnswer]>([
   },
 );
 
+test('sessions and logins of another client or provider count for nothing, though the secret and the names are the same', async () => {
+  const { provider, cookie } = await loggedIn();
+  const same = await provider.filter.exchange({ request: { headers: { cookie } } });
+  expect(same.upstream).not.toBeNull();
+  const { location, cookie: login } = await begin(provider.filter);
+  for (const [config, about] of [
+    [{ clientId: 'admin' }, ABOUT],
+    [{ issuer: 'https://other.test' }, { ...ABOUT, issuer: 'https://other.test' }],
+  ] as const) {
+    const other = await open(config, about);
+    const { answer, upstream } = await other.filter.exchange({ request: { headers: { cookie } } });
+    expect([answer.status, upstream]).toEqual([401, null]);
+    const path = `/oauth2/callback?code=abc&state=${location.searchParams.get('state')!}`;
+    const back = await other.filter.exchange({ request: { path, headers: { ...page, cookie: login } } });
+    expect(back.answer.details).toBe('oidc_login_unknown');
+  }
+});
+
+test.each([
+  ['//evil.test/a', '/'],
+  ['/\\evil.test', '/'],
+  ['/a\\b', '/'],
+  ['/%09/evil.test', '/%09/evil.test'],
+  ['/a?b=//evil.test', '/a?b=//evil.test'],
+  ['/;@evil.test', '/;@evil.test'],
+])('a login that began at %s ends at %s, on this host', async (path, expected) => {
+  const provider = await open();
+  const { answer } = await provider.filter.exchange({ request: { path, headers: page } });
+  const state = new URL(answer.headers['location']!).searchParams.get('state')!;
+  const cookie = answer.headers['set-cookie']!.split(';')[0]!;
+  const nonce = new URL(answer.headers['location']!).searchParams.get('nonce');
+  const now = Math.floor(provider.filter.clock.now / 1000);
+  const id_token = makeToken(SIGNER, { iss: ISSUER, aud: 'shop', sub: 'a', iat: now, exp: now + 60, nonce });
+  provider.tokens = () => ({ body: JSON.stringify({ access_token: 'at', token_type: 'Bearer', id_token }) });
+  const callback = (more: string, jar: string): Promise<Exchange> =>
+    provider.filter.exchange({
+      request: { path: `/oauth2/callback?code=c&state=${more}`, headers: { ...page, cookie: jar } },
+    });
+  // The cookie of another browser, two of one name, and a name that only begins alike are none.
+  const [name, value] = [cookie.slice(0, cookie.indexOf('=')), cookie.slice(cookie.indexOf('=') + 1)];
+  for (const jar of ['a=b', `${name}x=${value}`, `${cookie}; ${cookie}`, `${name}=${value.slice(4)}`])
+    expect((await callback(state, jar)).answer.details, jar).toBe('oidc_login_unknown');
+  expect((await callback(`${state}&state=${state}`, cookie)).answer.details).toBe('oidc_login_unknown');
+  expect((await callback(`${state.slice(0, 8)}x`, cookie)).answer.details).toBe('oidc_login_unknown');
+  const done = await settled(provider.filter, await callback(state, cookie));
+  expect([done.answer.status, done.answer.headers['location']]).toEqual([302, expected]);
+});
+
 test('a session ends with its lifetime, whatever the provider says', async () => {
   const provider = await open({ session: { lifetime: '10m' } });
   const { answer } = await finish(provider, { exp: NOW + 90_000 }, undefined, { expires_in: 90_000 });

@@ -74,6 +74,18 @@ describe('X-Forwarded-Client-Cert', () => {
     expect(await forwarded(limits, STRANGER, ...sent)).toEqual(without);
   });
 
+  test.each([
+    'URI=spiffe://test/root;Subject="',
+    'URI=spiffe://test/root;Subject="\\',
+    'URI=spiffe://test/root;Subject="a"b"',
+    '"URI=spiffe://test/root',
+  ])('a value whose quotes could swallow what is appended goes: %s', async (value) => {
+    const limits = { forwardedClientCert: 'appendforward' } as const;
+    expect(await forwarded(limits, CLIENT, 'Subject="CN=\\"a\\",b" ,Hash=1', value)).toEqual([
+      `Subject="CN=\\"a\\",b" ,Hash=1,${OWN}`,
+    ]);
+  });
+
   test('proxies that are trusted for other fields are not for this one', async () => {
     expect(await forwarded({ trustedHops: 1 }, null, 'Hash=1')).toEqual([]);
   });

@@ -1,8 +1,10 @@
 // Trailers on their way through weir, with and without filters (security requirements §1.12).
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { makeSigner } from '../filters/jwt/tokens.ts';
 import { DataPlane } from '../support/data-plane.ts';
 import { chunkedReply, FakeUpstream } from '../support/fake-upstream.ts';
+import { filterBytes } from '../support/filter.ts';
 import { exchange, getRequest, RawClient } from '../support/raw-client.ts';
 import { scriptedGuest } from '../support/scripted-guest.ts';
 
@@ -72,6 +74,59 @@ describe('of a request', () => {
       ['X-Sum', '1'],
       ['X-Consumers', '2'],
     ]);
+  });
+
+  test('do not bring back what a filter has taken out of the head, in any spelling, though it was not there', async () => {
+    const upstream = await FakeUpstream.start();
+    const plane = await start(upstream, 'reqh unset x-user', 'reqh unset x-gone');
+    const head = CHUNKED.replace('\r\n\r\n', '\r\nX-Gone: 1\r\n\r\n');
+    const trailers = 'X-User: eve\r\nx.user: eve\r\nX-Gone: 2\r\nX-Sum: 1\r\nX-Users: 2\r\n';
+    await exchange({ port: plane.port }, `${head}3\r\nabc\r\n0\r\n${trailers}\r\n`);
+    // The names are those of that request alone.
+    await exchange({ port: plane.port }, `${CHUNKED}3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n`);
+    expect(upstream.requests.map(({ trailers: seen }) => seen)).toEqual([
+      [
+        ['X-Sum', '1'],
+        ['X-Users', '2'],
+      ],
+      [['X-Sum', '1']],
+    ]);
+  });
+
+  test('do not say who somebody is where a filter that tells has nobody to tell of', async () => {
+    const jwt = filterBytes('jwt');
+    const { jwk } = makeSigner('ES256', 'one');
+    const provider = {
+      name: 'a',
+      issuer: 'https://id.test',
+      jwks: { keys: [jwk] },
+      claimsToHeaders: [{ claim: 'sub', header: 'x-user' }],
+    };
+    const upstream = await FakeUpstream.start();
+    const digestOfJwt = createHash('sha256').update(jwt).digest('hex');
+    const plane = await DataPlane.start(
+      {
+        clusters: [{ ports: [upstream.port] }],
+        modules: [{ name: 'jwt', digest: digestOfJwt, source: 'test.yaml:1:1', memoryBytes: 16 << 20 }],
+        plugins: [
+          { name: 'test/chain#0', configuration: JSON.stringify({ providers: [provider], required: false }) },
+        ],
+        chains: [[], [0]],
+        rules: [{ chain: 1 }],
+      },
+      new Map([[digestOfJwt, jwt]]),
+    );
+    const trailers = 'X-User: root\r\nX.User: root\r\nX-Sum: 1\r\n';
+    await exchange({ port: plane.port }, `${CHUNKED}3\r\nabc\r\n0\r\n${trailers}\r\n`);
+    expect(upstream.requests[0]!.trailers).toEqual([['X-Sum', '1']]);
+  });
+
+  test('all go where more was taken out of the head than is remembered', async () => {
+    const upstream = await FakeUpstream.start();
+    const names = Array.from({ length: 100 }, (_, i) => `reqh unset x-${'a'.repeat(60)}-${i}`);
+    const plane = await start(upstream, names.join(';'));
+    await exchange({ port: plane.port }, `${CHUNKED}3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n`);
+    expect(upstream.requests[0]!.trailers).toEqual([]);
   });
 
   test('are read, changed and removed by filters, each after the other', async () => {

@@ -12,7 +12,7 @@ import {
   utf8,
 } from '@weir/filters-sdk/assembly';
 import { isOver } from '@weir/filters-sdk/assembly/consumer';
-import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
+import { credentialOf, isSpellingOf } from '@weir/filters-sdk/assembly/fields';
 import { Parts, decodeQuery } from '@weir/filters-sdk/assembly/parts';
 import { ApiKeyConfig, From, Source } from './config';
 
@@ -83,15 +83,11 @@ class ApiKey extends StreamContext {
   }
 
   private checkHeader(source: Source, value: Bytes): void {
-    const length = source.scheme.byteLength;
-    if (length > 0) {
-      // Another scheme is another filter's business.
-      if (value.length <= length || value.at(length) != 32) return;
-      if (!value.slice(0, length).equalsIgnoreCase(source.scheme)) return;
-      value = value.slice(length + 1).trim();
-    }
+    const credential = source.scheme.byteLength > 0 ? credentialOf(value, source.scheme) : value;
+    // Another scheme is another filter's business.
+    if (credential === null) return;
     source.seen = true;
-    this.check(value);
+    this.check(credential);
   }
 
   private check(credential: Bytes): void {

@@ -12,7 +12,7 @@ import {
 } from '@weir/filters-sdk/assembly';
 import { fromBase64 } from '@weir/filters-sdk/assembly/base64';
 import { Consumer, isOver } from '@weir/filters-sdk/assembly/consumer';
-import { removeSpellingsOf } from '@weir/filters-sdk/assembly/fields';
+import { credentialOf, removeSpellingsOf } from '@weir/filters-sdk/assembly/fields';
 import { PasswordState, verifyPassword } from '@weir/filters-sdk/assembly/passwords';
 import { BasicConfig } from './config';
 import { Credentials } from './credentials';
@@ -53,11 +53,11 @@ class Basic extends StreamContext {
     let several = false;
     while (fields.next()) {
       if (!fields.name.equals(AUTHORIZATION)) continue;
-      const value = fields.value;
+      const given = credentialOf(fields.value, SCHEME);
       // Another scheme is another filter's business.
-      if (value.length < 6 || value.at(5) != 32 || !value.slice(0, 5).equalsIgnoreCase(SCHEME)) continue;
+      if (given === null) continue;
       if (changetype<usize>(token) != 0) several = true;
-      token = value.slice(6).trim();
+      token = given;
     }
     if (several) return config.invalid.send();
     if (changetype<usize>(token) == 0) return config.missing.send();

@@ -2,6 +2,7 @@ import { Bytes, ByteWriter, isToken, lower, view } from '@weir/filters-sdk/assem
 import { Config, JsonKind, JsonValue, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 
 const NONE = new ArrayBuffer(0);
+const NULL = String.UTF8.encode('null');
 
 /** `https://*.example.com`, in two parts. */
 class Wildcard {
@@ -49,6 +50,10 @@ export class CorsConfig {
     this.credentials = config.boolean('credentials', false);
     if (this.any && this.credentials) {
       faultAt(config.value, 'origin "*" cannot be combined with credentials: list the origins');
+    }
+    // A frame that any page makes, with `sandbox`, has this origin.
+    if (this.credentials && this.allowsOrigin(view(NULL))) {
+      faultAt(config.value, 'origin "null" cannot be combined with credentials: any page can have it');
     }
     if (config.has('methods')) this.methods = tokens(config, 'methods', false);
     else this.methods = [utf8Of('GET'), utf8Of('HEAD'), utf8Of('POST')];

@@ -1,4 +1,5 @@
-import { Bytes, HeaderMap, PairsWriter } from '@weir/filters-sdk/assembly';
+import { Bytes, HeaderMap, PairsWriter, requestHeaders } from '@weir/filters-sdk/assembly';
+import { removeSpellingsOf } from '@weir/filters-sdk/assembly/fields';
 
 /** What a service wants of a field (`HeaderAppendAction` of config.core.v3, by its numbers). */
 export enum Append {
@@ -22,6 +23,15 @@ export class Change {
 /** What the host refuses (framing, control characters) is left out. */
 export function applyAll(changes: Change[], headers: HeaderMap): void {
   for (let i = 0; i < changes.length; i++) apply(unchecked(changes[i]), headers);
+}
+
+/** The same for the request: what the service sets, the client says in no other spelling. */
+export function applyToRequest(changes: Change[]): void {
+  for (let i = 0; i < changes.length; i++) {
+    const change = unchecked(changes[i]);
+    if (change.how == Append.Set) removeSpellingsOf(change.name);
+    apply(change, requestHeaders);
+  }
 }
 
 function apply(change: Change, headers: HeaderMap): void {

@@ -9,19 +9,22 @@ const text = new ByteWriter(32);
 
 export function decisionOf(message: Bytes): Decision {
   const decision = new Decision();
-  let code: u64 = 0;
+  let status: Bytes = Bytes.of(0, 0);
   let allowed: Bytes | null = null;
   let denied: Bytes | null = null;
   let failed: Bytes | null = null;
   let metadata: Bytes | null = null;
   const fields = new Fields(message);
   while (fields.next()) {
-    if (fields.field == 1) code = numberIn(fields.value, 1);
+    if (fields.field == 1) status = fields.value;
     else if (fields.field == 2) denied = fields.value;
     else if (fields.field == 3) allowed = fields.value;
     else if (fields.field == 4) metadata = fields.value;
     else if (fields.field == 5) failed = fields.value;
   }
+  const code = codeOf(status);
+  // What cannot be read is no decision, and least of all one that lets through.
+  if (fields.damaged || code < 0) return decision;
   if (code == 0) {
     decision.outcome = Outcome.Allowed;
     if (allowed !== null) metadata = readAllowed(decision, allowed, metadata);
@@ -33,6 +36,14 @@ export function decisionOf(message: Bytes): Decision {
   }
   if (metadata !== null) readStruct(decision, metadata);
   return decision;
+}
+
+/** Of a `google.rpc.Status`; -1 where it cannot be read. */
+function codeOf(status: Bytes): i64 {
+  let code: u64 = 0;
+  const fields = new Fields(status);
+  while (fields.next()) if (fields.field == 1) code = fields.number;
+  return fields.damaged ? -1 : <i64>(code & 0xffffffff);
 }
 
 /** `OkHttpResponse`. @returns the metadata that counts: its own, where it has any */
@@ -51,6 +62,7 @@ function readAllowed(decision: Decision, message: Bytes, metadata: Bytes | null)
       decision.querySet.push(bytesIn(value, 2));
     } else if (fields.field == 8) decision.queryRemoved.push(value.copy());
   }
+  if (fields.damaged) decision.outcome = Outcome.Failed;
   return metadata;
 }
 

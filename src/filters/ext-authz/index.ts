@@ -17,7 +17,7 @@ import { removeSpellings } from '@weir/filters-sdk/assembly/fields';
 import { setMetadata } from '@weir/filters-sdk/assembly/foreign';
 import { Counter, MetricName } from '@weir/filters-sdk/assembly/metrics';
 import { callGrpc, wait } from '@weir/filters-sdk/assembly/wait';
-import { Change, addAll, applyAll } from './changes';
+import { Change, addAll, applyAll, applyToRequest } from './changes';
 import { checkRequest } from './check-request';
 import { decisionOf } from './check-response';
 import { ExtAuthzConfig, FAILURE_ALLOWED } from './config';
@@ -129,8 +129,8 @@ class ExtAuthz extends StreamContext {
   }
 
   private allow(decision: Decision): Action {
-    applyAll(decision.changes, requestHeaders);
-    for (let i = 0; i < decision.removed.length; i++) requestHeaders.remove(decision.removed[i]);
+    applyToRequest(decision.changes);
+    removeSpellings(decision.removed);
     if (decision.querySet.length > 0 || decision.queryRemoved.length > 0)
       changeQuery(decision.querySet, decision.queryRemoved);
     const field = this.root.config.consumerField;

@@ -1,4 +1,5 @@
 import { ByteWriter, Bytes, requestHeaders } from '@weir/filters-sdk/assembly';
+import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
 import { Parts, decodeQuery } from '@weir/filters-sdk/assembly/parts';
 import { Component, SignatureInput } from './signature-input';
 
@@ -68,11 +69,13 @@ function addAuthority(): bool {
   return true;
 }
 
-/** All values of a field, joined (section 2.1). */
+/** All values of a field, joined (section 2.1). In another spelling nobody has signed it, and a server behind may read it. */
 function addField(name: Bytes): bool {
   const fields = requestHeaders.all();
   let found = false;
-  while (fields.nextNamed(name)) {
+  while (fields.next()) {
+    if (!isSpellingOf(fields.name, name)) continue;
+    if (!fields.name.equals(name)) return false;
     if (found) base.add(', ');
     base.add(fields.value.trim());
     found = true;

@@ -12,9 +12,11 @@ const unquoted = new ByteWriter(256);
 /**
  * Where the n-th element from the right of an X-Forwarded-Client-Cert begins and ends; commas in quotes part nothing.
  *
- * @returns null where there are fewer
+ * @returns null where there are fewer, and where a quote opens or closes in the middle of a value: a proxy that appends its
+ * element to what a client has sent could be taken for part of that
  */
 export function elementOf(field: Bytes, fromRight: i32): Bytes | null {
+  if (!isWellQuoted(field)) return null;
   let count = 1;
   for (let at = nextOf(field, 0, COMMA); at < field.length; at = nextOf(field, at + 1, COMMA)) count++;
   let skip = count - fromRight;
@@ -40,6 +42,20 @@ export function matchElement(element: Bytes, identities: Identities): void {
     }
     start = end + 1;
   }
+}
+
+/** Quotes open behind `=` alone, and what they hold ends with the value. */
+function isWellQuoted(field: Bytes): bool {
+  for (let i = 0; i < field.length; i++) {
+    if (field.at(i) != QUOTE) continue;
+    if (i == 0 || field.at(i - 1) != EQUALS) return false;
+    for (i++; i < field.length && field.at(i) != QUOTE; i++) if (field.at(i) == BACKSLASH) i++;
+    if (i >= field.length) return false;
+    do i++;
+    while (i < field.length && (field.at(i) == 32 || field.at(i) == 9));
+    if (i < field.length && field.at(i) != COMMA && field.at(i) != SEMICOLON) return false;
+  }
+  return true;
 }
 
 /** The index of the next such byte outside of quotes; the length where there is none. */

@@ -1,4 +1,4 @@
-import { Reply, utf8, view } from '@weir/filters-sdk/assembly';
+import { ByteWriter, Reply, utf8, view } from '@weir/filters-sdk/assembly';
 import { Claim, ClaimHeader } from '@weir/filters-sdk/assembly/claims';
 import { Config, JsonKind, faultAt, readConfig } from '@weir/filters-sdk/assembly/config';
 import { sha256 } from '@weir/filters-sdk/assembly/sha256';
@@ -36,6 +36,9 @@ export class OidcConfig {
   hosts: ArrayBuffer[] = [];
   cookieName: ArrayBuffer = NONE;
   loginName: ArrayBuffer = NONE;
+  /** What sessions and logins are sealed for: another filter with the same secret opens neither. */
+  sessionContext: ArrayBuffer = NONE;
+  loginContext: ArrayBuffer = NONE;
   /** What follows the value of each cookie. */
   cookieEnd: ArrayBuffer = NONE;
   sessionMs: i64 = 0;
@@ -159,8 +162,15 @@ export class OidcConfig {
     }
     this.cookieName = utf8(name);
     this.loginName = utf8(name + '-login-');
+    this.sessionContext = this.contextOf(this.cookieName);
+    this.loginContext = this.contextOf(this.loginName);
     const site = cookie.choice('sameSite', ['Lax', 'None', 'Strict']);
     const sites = ['Lax', 'None', 'Strict'];
     this.cookieEnd = utf8('; Path=/; HttpOnly; SameSite=' + sites[site] + (secure ? '; Secure' : ''));
+  }
+
+  private contextOf(name: ArrayBuffer): ArrayBuffer {
+    const context = new ByteWriter(128).add(name).addByte(0).add(this.issuer).addByte(0).add(this.clientId);
+    return context.copy();
   }
 }

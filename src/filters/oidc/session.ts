@@ -31,12 +31,12 @@ export class Session {
     addField(message, 4, this.accessToken);
     addField(message, 5, this.refreshToken);
     addField(message, 6, this.idToken);
-    return sealText(config, config.cookieName, message.view());
+    return sealText(config, config.sessionContext, message.view());
   }
 
   /** Null where the text was not made by this filter, or its time is over. */
   static open(config: OidcConfig, text: Bytes, time: i64): Session | null {
-    const bytes = openText(config, config.cookieName, text);
+    const bytes = openText(config, config.sessionContext, text);
     if (bytes === null) return null;
     const session = new Session();
     const fields = new Fields(bytes);
@@ -71,11 +71,11 @@ export class Login {
     addField(message, 3, this.verifier);
     addField(message, 4, this.target);
     addNumberField(message, 5, this.created);
-    return sealText(config, config.loginName, message.view());
+    return sealText(config, config.loginContext, message.view());
   }
 
   static open(config: OidcConfig, text: Bytes): Login | null {
-    const bytes = openText(config, config.loginName, text);
+    const bytes = openText(config, config.loginContext, text);
     if (bytes === null) return null;
     const login = new Login(NONE, NONE, NONE, NONE, 0);
     const fields = new Fields(bytes);

@@ -53,6 +53,8 @@ export class Decision {
       else if (fields.field == 4) addPair(decision.requestFields, fields.value);
       else if (fields.field == 5) decision.body = fields.value.copy();
     }
+    // What cannot be read is no decision.
+    if (fields.damaged) return decision;
     if (code == OK) decision.outcome = Outcome.Allowed;
     else if (code == OVER_LIMIT) decision.outcome = Outcome.Denied;
     return decision;

@@ -14,6 +14,7 @@ import {
   wordsOf,
 } from './arena.ts';
 import { LOWER, SP, TARGET, TOKEN, VALUE } from './grammar.ts';
+import type { RemovedNames } from './removed-names.ts';
 import { copyWords, equalsLowerWords } from './words.ts';
 
 // A constant of this file, for speed: see field-line.ts.
@@ -59,6 +60,8 @@ export class HeaderBlock {
   /** Grows with every change of a pseudo-header, and now and then without one. */
   pseudoEdits = 0;
   kind: MessageKind = MessageKind.Trailers;
+  /** Learns what is taken out; null where no trailers can come that it would matter to. */
+  removed: RemovedNames | null = null;
 
   /** Bytes below this were received or reserved and keep their offsets for the life of the message. */
   private fixed = PREAMBLE.length;
@@ -79,6 +82,7 @@ export class HeaderBlock {
     this.kind = kind;
     this.length = this.fixed = PREAMBLE.length;
     this.edits++;
+    this.removed = null;
     this.guarded = false;
     this.savedBytes = null;
     if (kind === MessageKind.Request) {
@@ -225,6 +229,7 @@ export class HeaderBlock {
 
   /** Removes the fields of a name in lower case that starts its view, from a field on. */
   removeWords(name: DataView, size: number, from = this.pseudo): void {
+    this.removed?.add(new Uint8Array(name.buffer, name.byteOffset, size), 0, size);
     let index = this.findWords(name, size, from);
     while (index >= 0) {
       this.removeAt(index);
@@ -244,6 +249,7 @@ export class HeaderBlock {
     if (index < this.pseudo || index >= this.count) return;
     this.beforeEdit();
     const { spans } = this;
+    this.removed?.add(this.bytes, spans[4 * index]!, spans[4 * index + 1]!);
     const end = 4 * --this.count;
     // A call of copyWithin costs more than moving what a usual head holds.
     for (let i = 4 * index; i < end; i++) spans[i] = spans[i + 4]!;
@@ -251,6 +257,7 @@ export class HeaderBlock {
 
   /** @returns how many fields went */
   remove(name: Uint8Array, start: number, end: number): number {
+    this.removed?.add(name, start, end);
     let removed = 0;
     let index = this.find(name, start, end, this.pseudo);
     while (index >= 0) {

@@ -45,7 +45,8 @@ function isNamed(head: HeaderBlock, trailers: HeaderBlock, index: number): boole
   return false;
 }
 
-function folded(byte: number): number {
+/** What a server that maps every separator to one byte makes of a byte of a name. */
+export function folded(byte: number): number {
   return TOKEN[byte] === TOKEN_PLAIN ? LOWER[byte]! : DASH;
 }
 

@@ -215,6 +215,10 @@ describe('what else comes with a request', () => {
     const open = await start({}, { required: false });
     const { answer } = await open.exchange({ request: { headers: bearer('x') } });
     expect(linesOf(answer)).toContain('www-authenticate: Bearer realm="api", error="invalid_token"');
+    // What a server behind could take for a token is one.
+    for (const value of [`Bearer\t${token}x`, 'Bearer', 'BEARER  ', `Bearer,${token}`, `Bearer="${token}"`])
+      expect(await asked(open, [['authorization', value]]), value).toBe(INVALID);
+    expect(await asked(open, [['authorization', `Bearer\t${token}`]])).toBe('admitted');
   });
 
   test('two tokens are refused, though each is right', async () => {
