@@ -490,6 +490,13 @@ export const ERRORS = {
       'A rule of an AccessPolicy asks for consumers or claims, which filters of the phase authn find out, and there is none in front of any place where the policy holds. `consumers` and `claims` match no request then, `notConsumers` matches every one.',
     fix: 'Put a filter such as `api-key`, `jwt` or `mtls` in front, in a FilterChain of the same Gateway, route or rule.',
   },
+  WEIR3033: {
+    title: 'a folder has no configuration in it',
+    source: 'config',
+    explanation:
+      'A folder that weir was given has no file that ends with .yaml or .yml, in no folder below it either. Hidden folders and node_modules are not looked into.',
+    fix: 'Check the path. A file with another ending is read where it is named itself.',
+  },
   WEIR4001: {
     title: 'a module does not compile or breaks the rules of the host',
     source: 'filter',
@@ -545,6 +552,13 @@ export const ERRORS = {
     explanation:
       'weir run was started with --require-tests: a configuration comes in force when all cases of its PolicyTests pass, and there must be one at least. They run in a thread beside the traffic, with the modules of the configuration. What served goes on serving.',
     fix: 'Run weir test with the same files: it tells what each case expected and what came. Mend the configuration or the case.',
+  },
+  WEIR4009: {
+    title: 'the configuration would close every listener',
+    source: 'config',
+    explanation:
+      'Files of a running weir changed so that no listener is left. Nearly always a file is half written or empty, or a folder is being replaced, so what served goes on serving.',
+    fix: 'Write the files whole: under another name, then rename. To stop serving, end weir; to put the configuration in force all the same, send SIGHUP.',
   },
 } as const satisfies Record<`WEIR${number}`, ErrorEntry>;
 

@@ -2,7 +2,8 @@ import { isIP } from 'node:net';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { formatDiagnostics } from '../control/diagnostic.ts';
 import { loadConfiguration } from '../control/load.ts';
-import { explainError } from '../errors.ts';
+import { nearest } from '../control/nearest.ts';
+import { ERRORS, explainError } from '../errors.ts';
 import { explain } from '../explain/explanation.ts';
 import { Rehearsal } from '../rehearsal/rehearsal.ts';
 import {
@@ -23,6 +24,7 @@ import {
   type LiveFlags,
   type LiveRequest,
 } from './explain-live.ts';
+import { wrapped } from './output.ts';
 import { stderrLog } from './stderr-log.ts';
 
 interface ExplainFlags extends LiveFlags {
@@ -113,9 +115,8 @@ export function registerExplain(program: Command): void {
           command.error('error: what is to be explained? An error code, or METHOD and URL');
         if (url === undefined) {
           const text = explainError(first);
-          if (text !== null) process.stdout.write(text);
-          else if (/^WEIR/i.test(first)) command.error(`error: there is no code ${first}`);
-          else command.error('error: a URL is missing: weir explain METHOD URL -f PATH…');
+          if (text === null) command.error(`error: ${missingUrl(first)}`);
+          process.stdout.write(wrapped(text, process.stdout));
           return;
         }
         if (flags.file.length === 0) command.error('error: -f PATH… is missing: which configuration?');
@@ -124,6 +125,16 @@ export function registerExplain(program: Command): void {
         process.exit();
       },
     );
+}
+
+/** What to write in place of one argument that is no code. */
+function missingUrl(first: string): string {
+  if (/^(WEIR)?\d+$/i.test(first)) {
+    const near = nearest(first.toUpperCase(), Object.keys(ERRORS));
+    return `there is no code ${first}${near === null ? '' : `; did you mean ${near}?`}`;
+  }
+  if (first.includes('/')) return `a method is missing: weir explain GET ${first} -f PATH…`;
+  return 'a URL is missing: weir explain METHOD URL -f PATH…';
 }
 
 function askLive(
@@ -197,7 +208,8 @@ async function explainRequest(method: string, url: RequestUrl, flags: ExplainFla
 
 function parseTarget(text: string): RequestUrl {
   const url = parseUrl(text);
-  if (url === null) throw new InvalidArgumentError('expected a URL such as http://shop.example.com/cart');
+  if (url === null)
+    throw new InvalidArgumentError('Write the scheme and the host too: http://shop.example.com/cart');
   return url;
 }
 

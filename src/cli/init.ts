@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { parseAllDocuments } from 'yaml';
 import { suggest } from '../control/nearest.ts';
 import { packageRoot } from '../package-root.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -85,14 +86,26 @@ function write(policy: Policy, folder: string): void {
   for (const name of files) copyFileSync(join(policy.folder, name), join(folder, name));
 }
 
-function nextSteps({ name }: Policy, folder: string): string {
+/** `METHOD 'URL'` of the first case that its tests have. */
+function firstRequest({ folder }: Policy): string {
+  const documents = parseAllDocuments(readFileSync(join(folder, 'tests.yaml'), 'utf8'));
+  for (const document of documents) {
+    const { spec } = document.toJS() as {
+      spec?: { cases?: readonly { request: { method?: string; url: string } }[] };
+    };
+    const [first] = spec?.cases ?? [];
+    if (first !== undefined) return `${first.request.method ?? 'GET'} '${first.request.url}'`;
+  }
+  return 'GET URL';
+}
+
+function nextSteps(policy: Policy, folder: string): string {
   const { bold, dim, green } = colorsFor(process.stdout);
   const commands = [
     [`weir test ${folder} --strict`, 'what it does, and whether anything of it is not tested'],
-    [`weir explain GET URL -f ${folder}`, 'what becomes of one request, and why'],
+    [`weir explain ${firstRequest(policy)} -f ${folder}`, 'what becomes of one request, and why'],
     [`weir run -f ${folder}`, 'serves it'],
   ];
-  const width = Math.max(...commands.map(([command]) => command!.length)) + 2;
-  const lines = commands.map(([command, what]) => `  ${bold(command!.padEnd(width))}${dim(what!)}`);
-  return `${green('✓')} ${folder}: the policy ${name}; its README says what to change\n\nNext:\n${lines.join('\n')}\n`;
+  const lines = commands.map(([command, what]) => `  ${dim(`# ${what}`)}\n  ${bold(command!)}`);
+  return `${green('✓')} ${folder}: the policy ${policy.name}; its README says what to change\n\nNext:\n${lines.join('\n')}\n`;
 }

@@ -1,3 +1,4 @@
+import { Help } from 'commander';
 import pc from 'picocolors';
 
 export type Colors = ReturnType<typeof pc.createColors>;
@@ -13,4 +14,11 @@ export function colorsFor(stream: { readonly isTTY?: boolean }): Colors {
 /** `7.4 KiB`, `312 B`. */
 export function bytesText(bytes: number): string {
   return Math.abs(bytes) < 1024 ? `${bytes} B` : `${(bytes / 1024).toFixed(1)} KiB`;
+}
+
+const MAX_COLUMNS = 100;
+
+/** Paragraphs in lines that a terminal has room for, 80 columns where there is none. */
+export function wrapped(text: string, stream: { readonly columns?: number }): string {
+  return new Help().boxWrap(text, Math.min(stream.columns ?? 80, MAX_COLUMNS));
 }

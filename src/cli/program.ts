@@ -26,11 +26,9 @@ export async function weirProgram(args: readonly string[] = []): Promise<Command
   const program = new Command('weir')
     .description('A WebAssembly-extensible programmable proxy.')
     .version(packageVersion())
-    .showHelpAfterError('(weir --help lists what there is)')
-    .configureHelp({ optionDescription: describeOption })
-    .exitOverride();
+    .configureHelp({ optionDescription: describeOption, subcommandTerm: (command) => command.name() });
   await registerNamed(program, COMMANDS, args);
-  endLikeTheProgram(program);
+  settleUsage(program, 'weir');
   return program;
 }
 
@@ -44,10 +42,8 @@ function describeOption(option: Option): string {
   return Help.prototype.optionDescription(shown);
 }
 
-/** Verbs inherit nothing of how their parent ends. */
-function endLikeTheProgram(parent: Command): void {
-  for (const command of parent.commands) {
-    command.exitOverride();
-    endLikeTheProgram(command);
-  }
+/** Verbs inherit nothing of how their parent ends; what is wrong with a command line is told with the help of its command. */
+function settleUsage(command: Command, path: string): void {
+  command.exitOverride().showHelpAfterError(`(${path} --help lists what there is)`);
+  for (const child of command.commands) settleUsage(child, `${path} ${child.name()}`);
 }

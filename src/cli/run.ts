@@ -38,6 +38,9 @@ interface RunFlags {
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
+/** `timeout`, npm and terminals send one signal twice: to the process, and to its group. */
+const ECHO_MS = 100;
+
 const EXIT_HELP = `
 Exit status:
   0    drained after SIGTERM or SIGINT
@@ -153,14 +156,15 @@ async function run(flags: RunFlags, command: Command): Promise<number> {
 /** From the start to the exit status, with signals in between. */
 async function supervise(supervisor: Supervisor, log: Log): Promise<number> {
   const ended = new Promise<number>((resolve) => {
-    let draining = false;
+    let drainingSince: number | null = null;
     const onSignal = (signal: 'SIGINT' | 'SIGTERM'): void => {
-      if (draining) {
+      if (drainingSince !== null) {
+        if (performance.now() - drainingSince < ECHO_MS) return;
         log.logger.warn({ signal }, 'second signal, ending at once');
         void supervisor.abort().then(() => resolve(exitCodeOf(signal)));
         return;
       }
-      draining = true;
+      drainingSince = performance.now();
       log.logger.info({ signal }, 'draining');
       void supervisor.drain().then(() => resolve(ExitCode.Ok));
     };
@@ -192,7 +196,8 @@ function checkFlags(flags: RunFlags, command: Command): void {
   if (flags.to === undefined && flags.file.length === 0)
     fail('give the configuration with -f PATH, or an upstream with --to URL');
   if (flags.to !== undefined && flags.file.length > 0) fail('-f and --to exclude each other');
-  if (flags.to !== undefined && !URL.canParse(flags.to)) fail(`--to ${flags.to} is not a URL`);
+  if (flags.to !== undefined && !/^https?:\/\/./i.test(flags.to))
+    fail(`--to ${flags.to} is not a URL; did you mean http://${flags.to}?`);
   if (flags.requireTests && flags.to !== undefined)
     fail('--require-tests goes with -f: --to has no PolicyTests');
   if (flags.module.length > 0 && flags.to === undefined) fail('--module goes with --to');

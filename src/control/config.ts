@@ -3,6 +3,7 @@ import type { ConfigDocument, FaultOptions, Path } from './document.ts';
 import type { ErrorCode } from '../errors.ts';
 import { nearest, listNames } from './nearest.ts';
 import type { KindName, ValueOf } from './schema/kind.ts';
+import { mayBe, unreadOf, type Unread } from './unread.ts';
 import { validateDocument, type ConfigObject } from './validate.ts';
 
 /** An object whose value can be used. */
@@ -15,12 +16,16 @@ export type UsableObject<K extends KindName> = ConfigObject<K> & { readonly valu
 export class Config {
   readonly diagnostics: Diagnostic[] = [];
   readonly #objects = new Map<KindName, Map<string, ConfigObject>>();
+  readonly #unread: Unread[];
 
-  constructor(documents: readonly ConfigDocument[]) {
+  /** @param unread documents that were there and could not be read */
+  constructor(documents: readonly ConfigDocument[], unread: readonly Unread[] = []) {
+    this.#unread = [...unread];
     for (const document of documents) {
       const { object, diagnostics } = validateDocument(document);
       this.diagnostics.push(...diagnostics);
-      if (object !== null) this.#add(object);
+      if (object === null) this.#unread.push(unreadOf(document.value));
+      else this.#add(object);
     }
   }
 
@@ -68,7 +73,7 @@ export class Config {
     this.diagnostics.push(object.document.fault(code, path, message, options));
   }
 
-  /** Reports a reference to something that is not declared, with what it could have been. */
+  /** Reports a reference to something that is not declared, with what it could have been; not where it may be what was not read. */
   reportMissing(
     object: ConfigObject,
     code: ErrorCode,
@@ -77,6 +82,7 @@ export class Config {
     wanted: { readonly kind: KindName; readonly namespace: string; readonly name: string },
   ): void {
     const { kind, namespace, name } = wanted;
+    if (this.#unread.some((each) => mayBe(each, kind, name))) return;
     const known = this.names(kind, namespace);
     const close = nearest(name, known);
     const elsewhere = [...(this.#objects.get(kind)?.values() ?? [])].filter((other) => other.name === name);

@@ -48,8 +48,9 @@ export async function listFiles(
   for (const path of paths) {
     try {
       const info = await stat(path);
-      if (!info.isDirectory()) files.add(path);
-      else for (const file of await filesBelow(path)) files.add(file);
+      const below = info.isDirectory() ? await filesBelow(path) : [path];
+      for (const file of below) files.add(file);
+      if (below.length === 0) diagnostics.push(emptyFolder(path));
     } catch (error) {
       diagnostics.push(fileFault(path, reasonOf(error)));
     }
@@ -93,6 +94,14 @@ export function fileFault(file: string, reason: string): Diagnostic {
     column: 1,
     length: 1,
     message: reason,
+  };
+}
+
+function emptyFolder(path: string): Diagnostic {
+  return {
+    ...fileFault(path, 'the folder has no *.yaml or *.yml in it'),
+    code: 'WEIR3033',
+    severity: 'warning',
   };
 }
 

@@ -52,6 +52,7 @@ export function compilePorts(
     const settings = listenerSettings(config, policies, bound);
     const spec: ListenerSpec = {
       name: bound.name,
+      source: bound.gateway.document.position(['spec', 'listeners', bound.index, 'port']),
       hostname: bound.config.hostname ?? '',
       chain: listenerChain(bound, chains),
       certificates: certificatesOf(config, assets, bound),

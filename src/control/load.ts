@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { ErrorCode } from '../errors.ts';
 import { packageRoot } from '../package-root.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { codeOf } from '../runtime/stage-fault.ts';
@@ -18,11 +19,12 @@ import { ModuleCache } from './module-cache.ts';
 import { ModulePuller } from './module-pull.ts';
 import { loadBuiltins, loadModules, type Code } from './modules.ts';
 import { isApiDocument } from './openapi/compile.ts';
-import { parseText } from './parse.ts';
+import { parseText, type ParsedText } from './parse.ts';
 import type { Phase } from './phase.ts';
 import { checkPolicyTests, type PolicyTest } from './policy-tests.ts';
 import { compileRateLimitServices, type RateLimitDomain } from './rate-limit-services.ts';
 import { StoreTable } from './stores.ts';
+import { UNREAD, type Unread } from './unread.ts';
 import { presentedByAll, standInsFor, type Presented } from './stand-ins.ts';
 
 export interface LoadOptions {
@@ -78,28 +80,31 @@ export async function loadConfiguration(
   const reader = new FileReader();
   const { files, diagnostics } = await listFiles(paths);
   const documents: ConfigDocument[] = [];
+  const unread: Unread[] = hasErrors(diagnostics) ? [UNREAD] : [];
   for (const file of files) {
     const read = await reader.text(file);
     if (typeof read === 'string') {
       diagnostics.push(fileFault(file, read));
+      unread.push(UNREAD);
       continue;
     }
     const parsed = parseText(file, read.text);
     diagnostics.push(...parsed.diagnostics);
+    unread.push(...parsed.unread);
     // They are read where a filter names them.
     documents.push(...parsed.documents.filter(({ value }) => !isApiDocument(value)));
   }
-  return loadDocuments(documents, reader, diagnostics, options);
+  return loadDocuments(documents, reader, { diagnostics, unread }, options);
 }
 
 /** The same for objects that are there already. Relative paths in them are taken from `document.file`. */
 export async function loadDocuments(
   documents: readonly ConfigDocument[],
   reader: FileReader,
-  before: readonly Diagnostic[] = [],
+  before: Pick<ParsedText, 'diagnostics' | 'unread'> = { diagnostics: [], unread: [] },
   options: LoadOptions = {},
 ): Promise<LoadedWithTests> {
-  const config = new Config(documents);
+  const config = new Config(documents, before.unread);
   const secretMembers = resolveFilterSecrets(config);
   const code: Code = new Map();
   const filters = options.filters ?? join(packageRoot(), 'dist', 'filters');
@@ -120,7 +125,9 @@ export async function loadDocuments(
   const snapshot = compileSnapshot(config, assets);
   const rateLimits = compileRateLimitServices(config, new StoreTable(config, assets));
   checkPolicyTests(config, snapshot);
-  const diagnostics = sortDiagnostics(unique([...before, ...config.diagnostics]));
+  const diagnostics = sortDiagnostics(
+    withoutConsequences(unique([...before.diagnostics, ...config.diagnostics])),
+  );
   const used = new Set(snapshot.modules.map((module) => module.digest));
   return {
     snapshot: hasErrors(diagnostics) ? null : snapshot,
@@ -168,6 +175,19 @@ function protocolsByDigest(code: Code): Map<string, ModuleProtocols> {
     if (known !== null) protocols.set(digest, known);
   }
   return protocols;
+}
+
+/** Warnings that draw conclusions from the whole configuration. Where it has errors, they would mostly be about these. */
+const CONCLUSIONS: ReadonlySet<ErrorCode> = new Set([
+  'WEIR3004',
+  'WEIR3012',
+  'WEIR3030',
+  'WEIR3031',
+  'WEIR3032',
+]);
+
+function withoutConsequences(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  return hasErrors(diagnostics) ? diagnostics.filter(({ code }) => !CONCLUSIONS.has(code)) : diagnostics;
 }
 
 /** A fault is found once for each listener that a route is attached to. */

@@ -14,6 +14,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import { ConfigDocument, SourceText } from './document.ts';
 import { withoutCredentials } from './secret-text.ts';
+import { UNREAD, unreadOf, type Unread } from './unread.ts';
 
 const MAX_ALIASES = 100;
 const MAX_DEPTH = 64;
@@ -22,6 +23,8 @@ const MAX_EXPANSIONS = 1000;
 export interface ParsedText {
   readonly documents: readonly ConfigDocument[];
   readonly diagnostics: readonly Diagnostic[];
+  /** Documents that were left out. */
+  readonly unread: readonly Unread[];
 }
 
 /**
@@ -52,16 +55,25 @@ export function parseText(file: string, text: string): ParsedText {
     } else {
       diagnostics.push(faultAt(source, 'WEIR1001', 0, 1, `cannot be read as YAML: ${String(error)}`));
     }
-    return { documents, diagnostics };
+    return { documents, diagnostics, unread: [UNREAD] };
   }
+  const unread: Unread[] = [];
   for (const document of parsed) {
     const faults = [...document.errors, ...document.warnings].map((error) => syntaxFault(source, error));
     if (faults.length === 0) faults.push(...checkAliases(source, document));
     diagnostics.push(...faults);
-    if (faults.length > 0 || document.contents === null) continue;
-    collect(file, source, document, documents, diagnostics);
+    if (faults.length > 0) unread.push(asFarAsRead(document));
+    else if (document.contents !== null) collect(file, source, document, documents, diagnostics);
   }
-  return { documents, diagnostics };
+  return { documents, diagnostics, unread };
+}
+
+function asFarAsRead(document: Document): Unread {
+  try {
+    return unreadOf(document.toJS({ maxAliasCount: MAX_EXPANSIONS }));
+  } catch {
+    return UNREAD;
+  }
 }
 
 class TooDeep extends Error {

@@ -26,10 +26,11 @@ const NAMESPACE = 'default';
 export async function quickConfiguration(quick: QuickOptions, options: LoadOptions = {}): Promise<Loaded> {
   const reader = new FileReader();
   const target = parseTarget(quick.to);
-  if (typeof target === 'string') return loadDocuments([], reader, [fault(target)], options);
+  if (typeof target === 'string')
+    return loadDocuments([], reader, { diagnostics: [fault(target)], unread: [] }, options);
   const objects = [gateway(quick), route(target), upstream(target), ...chain(quick.modules ?? [])];
   const documents = objects.map((object) => ConfigDocument.made(ORIGIN, object));
-  return loadDocuments(documents, reader, [], options);
+  return loadDocuments(documents, reader, undefined, options);
 }
 
 interface Target {

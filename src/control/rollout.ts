@@ -79,6 +79,8 @@ export class Rollout {
   private lastNumber = 0;
   /** A version that workers crashed under; not tried again by itself. */
   private blocked: string | null = null;
+  /** Somebody asked for it, so a configuration that closes all is meant. */
+  private insisted = false;
   private readonly modules = new ModuleRollback();
   private readonly trips: FilterTrip[] = [];
   private running: Promise<void> | null = null;
@@ -96,9 +98,10 @@ export class Rollout {
     return this.start();
   }
 
-  /** The same as {@link request}, and also where it is a version that was rolled back. */
+  /** The same as {@link request}, and also where it is a version that was rolled back or has no listener left. */
   insist(): Promise<void> {
     this.blocked = null;
+    this.insisted = true;
     this.modules.forgive();
     return this.request();
   }
@@ -256,7 +259,8 @@ export class Rollout {
   }
 
   private async once(): Promise<void> {
-    const { deps } = this;
+    const { deps, insisted } = this;
+    this.insisted = false;
     const startedAt = performance.now();
     const readSince = Date.now();
     let loaded: Loaded;
@@ -277,6 +281,10 @@ export class Rollout {
     const content = this.modules.apply({ snapshot: loaded.snapshot, code: loaded.code });
     const { snapshot, code } = content;
     if (snapshot.version === this.blocked) return;
+    if (!insisted && snapshot.ports.length === 0 && (this.current?.snapshot.ports.length ?? 0) > 0) {
+      this.refuse(snapshot.version, [...diagnostics, this.closesAll()], false);
+      return;
+    }
     if (snapshot.version === this.current?.snapshot.version) {
       if (this.refusal) deps.log.info({ version: snapshot.version }, UNCHANGED);
       this.refusal = null;
@@ -310,8 +318,24 @@ export class Rollout {
       tryOut: ms(loadedAt, triedAt),
       deploy: ms(triedAt, endedAt),
     };
-    deps.log.info({ number: this.lastNumber, version: snapshot.version, tookMs }, IN_FORCE);
+    const { version, ports } = snapshot;
+    const listening = ports.map(({ protocol, address, port }) => `${protocol}://${address}:${port}`);
+    deps.log.info({ number: this.lastNumber, version, listening, tookMs }, IN_FORCE);
     this.showWarnings(diagnostics);
+  }
+
+  /** More often a file that is half written, or a folder that is being replaced, than meant. */
+  private closesAll(): Diagnostic {
+    return {
+      code: 'WEIR4009',
+      severity: 'error',
+      file: this.deps.name,
+      line: 0,
+      column: 1,
+      length: 1,
+      message: 'there is no Gateway with a listener any more, so that nothing would be served',
+      hint: 'SIGHUP puts it in force if that is meant',
+    };
   }
 
   private refuse(version: string | null, diagnostics: readonly Diagnostic[], isListenFault: boolean): void {

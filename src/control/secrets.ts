@@ -1,6 +1,6 @@
 import type { Config, UsableObject } from './config.ts';
 import type { Path } from './document.ts';
-import { listNames } from './nearest.ts';
+import { listNames, suggest } from './nearest.ts';
 import type { SecretValueRef } from './schema/reference.ts';
 import type { ConfigObject } from './validate.ts';
 
@@ -54,7 +54,10 @@ export function referredSecret(
     'WEIR2115',
     [...path, 'key'],
     `Secret ${secret.namespace}/${secret.name} has no value "${ref.key}"`,
-    { notes: [known.length > 0 ? `it has ${listNames(known)}` : 'it is empty'] },
+    {
+      hint: suggest(ref.key, known),
+      notes: [known.length > 0 ? `its values: ${listNames(known)}` : 'it is empty'],
+    },
   );
   return null;
 }

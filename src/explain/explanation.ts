@@ -110,11 +110,14 @@ function putRoute(
   put: Put,
   file: (p: string) => string,
 ): void {
-  if (route.listener === null) put('listener', `none on ${explanation.port} has the hostname`);
+  if (route.listener === null) put('listener', `none on ${explanation.port} ${missedHostText(route)}`);
   else put('listener', `${route.listener}   ${hostText(route.listenerHostname)}`);
   const { winner, nearest } = route;
   if (winner === null)
-    put('route', `none${route.hostname === null && route.listener !== null ? ' has the hostname' : ''}`);
+    put(
+      'route',
+      route.hostname === null && route.listener !== null ? `none ${missedHostText(route)}` : 'none',
+    );
   else {
     const why = winner.conditions.map(({ wanted }) => wanted).join(', ');
     put('route', `${winner.rule}   ${why}   ${file(winner.source)}`);
@@ -124,6 +127,14 @@ function putRoute(
 
 function hostText(hostname: string): string {
   return hostname === '' ? 'takes any hostname' : `has the hostname ${hostname}`;
+}
+
+const MOST_HOSTNAMES = 8;
+
+function missedHostText({ host, otherHostnames }: RouteExplanation): string {
+  const some = otherHostnames.slice(0, MOST_HOSTNAMES).join(', ');
+  const more = otherHostnames.length > MOST_HOSTNAMES ? ', …' : '';
+  return `has the hostname ${host}${some === '' ? '' : `; there are: ${some}${more}`}`;
 }
 
 /** The first condition that failed. */

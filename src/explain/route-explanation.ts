@@ -23,6 +23,10 @@ export interface ExplainedMatch {
 export interface RouteExplanation {
   /** `namespace/gateway/section` of the listener that has the hostname; null: none. */
   readonly listener: string | null;
+  /** The host that was asked for, without a port. */
+  readonly host: string;
+  /** Hostnames that there are where none covers it: of the port's listeners, or of the listener's routes. Empty where one does. */
+  readonly otherHostnames: readonly string[];
   /** Hostname of that listener, and the one of routes that was looked under; empty: any. */
   readonly listenerHostname: string;
   readonly hostname: string | null;
@@ -44,8 +48,11 @@ export function explainRoute(snapshot: Snapshot, port: PortSpec, head: HeaderBlo
   const explained = (virtualHost?.matches ?? []).map((match) => explainMatch(snapshot, match, head));
   const winner = explained.find(holds) ?? null;
   const others = explained.filter((match) => !holds(match) && match.rule !== winner?.rule);
+  const missed = listener === null ? port.listeners : virtualHost === null ? listener.virtualHosts : [];
   return {
     listener: listener?.name ?? null,
+    host,
+    otherHostnames: missed.map(({ hostname }) => hostname),
     listenerHostname: listener?.hostname ?? '',
     hostname: virtualHost?.hostname ?? null,
     winner,

@@ -56,6 +56,8 @@ export class ListeningPort {
     this.#live = live;
     this.#server = isSecure(spec) ? this.#tlsServer() : this.#plainServer();
     this.#server.on('error', (error: NodeJS.ErrnoException) => {
+      // Before it listens, whoever wanted that tells what went wrong.
+      if (!this.#server.listening) return;
       worker.log.error({ listener: this.key, code: error.code }, 'accepting failed');
       if (error.code === 'EMFILE' || error.code === 'ENFILE') this.#pauseAccepting();
     });

@@ -10,6 +10,7 @@ import type { Quotas } from './quota/quota.ts';
 import { ListeningPort } from './listener.ts';
 import { LiveSnapshot } from './live-snapshot.ts';
 import { type MetricFamily, Metrics } from './metrics.ts';
+import { listenReason } from './listen-reason.ts';
 import { PluginSet, StageError } from './plugin-set.ts';
 import type { EndpointPool } from './pool.ts';
 import { SystemResolver } from './resolver.ts';
@@ -185,11 +186,9 @@ export class Runtime {
         opened.push(port);
         if (this.#offline) continue;
         await port.listen().catch((error: NodeJS.ErrnoException) => {
-          throw new StageError(
-            `cannot listen on ${spec.address}:${spec.port}: ${error.code ?? error.message}`,
-            null,
-            null,
-          );
+          const reason = listenReason(error.code ?? '') ?? error.message;
+          const source = spec.listeners[0]?.source ?? null;
+          throw new StageError(`cannot listen on ${spec.address}:${spec.port}: ${reason}`, null, source);
         });
       }
       return { live, opened };

@@ -70,6 +70,8 @@ export function portKey(spec: Pick<PortSpec, 'address' | 'port' | 'protocol'>): 
 export interface ListenerSpec {
   /** `namespace/gateway/section`. */
   readonly name: string;
+  /** Absent in snapshots that were saved before there was one. */
+  readonly source?: Position;
   /** Lower-case; `*.example.com` for a wildcard, empty for any. */
   readonly hostname: string;
   /** The chain for requests that match no route: Gateway and listener filters. */

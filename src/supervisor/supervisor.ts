@@ -6,6 +6,7 @@ import type { Loaded } from '../control/load.ts';
 import { Rollout } from '../control/rollout.ts';
 import { Source } from '../control/source.ts';
 import { StateStore, type SavedSnapshot } from '../control/state.ts';
+import { listenReason } from '../runtime/listen-reason.ts';
 import type { StageFault } from '../runtime/stage-fault.ts';
 import type { Log } from '../worker/log.ts';
 import { machineNow } from '../worker/program.ts';
@@ -238,7 +239,12 @@ export class Supervisor {
       this.logger.info({ admin: url }, 'admin server listening');
       return true;
     } catch (error) {
-      this.logger.fatal({ err: error }, 'the admin address cannot be bound');
+      const where = address.kind === 'unix' ? `unix:${address.path}` : `${address.host}:${address.port}`;
+      const { code = 'unknown', message } = error as NodeJS.ErrnoException;
+      process.stderr.write(
+        `error: the admin address ${where} cannot be bound: ${listenReason(code) ?? message}; choose another with --admin, or --admin off\n`,
+      );
+      this.logger.fatal({ admin: where, code }, 'the admin address cannot be bound');
       return false;
     }
   }

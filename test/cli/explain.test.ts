@@ -60,12 +60,17 @@ test.each([
     'http://checkout.example.com/beta?user=x',
     'not shop/checkout#beta: query parameter user is "x", it wants query parameter user matches [0-9]+',
   ],
-  ['a hostname of no route', 'GET', 'http://x.example.com/', 'route     none has the hostname\n'],
+  [
+    'a hostname of no route',
+    'GET',
+    'http://x.example.com/',
+    'route     none has the hostname x.example.com; there are: checkout.example.com',
+  ],
   [
     'a hostname of no listener',
     'GET',
     'http://example.org/',
-    'listener  none on 0.0.0.0:8080/http has the hostname\n',
+    'listener  none on 0.0.0.0:8080/http has the hostname example.org; there are: admin.example.com, *.example.com\n',
   ],
   ['a redirect', 'GET', 'http://checkout.example.com/old/x', 'answer    301   by weir   redirect\n'],
   [
@@ -90,16 +95,25 @@ test('-o json has the same as data', async () => {
   });
 });
 
+test('lines of a code fit a terminal of 80 columns', async () => {
+  const { stdout } = await weir('WEIR1001');
+  expect(stdout.split('\n').length).toBeGreaterThan(6);
+  expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+});
+
 test('a code of an error is explained, one that is none is refused', async () => {
   expect((await weir('WEIR1201')).stdout).toContain('the module file cannot be read');
-  const unknown = await weir('WEIR9999');
+  const unknown = await weir('WEIR1299');
   expect(unknown.code).toBe(2);
-  expect(unknown.stderr).toContain('there is no code WEIR9999');
+  expect(unknown.stderr).toMatch(
+    /there is no code WEIR1299; did you mean WEIR1\d+\?\n\(weir explain --help /,
+  );
 });
 
 test.each([
   [['GET', 'http://checkout.example.com/'], 2, '-f PATH… is missing'],
-  [['GET', 'checkout.example.com', ...SHOP], 2, 'expected a URL such as'],
+  [['GET', 'checkout.example.com', ...SHOP], 2, 'Write the scheme and the host too'],
+  [['http://checkout.example.com/', ...SHOP], 2, 'a method is missing: weir explain GET http://checkout'],
   [
     ['GET', 'http://checkout.example.com:99/', ...SHOP],
     1,

@@ -29,6 +29,11 @@ test.each([
   expect((await weir('check', target, '--strict')).code).toBe(0);
   const tested = await weir('test', target, '--strict');
   expect([tested.code, tested.stdout]).toEqual([0, expect.stringMatching(/^\d+ passed, 0 failed$/m)]);
+  const [, next = ''] = /^ {2}weir (explain .*)$/m.exec(written.stdout) ?? [];
+  const explained = await run('sh', ['-c', `"$0" "$1" ${next}`, process.execPath, join(ROOT, 'bin/weir')], {
+    cwd: folder,
+  });
+  expect([explained.code, explained.stdout]).toEqual([0, expect.stringMatching(/^route {5}default\//m)]);
 });
 
 test('init touches nothing that is there, and helps with names', async () => {

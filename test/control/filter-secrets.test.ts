@@ -26,8 +26,8 @@ stringData: {key: ${key}}
 `;
 
 async function load(yaml: string) {
-  const { documents, diagnostics } = parseText('all.yaml', yaml);
-  return loadDocuments(documents, new FileReader(), diagnostics);
+  const parsed = parseText('all.yaml', yaml);
+  return loadDocuments(parsed.documents, new FileReader(), parsed);
 }
 
 const setting = (value: string): string => `{request: {set: {authorization: ${value}, x-plain: seen}}}`;

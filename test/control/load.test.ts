@@ -103,13 +103,14 @@ describe('files and folders', () => {
   });
 
   test.each([
-    ['nothing', {}],
-    ['empty files', { 'a.yaml': '', 'b.yaml': '# nothing\n---\n' }],
-  ])('%s is a configuration without ports', async (_what, files) => {
+    ['nothing', {}, ['WEIR3033']],
+    ['a file of another kind', { 'a.yam': GATEWAY }, ['WEIR3033']],
+    ['empty files', { 'a.yaml': '', 'b.yaml': '# nothing\n---\n' }, []],
+  ])('%s is a configuration without ports', async (_what, files, warnings) => {
     await put(files);
-    const { snapshot, diagnostics } = await load();
-    expect(diagnostics).toEqual([]);
-    expect(snapshot?.ports).toEqual([]);
+    const loaded = await load();
+    expect(codesOf(loaded)).toEqual(warnings);
+    expect(loaded.snapshot?.ports).toEqual([]);
   });
 
   test('what cannot be read is reported, and the rest is still checked', async () => {

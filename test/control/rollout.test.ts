@@ -33,7 +33,8 @@ const warning: Diagnostic = {
 const error: Diagnostic = { ...warning, code: 'WEIR1042', severity: 'error', message: 'unknown field' };
 
 function snapshotOf(version: string): Snapshot {
-  return { version, modules: [] } as unknown as Snapshot;
+  const ports = version === 'closed' ? [] : [{ protocol: 'http', address: '0.0.0.0', port: 80 }];
+  return { version, modules: [], ports } as unknown as Snapshot;
 }
 
 function load(): Promise<Loaded> {
@@ -95,6 +96,25 @@ describe('Rollout', () => {
     expect(log).toEqual(['load', 'try a', 'deploy a', 'load', 'try b', 'deploy b']);
     expect(rollout.current).toMatchObject({ number: 2, snapshot: { version: 'b' } });
     expect(rollout.counts).toMatchObject({ applied: 2, rejected: 0 });
+  });
+
+  test('keeps what serves where no listener is left, but for somebody who insists', async () => {
+    const rollout = make();
+    await rollout.request();
+    configuration = 'closed';
+    await rollout.request();
+    expect(rollout.current).toMatchObject({ snapshot: { version: 'a' } });
+    expect(printed).toContain('WEIR4009');
+    expect(printed).toContain('Nothing was applied; snapshot a');
+    await rollout.insist();
+    expect(rollout.current).toMatchObject({ snapshot: { version: 'closed' } });
+  });
+
+  test('starts with a configuration that has no listener', async () => {
+    const rollout = make();
+    configuration = 'closed';
+    await rollout.request();
+    expect(rollout.current).toMatchObject({ snapshot: { version: 'closed' } });
   });
 
   test('deploys nothing whose PolicyTests fail, where they are required, and tells what was expected', async () => {
@@ -252,6 +272,7 @@ describe('Rollout', () => {
       snapshot: {
         version: `with ${digest}`,
         modules: [{ name: 'shop/risk', digest, source: 'risk.yaml:3:1', memoryBytes: 1 }],
+        ports: [],
       } as unknown as Snapshot,
       code: new Map([[digest, Buffer.from(digest)]]),
       diagnostics: [],
@@ -288,7 +309,11 @@ describe('Rollout', () => {
       failures: [],
     });
     loaded = {
-      snapshot: { version: 'with d2', modules: [{ name: 'm', digest: 'd2' }] } as unknown as Snapshot,
+      snapshot: {
+        version: 'with d2',
+        ports: [],
+        modules: [{ name: 'm', digest: 'd2' }],
+      } as unknown as Snapshot,
       code: new Map([['d2', Buffer.from('d2')]]),
       diagnostics: [],
       files: [],

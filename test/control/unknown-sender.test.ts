@@ -43,8 +43,8 @@ const HEADERS = '{name: shape, use: headers, config: {request: {set: {x-a: b}}}}
 const GATEWAY = 'kind: Gateway, name: edge';
 
 async function warnings(...parts: Parameters<typeof text>): Promise<string[]> {
-  const { documents, diagnostics: before } = parseText('all.yaml', text(...parts));
-  const { snapshot, diagnostics } = await loadDocuments(documents, new FileReader(), before);
+  const parsed = parseText('all.yaml', text(...parts));
+  const { snapshot, diagnostics } = await loadDocuments(parsed.documents, new FileReader(), parsed);
   expect(snapshot).not.toBeNull();
   return diagnostics.map(({ code, severity, message }) => `${severity} ${code} ${message}`);
 }

@@ -21,7 +21,10 @@ export function load(policy: string, texts: Readonly<Record<string, string>>): P
   return loadDocuments(
     parsed.flatMap(({ documents }) => documents),
     new FileReader(),
-    parsed.flatMap(({ diagnostics }) => diagnostics),
+    {
+      diagnostics: parsed.flatMap(({ diagnostics }) => diagnostics),
+      unread: parsed.flatMap(({ unread }) => unread),
+    },
     { standIns: true },
   );
 }

@@ -56,8 +56,8 @@ const ignore = (): void => undefined;
 const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 async function load(text: string) {
-  const { documents, diagnostics } = parseText('shop.yaml', SHOP + text);
-  return loadDocuments(documents, new FileReader(), diagnostics);
+  const parsed = parseText('shop.yaml', SHOP + text);
+  return loadDocuments(parsed.documents, new FileReader(), parsed);
 }
 
 /** Sends requests as `GET /path key`. */

@@ -135,6 +135,20 @@ describe('SIGTERM', () => {
     await client.closed().catch(() => undefined);
   });
 
+  test('two at once, as timeout and npm send them, are one', async () => {
+    const { weir, port } = await start(1);
+    upstream.script(delayed(700, echo()));
+    const client = await RawClient.connect({ port });
+    const seen = upstream.total;
+    const answer = client.exchange(getRequest('/slow'));
+    await expect.poll(() => upstream.total).toBe(seen + 1);
+    weir.child.kill('SIGTERM');
+    weir.child.kill('SIGINT');
+    expect((await answer).status).toBe(200);
+    expect(await weir.exited).toEqual({ code: 0, signal: null });
+    client.close();
+  });
+
   test('a second one ends at once', async () => {
     const { weir, port } = await start(1);
     upstream.script(delayed(20_000, echo()));
@@ -183,6 +197,7 @@ describe('exit status', () => {
     ['an admin address that can be reached from outside', ['run', '-f', 'x', '--admin', '0.0.0.0:9901']],
     ['--resume without a folder', ['run', '-f', 'x', '--resume']],
     ['an upstream that is no URL', ['run', '--to', 'nowhere']],
+    ['an upstream without a scheme', ['run', '--to', 'localhost:9000']],
     ['an unknown verb', ['walk']],
   ])('2 for %s', async (_what, args) => {
     const { code, stderr } = await weir(...args);
@@ -208,7 +223,10 @@ describe('exit status', () => {
     // The gateway binds every address; the upstream has the port on one of them.
     const refused = await Weir.start({ files: { 'edge.yaml': yaml }, wait: false });
     expect((await refused.exited).code).toBe(3);
-    expect(refused.stderr).toMatch(/WEIR4003.*EADDRINUSE/);
+    expect(refused.stderr).toMatch(
+      /edge\.yaml:\d+:\d+ {2}error WEIR4003.*listens there already \(EADDRINUSE\)/,
+    );
+    expect(refused.stderr).toMatch(/^ +\d+ \| .*port: \d+/m);
   });
 
   test('3 for an admin address that is taken', async () => {
@@ -220,6 +238,10 @@ describe('exit status', () => {
       wait: false,
     });
     expect((await refused.exited).code).toBe(3);
+    expect(refused.stderr).toMatch(
+      /^error: the admin address 127\.0\.0\.1:\d+ cannot be bound: .*--admin off$/m,
+    );
+    expect(refused.stderr).not.toContain('"stack"');
   });
 });
 

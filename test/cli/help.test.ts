@@ -1,0 +1,21 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ROOT, run } from '../support/process.ts';
+
+const weir = (...args: string[]): ReturnType<typeof run> =>
+  run(process.execPath, [join(ROOT, 'bin/weir'), ...args]);
+
+test.each([['--help'], ['filter --help'], ['quota --help']])('%s fits 80 columns', async (args) => {
+  const { stdout, code } = await weir(...args.split(' '));
+  expect(code).toBe(0);
+  // Examples are lines to copy, and stay whole.
+  const [commands = ''] = /^Commands:\n(?: {2}.*\n)+/m.exec(stdout) ?? [];
+  expect(commands).toMatch(/^ {2}\S+ {2,}\S/m);
+  expect(Math.max(...commands.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+});
+
+test('a mistake names the help of the command that it was made with', async () => {
+  const { stderr, code } = await weir('quota', 'top-up', 'calls');
+  expect(code).toBe(2);
+  expect(stderr).toContain('(weir quota top-up --help lists what there is)');
+});
