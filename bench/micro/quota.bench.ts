@@ -106,7 +106,7 @@ for (const fsync of hasRedis() ? ['always', 'everysec'] : []) {
   const isUp = new Promise<void>((resolve) => (up = resolve));
   const [host, port] = ['127.0.0.1', redis.port];
   const spec = { ...{ name: 'shop/books', host, port, tls: null, username: null, password: null, db: 0 } };
-  const store = { ...spec, keyPrefix: 'weir', deadlineMs: 1000 };
+  const store = { ...spec, keyPrefix: 'weir', deadlineMs: 1000, silenceMs: 5000 };
   const connection = new StoreConnection(store, { connected: () => up(), lost: () => undefined });
   await isUp;
   const quotas = new StoreQuotas({

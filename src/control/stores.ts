@@ -59,7 +59,7 @@ export class StoreTable {
   }
 
   #compile(store: UsableObject<'Store'>): StoreSpec | null {
-    const { redis, keyPrefix, deadline } = store.value.spec;
+    const { redis, keyPrefix, deadline, silence } = store.value.spec;
     const colon = redis.address.lastIndexOf(':');
     const host = redis.address.slice(0, colon).replace(/^\[|\]$/g, '');
     const path = ['spec', 'redis', 'passwordRef'];
@@ -82,6 +82,7 @@ export class StoreTable {
       db: redis.db,
       keyPrefix,
       deadlineMs: deadline,
+      silenceMs: silence,
     };
   }
 }

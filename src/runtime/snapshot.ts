@@ -407,6 +407,8 @@ export interface StoreSpec {
   readonly db: number;
   readonly keyPrefix: string;
   readonly deadlineMs: number;
+  /** A server that says nothing for so long, though it was asked, is taken for gone. */
+  readonly silenceMs: number;
 }
 
 /** A variable that a guest may read. */

@@ -5,14 +5,18 @@ export function quotaPolicies(
   port: number,
   upstreamPort: number,
   config: object,
-  store: { readonly address: string; readonly deadlineMs: number } | null = null,
+  store: {
+    readonly address: string;
+    readonly deadlineMs: number;
+    readonly silenceMs?: number;
+  } | null = null,
 ): string {
   const whole = { key: ['request.headers.x-user'], ...(store && { scope: 'cluster' }), ...config };
   const kept = `
 apiVersion: policy.weir/v1alpha1
 kind: Store
 metadata: {name: books, namespace: shop}
-spec: {redis: {address: "${store?.address}"}, deadline: ${store?.deadlineMs}ms}
+spec: {redis: {address: "${store?.address}"}, deadline: ${store?.deadlineMs}ms, silence: ${store?.silenceMs ?? 5000}ms}
 ---`;
   return `${policies({ port, upstreamPort, module: null })}---${store === null ? '' : kept}
 apiVersion: policy.weir/v1alpha1

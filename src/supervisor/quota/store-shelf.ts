@@ -2,7 +2,7 @@ import type { QuotaQuery } from '../../control/quota-request.ts';
 import type { Account, AccountName } from '../../runtime/quota/account.ts';
 import { Calendar } from '../../runtime/quota/window.ts';
 import type { StoreSpec } from '../../runtime/snapshot.ts';
-import { runScript, visitStore, type StoreClient } from '../../worker/store/connection.ts';
+import { runScript, visitStore, type StoreClient } from '../../worker/store/client.ts';
 import { QuotaKeys } from '../../worker/store/quota-keys.ts';
 import { ADJUST_SCRIPT } from '../../worker/store/quota-script.ts';
 import type { Adjustment } from './records.ts';

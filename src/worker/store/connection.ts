@@ -1,14 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { StoreSpec } from '../../runtime/snapshot.ts';
+import { clientOf, runScript, type StoreClient } from './client.ts';
+import { Silence } from './silence.ts';
 import type { StoreScript } from './store-script.ts';
 
-export type StoreClient = ReturnType<(typeof import('@redis/client'))['createClient']>;
-
+const SHORTEST_WAIT_MS = 20;
 const LONGEST_WAIT_MS = 1000;
-const CONNECT_MS = 2000;
-/** A server that says nothing for so long is asked whether it is there. */
-const PING_MS = 1000;
-/** A visit takes no longer. */
-const VISIT_MS = 10_000;
 
 interface ConnectionEvents {
   /** It is there; what it knew before may be gone. */
@@ -19,14 +16,19 @@ interface ConnectionEvents {
 
 /** A connection to a Redis server, made anew for ever where it breaks. Nothing is asked twice. */
 export class StoreConnection {
+  readonly #spec: StoreSpec;
   readonly #events: ConnectionEvents;
   #client: StoreClient | null = null;
+  #silence: Silence | null = null;
   #closed = false;
   #told = false;
+  /** In a row that failed. */
+  #tries = 0;
 
   constructor(spec: StoreSpec, events: ConnectionEvents) {
+    this.#spec = spec;
     this.#events = events;
-    void this.#open(spec).catch((fault: unknown) => this.#lost(fault as Error));
+    void this.#keep();
   }
 
   get isReady(): boolean {
@@ -35,12 +37,12 @@ export class StoreConnection {
 
   /** Runs a script; rejects where the server cannot be asked, or refuses. */
   run(script: StoreScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    return runScript(this.#client!, script, keys, args);
+    return this.#ask((client) => runScript(client, script, keys, args));
   }
 
   /** Resolves when the server answered. */
   async ping(): Promise<void> {
-    await this.#client?.ping();
+    await this.#ask((client) => client.ping());
   }
 
   close(): void {
@@ -48,85 +50,62 @@ export class StoreConnection {
     this.#client?.destroy();
   }
 
-  async #open(spec: StoreSpec): Promise<void> {
-    const client = await clientOf(
-      spec,
-      (retries) => Math.min(LONGEST_WAIT_MS, 20 * 2 ** retries) * (0.5 + Math.random() / 2),
-    );
-    if (this.#closed) return;
-    this.#client = client;
-    client.on('error', (fault: Error) => this.#lost(fault));
-    client.on('ready', () => {
-      this.#told = false;
-      this.#events.connected();
+  async #ask<T>(question: (client: StoreClient) => Promise<T>): Promise<T> {
+    const client = this.#client;
+    const silence = this.#silence;
+    if (client === null || silence === null) throw new Error('there is no connection');
+    silence.asked();
+    try {
+      return await question(client);
+    } finally {
+      silence.heard();
+    }
+  }
+
+  async #keep(): Promise<void> {
+    while (!this.#closed) {
+      const fault = await this.#serve().catch((error: unknown) => error as Error);
+      if (this.#closed) return;
+      if (!this.#told) {
+        this.#told = true;
+        this.#events.lost(fault);
+      }
+      const wait = Math.min(LONGEST_WAIT_MS, SHORTEST_WAIT_MS * 2 ** this.#tries++);
+      await sleep(wait * (0.5 + Math.random() / 2), undefined, { ref: false });
+    }
+  }
+
+  /** Connects once; resolves with what has ended the connection. */
+  async #serve(): Promise<Error> {
+    const client = await clientOf(this.#spec);
+    if (this.#closed) return new Error('closed');
+    const { silenceMs } = this.#spec;
+    let end!: (fault: Error) => void;
+    const ended = new Promise<Error>((resolve) => (end = resolve));
+    client.on('error', end);
+    client.on('end', () => end(new Error('the connection was closed')));
+    const silence = new Silence({
+      limitMs: silenceMs,
+      idle: () => {
+        if (client.isReady) void this.ping().catch(() => undefined);
+      },
+      broken: () => end(new Error(`the server has said nothing for ${silenceMs} ms`)),
     });
-    await client.connect();
+    this.#client = client;
+    this.#silence = silence;
+    try {
+      // The library bounds how long it takes to connect, but not what is said first.
+      client.once('connect', () => silence.asked());
+      const fault = await Promise.race([client.connect().then(() => null), ended]);
+      if (fault !== null) return fault;
+      silence.heard();
+      this.#told = false;
+      this.#tries = 0;
+      this.#events.connected();
+      return await ended;
+    } finally {
+      silence.close();
+      client.destroy();
+    }
   }
-
-  #lost(fault: Error): void {
-    if (this.#told || this.#closed) return;
-    this.#told = true;
-    this.#events.lost(fault);
-  }
-}
-
-/**
- * Asks a server something once, over a connection of its own.
- *
- * @throws Error where it cannot be reached or refuses
- */
-export async function visitStore<T>(spec: StoreSpec, ask: (client: StoreClient) => Promise<T>): Promise<T> {
-  const client = await clientOf(spec, () => false);
-  // What failed is told by what was asked.
-  client.on('error', () => undefined);
-  const limit = setTimeout(() => client.destroy(), VISIT_MS);
-  try {
-    await client.connect();
-    return await ask(client);
-  } finally {
-    clearTimeout(limit);
-    if (client.isOpen) client.destroy();
-  }
-}
-
-export async function runScript(
-  client: StoreClient,
-  script: StoreScript,
-  keys: readonly string[],
-  args: readonly string[],
-): Promise<unknown> {
-  const call = { keys: [...keys], arguments: [...args] };
-  try {
-    return await client.evalSha(script.digest, call);
-  } catch (fault) {
-    // A server that was started again does not know it; nothing of it was done.
-    if (!(fault instanceof Error) || !fault.message.startsWith('NOSCRIPT')) throw fault;
-    return client.eval(script.text, call);
-  }
-}
-
-async function clientOf(
-  spec: StoreSpec,
-  reconnectStrategy: (retries: number) => number | false,
-): Promise<StoreClient> {
-  // Loaded where it is used alone: it takes 40 ms and some MiB.
-  const { createClient } = await import('@redis/client');
-  const { tls } = spec;
-  const client = createClient({
-    socket: {
-      host: spec.host,
-      port: spec.port,
-      connectTimeout: CONNECT_MS,
-      reconnectStrategy,
-      ...(tls === null
-        ? {}
-        : { tls: true as const, servername: tls.serverName, ...(tls.ca === null ? {} : { ca: tls.ca }) }),
-    },
-    ...(spec.username === null ? {} : { username: spec.username }),
-    ...(spec.password === null ? {} : { password: spec.password }),
-    database: spec.db,
-    disableOfflineQueue: true,
-    pingInterval: PING_MS,
-  });
-  return client as unknown as StoreClient;
 }

@@ -23,6 +23,8 @@ export class Patience<Q extends TimedQuestion> {
   /** Nothing was heard since a question that is past its deadline. */
   #silent = false;
   #probe: NodeJS.Timeout | null = null;
+  /** One at a time: a server that is silent for hours would be sent thousands. */
+  #isPinging = false;
 
   constructor(deps: PatienceDeps<Q>) {
     this.#deps = deps;
@@ -59,13 +61,22 @@ export class Patience<Q extends TimedQuestion> {
     const probe = (): void => {
       this.#probe = null;
       if (!this.#silent) return;
-      if (this.#deps.server.isReady)
-        void this.#deps.server.ping().then(
-          () => this.heard(),
-          () => undefined,
-        );
+      this.#ping();
       this.#probe = setTimeout(probe, PROBE_MS).unref();
     };
     probe();
+  }
+
+  #ping(): void {
+    const { server } = this.#deps;
+    if (this.#isPinging || !server.isReady) return;
+    this.#isPinging = true;
+    void server
+      .ping()
+      .then(
+        () => this.heard(),
+        () => undefined,
+      )
+      .then(() => (this.#isPinging = false));
   }
 }

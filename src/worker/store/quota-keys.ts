@@ -43,6 +43,11 @@ export class QuotaKeys {
     return `${this.#prefix}id:${createHash('sha256').update(id, 'latin1').digest('base64url')}`;
   }
 
+  /** Reservations of a holder that must not be made any more. */
+  voided(holder: string): string {
+    return `${this.#prefix}voided:${holder}`;
+  }
+
   settled(holder: string): string {
     return `${this.#prefix}settled:${holder}`;
   }

@@ -6,7 +6,8 @@ import { storeScript } from './store-script.ts';
  * one that runs.
  *
  * Keys, behind the prefix of the Store (`QuotaKeys`): of each account a hash; of each id that was charged a string; of
- * each holder, which is one worker, a hash of what is kept back for it and the number of its last settlement; one
+ * each holder, which is one worker, a hash of what is kept back for it, the number of its last settlement, and a set of
+ * reservations that were given back before they were made; one
  * sorted set of holders with the time until which they count as alive; one list of top-ups and resets.
  */
 const ACCOUNTS = `
@@ -72,7 +73,7 @@ end
 `;
 
 /**
- * KEYS: 1 what is kept back for the holder, 2 the holders, then accounts, then where there is an id its key.
+ * KEYS: 1 what is kept back for the holder, 2 the holders, 3 its reservations that must not be made, then accounts, then where there is an id its key.
  * ARGV: 1 holder, 2 reservation (empty: charge at once), 3 amount, 4 milliseconds that the holder counts as alive,
  * 5 that ids are known, 6 number of accounts; then for each start and end of the window, limit, soft, grace, plan.
  *
@@ -81,6 +82,8 @@ end
  * the time is in another window.
  */
 export const RESERVE_SCRIPT = storeScript(`${ACCOUNTS}
+-- It comes behind its end, from a connection that was given up.
+if ARGV[2] ~= '' and redis.call('SISMEMBER', KEYS[3], ARGV[2]) == 1 then return { 'window', now } end
 local amount, count = tonumber(ARGV[3]), tonumber(ARGV[6])
 for i = 1, count do
   local at = 6 * i
@@ -92,7 +95,7 @@ for i = 1, count do
   local at = 6 * i
   local start, ends = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local limit, soft, grace, plan = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), ARGV[at + 6]
-  local key = KEYS[2 + i]
+  local key = KEYS[3 + i]
   local a = known[key] or read(key)
   if not a then
     a = open(key, start, ends, limit, soft, grace, plan)
@@ -106,7 +109,7 @@ for i = 1, count do
   accounts[i], known[key] = a, a
 end
 
-local id = KEYS[3 + count]
+local id = KEYS[4 + count]
 local outcome, refusedBy = 'admitted', -1
 if id and redis.call('EXISTS', id) == 1 then outcome = 'repeated'
 else
@@ -147,7 +150,7 @@ return answer
 `);
 
 /**
- * KEYS: 1 number of the holder's last settlement, 2 what is kept back for it. ARGV: 1 number of this one, 2 milliseconds
+ * KEYS: 1 number of the holder's last settlement, 2 what is kept back for it, 3 its reservations that must not be made. ARGV: 1 number of this one, 2 milliseconds
  * that the number is kept, 3 that ids are known, then operations as JSON ({@link SettleOperation}).
  *
  * A settlement with a number that was there already does nothing, so that it may be sent again where the answer was
@@ -191,6 +194,9 @@ for i = 4, #ARGV do
     if held then
       redis.call('HDEL', KEYS[2], op.reservation)
       free(held)
+    elseif op.isUnknown then
+      redis.call('SADD', KEYS[3], op.reservation)
+      redis.call('PEXPIRE', KEYS[3], ARGV[2])
     end
   end
   if op.what == 'commit' then
@@ -211,6 +217,8 @@ export interface SettleOperation {
   readonly what: 'commit' | 'release' | 'refund';
   /** Empty: nothing was kept back. */
   readonly reservation: string;
+  /** Whether it was made is not known: it may come later than this, and must not be made then. */
+  readonly isUnknown: boolean;
   readonly amount: string;
   /** Key of the id; empty: none. */
   readonly id: string;

@@ -66,7 +66,7 @@ export class StoreQuotas implements Quotas {
   readonly #calendar = new Calendar();
   readonly #patience: Patience<Question>;
   readonly #settlements: Settlements;
-  /** New with each connection, so that numbers of settlements begin anew. */
+  /** New for each of these, so that numbers of settlements begin anew. */
   readonly #holder = randomUUID();
   readonly #held = new Map<number, Held>();
   readonly #beat: NodeJS.Timeout;
@@ -89,7 +89,11 @@ export class StoreQuotas implements Quotas {
     });
     this.#settlements = new Settlements({
       server,
-      keys: [this.#keys.settled(this.#holder), `${this.#keys.held}${this.#holder}`],
+      keys: [
+        this.#keys.settled(this.#holder),
+        `${this.#keys.held}${this.#holder}`,
+        this.#keys.voided(this.#holder),
+      ],
       idMs: ID_MS,
       changed: ({ ask, spans, operation }, index, softReached, used, extra) => {
         if (operation.what !== 'commit') return;
@@ -162,6 +166,7 @@ export class StoreQuotas implements Quotas {
     const keys = [
       `${this.#keys.held}${this.#holder}`,
       this.#keys.holders,
+      this.#keys.voided(this.#holder),
       ...ask.quotas.map((spec) => this.#keyOf(ask, spec)),
       ...(id === '' ? [] : [this.#keys.id(id)]),
     ];
@@ -223,7 +228,7 @@ export class StoreQuotas implements Quotas {
   #refused(question: Question, spans: readonly WindowSpan[], fault: Error): void {
     const { ask, reservation, over } = question;
     this.#deps.refused(fault);
-    if (reservation !== 0) this.#say('release', reservation, 0, ask, spans);
+    if (reservation !== 0) this.#say('release', reservation, 0, ask, spans, true);
     if (over) return;
     question.over = true;
     this.counts.refused++;
@@ -252,6 +257,7 @@ export class StoreQuotas implements Quotas {
     amount: number,
     ask: QuotaAsk,
     spans: readonly WindowSpan[],
+    isUnknown = false,
   ): void {
     const id = idOf(ask);
     const accounts = ask.quotas.map((spec, i) => {
@@ -269,6 +275,7 @@ export class StoreQuotas implements Quotas {
     const operation: SettleOperation = {
       what,
       reservation: reservation === 0 ? '' : String(reservation),
+      isUnknown,
       amount: String(amount),
       id: id === '' ? '' : this.#keys.id(id),
       accounts,

@@ -333,6 +333,7 @@ describe('weir.limits_take', () => {
       db: 0,
       keyPrefix: 'weir',
       deadlineMs: 20,
+      silenceMs: 5000,
     };
     const inStore = (key: string, onFailure: number): Uint8Array => {
       const bytes = Buffer.from(take(0, 2, [2, 1000, 0, 1], key));

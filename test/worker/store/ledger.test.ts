@@ -107,7 +107,8 @@ describe('a ledger in a server', () => {
     expect(take('another')).toEqual({ outcome: 'failed', waited: 0 });
     expect(server.pings).toBe(1);
     await vi.advanceTimersByTimeAsync(100);
-    expect(server.pings).toBe(3);
+    // It was not answered yet.
+    expect(server.pings).toBe(1);
     server.asked[0]!.answer(yes());
     await flush();
     expect(take().outcome).toBe('waiting');

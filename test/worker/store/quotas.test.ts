@@ -41,6 +41,8 @@ class Server implements StoreServer {
   isReady = true;
   /** How many runs from now on are done, and their answers lost. */
   losing = 0;
+  /** Takes runs whose connection breaks before they arrive: they arrive when they are called. */
+  delayed: (() => Promise<unknown>)[] | null = null;
   /** What has to be over before an answer is told. */
   held: Promise<void> = Promise.resolve();
 
@@ -49,7 +51,12 @@ class Server implements StoreServer {
       "redis.call('TIME')",
       `{ ${Math.floor(now / 1000)}, ${(now % 1000) * 1000} }`,
     );
-    const answer = await client.eval(text, { keys: [...keys], arguments: [...args] });
+    const arrive = (): Promise<unknown> => client.eval(text, { keys: [...keys], arguments: [...args] });
+    if (this.delayed !== null) {
+      this.delayed.push(arrive);
+      throw new Error('Socket closed unexpectedly');
+    }
+    const answer = await arrive();
     await this.held;
     if (this.losing > 0) {
       this.losing--;
@@ -280,6 +287,21 @@ describe('what is kept back', () => {
     expect((await accounts())[0]).toMatchObject({ used: '0', reserved: '0' });
     expect(worker.quotas.counts).toMatchObject({ asked: 1, refused: 1 });
   });
+});
+
+test('a question that arrives behind its end, from a connection that was given up, keeps nothing back', async () => {
+  const worker = new Worker();
+  const arriving: (() => Promise<unknown>)[] = [];
+  worker.server.delayed = arriving;
+  const asked = worker.reserve({ hold: true });
+  worker.server.delayed = null;
+  expect((await asked).outcome).toBe('unavailable');
+  await worker.settled();
+  expect(await arriving[0]!()).toEqual(['window', NOON]);
+  expect(await accounts()).toEqual([]);
+  // The one behind it is another.
+  expect((await worker.reserve({ hold: true })).outcome).toBe('admitted');
+  expect(await accounts()).toMatchObject([{ reserved: '1' }]);
 });
 
 test('a server that is out of reach is not asked, and is told later what was served meanwhile', async () => {
