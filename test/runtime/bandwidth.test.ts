@@ -4,6 +4,7 @@ import { makeCertificate } from '../support/certificate.ts';
 import { DataPlane, type Part } from '../support/data-plane.ts';
 import { type Behaviour, big, type Echo, FakeUpstream, upgradeEcho } from '../support/fake-upstream.ts';
 import { bigHash, getRequest, RawClient } from '../support/raw-client.ts';
+import { TIMED } from '../support/timing.ts';
 
 const KiB = 1024;
 const CERTIFICATE = makeCertificate({ names: ['a.example'] });
@@ -86,26 +87,30 @@ describe.each([
   }, 60_000);
 });
 
-test('a rate for one direction leaves the other alone', async () => {
+test('a rate for one direction leaves the other alone', { ...TIMED, timeout: 60_000 }, async () => {
   const total = 4096 * KiB;
   const { client } = await start({ request: rate(64 * KiB, KiB) }, big(total));
   const took = await seconds(() => client.exchange(getRequest('/'), { discard: true }));
   expect(took).toBeLessThan(least(total, 64 * KiB, KiB) / 4);
-}, 60_000);
+});
 
-test('a high rate is reached with a small burst, though timers wake late', async () => {
-  const { client } = await start({ response: rate(20_480 * KiB, 16 * KiB) }, big(10_240 * KiB));
-  const took = await seconds(() => client.exchange(getRequest('/'), { discard: true }));
-  // Half a second; one read for each time that the wheel wakes would take ten.
-  expect(took).toBeLessThan(5);
-}, 60_000);
+test(
+  'a high rate is reached with a small burst, though timers wake late',
+  { ...TIMED, timeout: 60_000 },
+  async () => {
+    const { client } = await start({ response: rate(20_480 * KiB, 16 * KiB) }, big(10_240 * KiB));
+    const took = await seconds(() => client.exchange(getRequest('/'), { discard: true }));
+    // Half a second; one read for each time that the wheel wakes would take ten.
+    expect(took).toBeLessThan(5);
+  },
+);
 
-test('a burst goes on at once', async () => {
+test('a burst goes on at once', { ...TIMED, timeout: 60_000 }, async () => {
   const total = 256 * KiB;
   const { client } = await start({ response: rate(8 * KiB, 1024 * KiB) }, big(total));
   const took = await seconds(() => client.exchange(getRequest('/'), { discard: true }));
   expect(took).toBeLessThan(least(total, 8 * KiB, 0) / 4);
-}, 60_000);
+});
 
 test('a slow answer comes in small pieces, not in lumps', async () => {
   const { client } = await start({ response: rate(20 * KiB, KiB) }, big(40 * KiB));
@@ -114,7 +119,7 @@ test('a slow answer comes in small pieces, not in lumps', async () => {
   expect(Math.max(...sizes)).toBeLessThanOrEqual(8 * KiB);
 }, 60_000);
 
-test('each stream has its rate for itself', async () => {
+test('each stream has its rate for itself', { ...TIMED, timeout: 60_000 }, async () => {
   const total = 256 * KiB;
   const { client, plane } = await start({ response: rate(256 * KiB, 16 * KiB) }, big(total));
   const others = await Promise.all(
@@ -125,7 +130,7 @@ test('each stream has its rate for itself', async () => {
   );
   // One bucket for all six would take so long at least.
   expect(took).toBeLessThan(least(6 * total, 256 * KiB, 16 * KiB) - 0.5);
-}, 60_000);
+});
 
 test('what an upgraded connection carries is held to it as well', async () => {
   const total = 384 * KiB;
@@ -155,20 +160,24 @@ test('a client that leaves while it is held leaves nothing behind', async () => 
     .toEqual([0, 0]);
 });
 
-test('a stream without a rate is not held by that of the stream before it', async () => {
-  const upstream = await FakeUpstream.start({ behaviour: big(512 * KiB) });
-  const plane = await DataPlane.start({
-    clusters: [{ ports: [upstream.port] }],
-    rules: [
-      {
-        match: { path: { type: 'prefix', value: '/slow' } },
-        bandwidth: { response: rate(16 * KiB, 512 * KiB) },
-      },
-      {},
-    ],
-  });
-  const client = await RawClient.connect({ port: plane.port, timeoutMs: 60_000 });
-  await client.exchange(getRequest('/slow'), { discard: true });
-  const took = await seconds(() => client.exchange(getRequest('/'), { discard: true }));
-  expect(took).toBeLessThan(8);
-}, 60_000);
+test(
+  'a stream without a rate is not held by that of the stream before it',
+  { ...TIMED, timeout: 60_000 },
+  async () => {
+    const upstream = await FakeUpstream.start({ behaviour: big(512 * KiB) });
+    const plane = await DataPlane.start({
+      clusters: [{ ports: [upstream.port] }],
+      rules: [
+        {
+          match: { path: { type: 'prefix', value: '/slow' } },
+          bandwidth: { response: rate(16 * KiB, 512 * KiB) },
+        },
+        {},
+      ],
+    });
+    const client = await RawClient.connect({ port: plane.port, timeoutMs: 60_000 });
+    await client.exchange(getRequest('/slow'), { discard: true });
+    const took = await seconds(() => client.exchange(getRequest('/'), { discard: true }));
+    expect(took).toBeLessThan(8);
+  },
+);

@@ -15,6 +15,7 @@ import {
 } from '../support/fake-upstream.ts';
 import { ClosedError } from '../support/message.ts';
 import { bigHash, exchange, getRequest, postRequest, RawClient } from '../support/raw-client.ts';
+import { TIMED } from '../support/timing.ts';
 
 interface Bench {
   upstream: FakeUpstream;
@@ -84,7 +85,7 @@ describe('limits of the head', () => {
 });
 
 describe('timers of the downstream connection', () => {
-  test('the head has its time from its first byte on, however it dribbles in', async () => {
+  test('the head has its time from its first byte on, however it dribbles in', TIMED, async () => {
     const { client, plane } = await start({ headTimeoutMs: 300 });
     const from = performance.now();
     const dribble = setInterval(() => client.socket.write('x'), 20);
@@ -129,7 +130,7 @@ describe('timers of the downstream connection', () => {
     expect((await client.exchange(getRequest('/'))).text).toBe('late');
   });
 
-  test('a body that stalls is 408, and the upstream sees that it is not whole', async () => {
+  test('a body that stalls is 408, and the upstream sees that it is not whole', TIMED, async () => {
     const { client, upstream, plane } = await start({ bodyTimeoutMs: 300 });
     await client.send(POST_HEAD + 'abc');
     await upstream.waitForRequests(1);
@@ -593,7 +594,7 @@ describe('limits of a cluster', () => {
     expect((await client.read()).status).toBe(504);
   });
 
-  test('the time of one try counts from its start', async () => {
+  test('the time of one try counts from its start', TIMED, async () => {
     const upstream = await FakeUpstream.start({ behaviour: hang() });
     const plane = await DataPlane.start({
       clusters: [{ ports: [upstream.port], maxConnections: 1 }],

@@ -17,6 +17,7 @@ import {
   type UpstreamOptions,
 } from '../support/fake-upstream.ts';
 import { type Answer, bigHash, exchange, getRequest, postRequest, RawClient } from '../support/raw-client.ts';
+import { TIMED } from '../support/timing.ts';
 
 const authority = makeCertificate({ names: ['Test authority'], authority: true });
 const stranger = makeCertificate({ names: ['Another authority'], authority: true });
@@ -285,7 +286,7 @@ describe('what is no handshake', () => {
     expect((await (await dial(plane, 'any.example')).exchange(getRequest('/'))).status).toBe(200);
   });
 
-  test('a handshake that never completes is cut, however it dribbles', async () => {
+  test('a handshake that never completes is cut, however it dribbles', TIMED, async () => {
     const { plane } = await start([OPEN], { limits: { tlsHandshakeTimeoutMs: 300 } });
     const socket = connectPlain({ port: plane.port, host: '127.0.0.1' });
     socket.on('error', () => undefined);

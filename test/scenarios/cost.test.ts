@@ -4,10 +4,11 @@ import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
 import { exchange, getRequest } from '../support/raw-client.ts';
 import { labelFilter, policies, sha256Of } from '../support/scenario.ts';
+import { TIMED } from '../support/timing.ts';
 
 const REQUESTS = 12;
 
-test('metrics tell what a filter costs, by the digest of its module, over all workers', async () => {
+test('metrics tell what a filter costs, by the digest of its module, over all workers', TIMED, async () => {
   const upstream = await FakeUpstream.start({ discard: true });
   const port = await freePort();
   const [first, second] = [labelFilter('m1'), labelFilter('m2')];

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { FakeUpstream } from '../support/fake-upstream.ts';
+import { TIMED } from '../support/timing.ts';
 import { median, swapUnderLoad } from '../support/swaps.ts';
 
 // The long form is hot-swap.slow.test.ts.
 test(
   '12 modules and 12 policies are swapped under 64 connections without a failed or mis-versioned answer',
-  { timeout: 60_000 },
+  { ...TIMED, timeout: 60_000 },
   async () => {
     const upstream = await FakeUpstream.start({ discard: true });
     const report = await swapUnderLoad({ upstream, connections: 64, swaps: 12, everyMs: 0, workers: 2 });

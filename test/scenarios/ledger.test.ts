@@ -5,6 +5,7 @@ import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
 import { exchange, getRequest } from '../support/raw-client.ts';
 import { detailOf, metricOf, policies, until } from '../support/scenario.ts';
+import { TIMED } from '../support/timing.ts';
 
 let upstream: FakeUpstream;
 beforeAll(async () => {
@@ -76,7 +77,7 @@ describe('a limit of the node', () => {
     await weir.stop();
   });
 
-  test('admits what flows in, no more and no less, while more is asked for', async () => {
+  test('admits what flows in, no more and no less, while more is asked for', TIMED, async () => {
     // A second's worth: where this process or a worker is held up for less, nothing that flowed in is lost.
     const burst = 200;
     const { weir, port } = await start({ requests: 200, per: '1s', burst }, 4);

@@ -13,6 +13,7 @@ import {
   until,
   type Detail,
 } from '../support/scenario.ts';
+import { TIMED } from '../support/timing.ts';
 
 let upstream: FakeUpstream;
 beforeAll(async () => {
@@ -53,49 +54,59 @@ function traffic(port: number): { seen: Seen[]; stop(): Promise<void> } {
 
 const risk = ({ modules }: Detail) => modules.find(({ name }) => name === 'shop/label')!;
 
-test('a module that traps with each request makes way for its digest before within a second, and nothing else fails', async () => {
-  const port = await freePort();
-  const [good, bad, mended] = [labelFilter('m1'), failingFilter('m2'), labelFilter('m3')];
-  const files = { 'edge.yaml': twoRoutes({ port, upstreamPort: upstream.port }), 'filter.wasm': good };
-  const weir = await Weir.start({ workers: 2, files });
-  const load = traffic(port);
-  await expect.poll(() => load.seen.length).toBeGreaterThan(20);
-  await weir.write('filter.wasm', bad);
-  const detail = await until(weir, 'goes back', (each) => risk(each).state === 'rolled-back');
-  expect(risk(detail)).toMatchObject({
-    digest: sha256Of(good),
-    failed: { digest: sha256Of(bad), plugin: 'shop/chain#label' },
-  });
-  expect(risk(detail).failed!.reason).toContain('unreachable');
-  expect(detail.configuration.lastReload).toBe('rolled-back');
-  await sleep(200);
-  await load.stop();
+test(
+  'a module that traps with each request makes way for its digest before within a second, and nothing else fails',
+  TIMED,
+  async () => {
+    const port = await freePort();
+    const [good, bad, mended] = [labelFilter('m1'), failingFilter('m2'), labelFilter('m3')];
+    const files = { 'edge.yaml': twoRoutes({ port, upstreamPort: upstream.port }), 'filter.wasm': good };
+    const weir = await Weir.start({ workers: 2, files });
+    const load = traffic(port);
+    await expect.poll(() => load.seen.length).toBeGreaterThan(20);
+    await weir.write('filter.wasm', bad);
+    const detail = await until(weir, 'goes back', (each) => risk(each).state === 'rolled-back');
+    expect(risk(detail)).toMatchObject({
+      digest: sha256Of(good),
+      failed: { digest: sha256Of(bad), plugin: 'shop/chain#label' },
+    });
+    expect(risk(detail).failed!.reason).toContain('unreachable');
+    expect(detail.configuration.lastReload).toBe('rolled-back');
+    await sleep(200);
+    await load.stop();
 
-  const failed = load.seen.filter(({ status }) => status !== 200);
-  expect(failed.length).toBeGreaterThan(0);
-  expect(new Set(failed.map(({ path, status }) => `${path} ${status}`))).toEqual(new Set(['/filtered 500']));
-  expect(failed.at(-1)!.at - failed[0]!.at).toBeLessThan(1000);
-  const after = load.seen.filter(({ at, path }) => path === '/filtered' && at > failed.at(-1)!.at);
-  expect(after.length).toBeGreaterThan(0);
-  expect(new Set(after.map(({ module }) => module))).toEqual(new Set(['m1']));
+    const failed = load.seen.filter(({ status }) => status !== 200);
+    expect(failed.length).toBeGreaterThan(0);
+    expect(new Set(failed.map(({ path, status }) => `${path} ${status}`))).toEqual(
+      new Set(['/filtered 500']),
+    );
+    expect(failed.at(-1)!.at - failed[0]!.at).toBeLessThan(1000);
+    const after = load.seen.filter(({ at, path }) => path === '/filtered' && at > failed.at(-1)!.at);
+    expect(after.length).toBeGreaterThan(0);
+    expect(new Set(after.map(({ module }) => module))).toEqual(new Set(['m1']));
 
-  expect(weir.stderr).toContain('WEIR4007');
-  expect(await metricOf(weir, 'weir_wasm_module_rollbacks_total')).toBe(1);
-  expect(await metricOf(weir, 'weir_wasm_module_failed')).toBe(1);
-  expect(await metricOf(weir, 'weir_config_last_reload_success')).toBe(0);
+    expect(weir.stderr).toContain('WEIR4007');
+    expect(await metricOf(weir, 'weir_wasm_module_rollbacks_total')).toBe(1);
+    expect(await metricOf(weir, 'weir_wasm_module_failed')).toBe(1);
+    expect(await metricOf(weir, 'weir_config_last_reload_success')).toBe(0);
 
-  // Something else changes: the digest that failed stays out.
-  await weir.write('edge.yaml', twoRoutes({ port, upstreamPort: upstream.port, policy: 'p2' }));
-  await until(weir, 'takes the rest', ({ snapshot }) => snapshot!.number === 4);
-  expect((await exchange({ port }, getRequest('/filtered'))).header('x-module')).toBe('m1');
+    // Something else changes: the digest that failed stays out.
+    await weir.write('edge.yaml', twoRoutes({ port, upstreamPort: upstream.port, policy: 'p2' }));
+    await until(weir, 'takes the rest', ({ snapshot }) => snapshot!.number === 4);
+    expect((await exchange({ port }, getRequest('/filtered'))).header('x-module')).toBe('m1');
 
-  await weir.write('filter.wasm', mended);
-  const healed = await until(weir, 'takes the mended one', (each) => risk(each).digest === sha256Of(mended));
-  expect(risk(healed)).toMatchObject({ state: 'serving', failed: null });
-  expect(healed.configuration.lastReload).toBe('success');
-  expect((await exchange({ port }, getRequest('/filtered'))).header('x-module')).toBe('m3');
-  await weir.stop();
-});
+    await weir.write('filter.wasm', mended);
+    const healed = await until(
+      weir,
+      'takes the mended one',
+      (each) => risk(each).digest === sha256Of(mended),
+    );
+    expect(risk(healed)).toMatchObject({ state: 'serving', failed: null });
+    expect(healed.configuration.lastReload).toBe('success');
+    expect((await exchange({ port }, getRequest('/filtered'))).header('x-module')).toBe('m3');
+    await weir.stop();
+  },
+);
 
 test('a restart does not try the digest that failed again, SIGHUP does', async () => {
   const port = await freePort();

@@ -6,6 +6,7 @@ import { freePort } from '../support/ports.ts';
 import { run, Weir } from '../support/process.ts';
 import { exchange, getRequest, RawClient } from '../support/raw-client.ts';
 import { detailOf, metricOf, policies } from '../support/scenario.ts';
+import { TIMED } from '../support/timing.ts';
 
 let upstream: FakeUpstream;
 beforeAll(async () => {
@@ -29,10 +30,9 @@ function isAlive(pid: number): boolean {
 }
 
 describe('workers', () => {
-  // Tried again where the machine itself was too busy for the second.
   test(
     'kill -9 of one under load: the others serve, it is back within a second, nothing else fails',
-    { retry: 2 },
+    TIMED,
     async () => {
       const { weir, port } = await start(2);
       const before = await detailOf(weir);
@@ -71,7 +71,7 @@ describe('workers', () => {
     },
   );
 
-  test('one that does not answer does not hold up a scrape', async () => {
+  test('one that does not answer does not hold up a scrape', TIMED, async () => {
     const { weir, port } = await start(2);
     const { workers } = await detailOf(weir);
     process.kill(workers[0]!.pid!, 'SIGSTOP');
@@ -122,7 +122,7 @@ describe('SIGTERM', () => {
     expect(await weir.exited).toEqual({ code: 0, signal: null });
   });
 
-  test('cuts what is not done at the limit', async () => {
+  test('cuts what is not done at the limit', TIMED, async () => {
     const { weir, port } = await start(1, ['--drain-timeout', '500ms']);
     upstream.script(delayed(20_000, echo()));
     const client = await RawClient.connect({ port });

@@ -19,6 +19,7 @@ import {
   trappingFilter,
   until,
 } from '../support/scenario.ts';
+import { TIMED } from '../support/timing.ts';
 
 let upstream: FakeUpstream;
 beforeAll(async () => {
@@ -47,7 +48,7 @@ async function start(options: Partial<PolicyOptions> = {}, workers = 2): Promise
 }
 
 describe('a change that is right', () => {
-  test('is live well within a second of the save: policy, module, both', async () => {
+  test('is live well within a second of the save: policy, module, both', TIMED, async () => {
     const { weir, yaml, served } = await start();
     expect(await served()).toBe('p0 m0');
     for (const [i, save] of [

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { processMilliseconds } from '../../src/supervisor/process-time.ts';
+import { TIMED } from '../support/timing.ts';
 
-test('CPU time of a process grows by what it works, and is unknown of one that is not there', () => {
+test('CPU time of a process grows by what it works, and is unknown of one that is not there', TIMED, () => {
   const before = processMilliseconds(process.pid)!;
   const { user, system } = process.cpuUsage();
   expect(Math.abs((user + system) / 1000 - before)).toBeLessThan(200);

@@ -48,6 +48,12 @@ function inCallback(
 
 const head = 'proxy_on_request_headers';
 const FAR = 0xffff_fff0;
+const MIB = 1024 * 1024;
+
+/** A body of nearly the most that it may have. */
+function fillBody(script: Script): void {
+  for (let i = 0; i < 15; i++) script.call('proxy_set_buffer_bytes', 0, 0x7fff_ffff, 0, 0x9000, MIB);
+}
 
 /** Written as text: what the encoder has no words for. */
 function written(name: string, code: string, when: Hostile['when'] = 'request', pages = '64 64'): Hostile {
@@ -154,6 +160,68 @@ export function hostileModules(): Hostile[] {
       }),
       'request',
       { pages: 4 },
+    ),
+    inCallback(
+      'a byte before a large body, put in and taken out without an end',
+      'proxy_on_request_body',
+      (script) => {
+        fillBody(script);
+        over((again) => {
+          again.call('proxy_set_buffer_bytes', 0, 0, 0, 0x9000, 1);
+          again.call('proxy_set_buffer_bytes', 0, 0, 1, 0x9000, 0);
+        })(script);
+      },
+      'request',
+      { pages: 20 },
+    ),
+    inCallback(
+      'reading a large body without an end',
+      'proxy_on_request_body',
+      (script) => {
+        fillBody(script);
+        over((again) => again.call('proxy_get_buffer_bytes', 0, 0, 0x7fff_ffff, again.out(0), again.out(1)))(
+          script,
+        );
+      },
+      'request',
+      { pages: 256, allocate: op.i32(0x10_0000) },
+    ),
+    inCallback(
+      'looking for a field among a thousand without an end',
+      head,
+      (script) => {
+        const [name, size] = script.text('x-many');
+        for (let i = 0; i < 1000; i++) script.call('proxy_add_header_map_value', 0, name, size, name, size);
+        const [missing, length] = script.text('x-none');
+        over((again) => {
+          again.call('proxy_get_header_map_value', 0, missing, length, again.out(0), again.out(1));
+          again.call('proxy_remove_header_map_value', 0, missing, length);
+        })(script);
+      },
+      'request',
+    ),
+    inCallback(
+      'text in a million pieces without an end',
+      head,
+      over((script) => script.call('fd_write', 1, 0, 1_000_000, script.out(0))),
+      'request',
+      { pages: 128 },
+    ),
+    inCallback(
+      'text in many pieces without an end',
+      head,
+      over((script) => script.call('fd_write', 1, 0x9000, 1000, script.out(0))),
+      'request',
+    ),
+    inCallback(
+      'keys and names of a MiB without an end',
+      head,
+      over((script) => {
+        script.call('proxy_get_shared_data', 0x9000, MIB, script.out(0), script.out(1), script.out(2));
+        script.call('proxy_register_shared_queue', 0x9000, MIB, script.out(0));
+      }),
+      'request',
+      { pages: 20 },
     ),
     inCallback(
       'pointers beyond 4 GiB without an end',

@@ -1,5 +1,7 @@
 /** What is kept of a buffer after a large body went through it. */
 const KEPT_BYTES = 64 * 1024;
+/** Copying into memory that was not there before costs about so many times as much. */
+const FRESH_COST = 3;
 
 /**
  * A body, or the part of one, that a filter may look at and change. Grows as needed; the owner bounds it.
@@ -49,8 +51,8 @@ export class BodyBuffer {
     if (this.guarded && this.saved === null) this.save();
     if (length > this.bytes.length || this.saved === this.bytes) {
       const old = this.bytes;
-      this.bytes =
-        this.spare.length >= length ? this.spare : Buffer.allocUnsafeSlow(Math.max(length, old.length));
+      const least = length > old.length ? Math.max(length, 2 * old.length) : old.length;
+      this.bytes = this.spare.length >= length ? this.spare : Buffer.allocUnsafeSlow(least);
       this.spare = EMPTY;
       old.copy(this.bytes, 0, 0, at);
       old.copy(this.bytes, at + inserted, rest, this.length);
@@ -59,6 +61,14 @@ export class BodyBuffer {
     }
     this.bytes.set(from === 0 && to === data.length ? data : data.subarray(from, to), at);
     this.length = length;
+  }
+
+  /** What such a splice will cost beside copying what it puts in, as bytes to be copied. */
+  costOfSplice(start: number, size: number, inserted: number): number {
+    const length = this.length - size + inserted;
+    const moves = length > this.bytes.length || (this.guarded && (this.saved ?? this.bytes) === this.bytes);
+    if (moves) return FRESH_COST * (this.length - size);
+    return size === inserted ? 0 : this.length - size - start;
   }
 
   clear(): void {

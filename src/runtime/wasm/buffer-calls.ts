@@ -69,6 +69,7 @@ export function bufferCalls(vm: Vm): HostCalls {
         return Status.BadArgument;
       }
       vm.effects.touchBody(body);
+      vm.meter.chargeBytes(body.costOfSplice(from, gone, dataSize >>> 0));
       body.splice(from, gone, memory, data >>> 0, (data >>> 0) + (dataSize >>> 0));
       return Status.Ok;
     },

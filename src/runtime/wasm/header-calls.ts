@@ -13,6 +13,10 @@ import type { Vm } from './vm.ts';
 /** The empty map as a count of zero: all SDKs read it, where some trap on no bytes at all. */
 const NO_PAIRS = new Uint8Array(4);
 const pairs = new PairsReader();
+/** What the price of a call covers, and what each field of a larger map costs, in copied bytes: to be looked at, to be written. */
+const FREE_FIELDS = 64;
+const FIELD_BYTES = 16;
+const WRITTEN_FIELD_BYTES = 256;
 
 /** Header maps: request and response heads, their trailers, and a callout's answer. */
 export function headerCalls(vm: Vm): HostCalls {
@@ -27,6 +31,7 @@ export function headerCalls(vm: Vm): HostCalls {
       if (!holds(memory, outSize, 4)) return Status.InvalidMemoryAccess;
       const block = visible(vm, map);
       if (block === null) return unavailable(vm, 'proxy_get_header_map_size', map);
+      charge(vm, block);
       writeU32(memory, outSize >>> 0, pairsSize(block) - 4 - 10 * block.count);
       return Status.Ok;
     },
@@ -41,6 +46,7 @@ export function headerCalls(vm: Vm): HostCalls {
       const size = pairsSize(block);
       const at = vm.allocate(size);
       if (at === 0) return Status.InvalidMemoryAccess;
+      vm.meter.chargeBytes(size);
       writePairs(block, vm.words(), at);
       vm.answer(outData >>> 0, at);
       vm.answer(outSize >>> 0, size);
@@ -61,6 +67,7 @@ export function headerCalls(vm: Vm): HostCalls {
       }
       const block = readable(vm, map);
       if (block === null) return unavailable(vm, 'proxy_get_header_map_value', map);
+      charge(vm, block);
       const known = fieldNameAt(memory, vm.words(), name >>> 0, nameSize >>> 0);
       const pseudo = pseudoIndex(map, known);
       const field = pseudo >= 0 ? pseudo : block.findWords(known.words, known.size);
@@ -109,6 +116,7 @@ export function headerCalls(vm: Vm): HostCalls {
       const kind = kindOf(map, known);
       if (kind === FieldKind.Invalid || kind === FieldKind.Pseudo)
         return refused(vm, 'proxy_remove_header_map_value', 'name');
+      charge(vm, block);
       vm.effects.touchBlock(block);
       block.removeWords(known.words, known.size);
       return Status.Ok;
@@ -133,6 +141,7 @@ export function headerCalls(vm: Vm): HostCalls {
           return refused(vm, 'proxy_set_header_map_pairs', 'value');
         }
       }
+      if (pairs.count > FREE_FIELDS) vm.meter.chargeBytes(WRITTEN_FIELD_BYTES * pairs.count);
       vm.effects.touchBlock(block);
       removeFields(block, hidesSecrets, memory);
       for (let i = 0; i < 4 * pairs.count; i += 4) {
@@ -170,6 +179,11 @@ function isListed(block: HeaderBlock, index: number, memory: Uint8Array): boolea
     if (end - start === size && isSecretName(memory, start, end)) return true;
   }
   return false;
+}
+
+/** A map of many fields was searched. */
+function charge(vm: Vm, block: HeaderBlock): void {
+  if (block.count > FREE_FIELDS) vm.meter.chargeBytes(FIELD_BYTES * block.count);
 }
 
 /** The map as the effective context sees it: without what is hidden from it. */
@@ -222,6 +236,7 @@ function edit(
   const end = start + (valueSize >>> 0);
   if (!fits(kind, map, known, memory, words, start, end)) return refused(vm, call, 'value');
   if (isFull(block, known.size + end - start)) return refused(vm, call, 'map: it has no room for this');
+  charge(vm, block);
   vm.effects.touchBlock(block);
   writeField(block, kind, how, map, known, memory, words, start, end);
   return Status.Ok;

@@ -46,12 +46,16 @@ export const LOG_LINE_BYTES = KiB;
 export const LOG_LINES_PER_SECOND = 100;
 
 export const RANDOM_BYTES = 64 * KiB;
+/** Pieces of one `fd_write`: IOV_MAX elsewhere, too. */
+export const WRITE_PIECES = 1024;
 export const PROPERTY_PATH_BYTES = KiB;
 export const PROPERTY_VALUE_BYTES = 64 * KiB;
 
 /** Shared data of one tenant and VM id. */
 export const SHARED_BYTES = MiB;
 export const SHARED_KEYS = 1024;
+/** A key of shared data, the name of a queue, a VM id. */
+export const SHARED_NAME_BYTES = 4 * KiB;
 /** Shared data and queues of all tenants. */
 export const SHARED_TOTAL_BYTES = 32 * MiB;
 /** Of one tenant and VM id. */

@@ -1,7 +1,7 @@
 import { Status } from './abi.ts';
 import type { HostCalls } from './host-calls.ts';
 import { Interner, latin1 } from './intern.ts';
-import { QUEUE_BYTES, SHARED_BYTES } from './limits.ts';
+import { QUEUE_BYTES, SHARED_BYTES, SHARED_NAME_BYTES } from './limits.ts';
 import { holds } from './log-calls.ts';
 import { writeU32 } from './pairs.ts';
 import { prefixOf, spaceOf } from './shared.ts';
@@ -36,6 +36,7 @@ export function sharedCalls(vm: Vm): HostCalls {
       ) {
         return Status.InvalidMemoryAccess;
       }
+      if (keySize >>> 0 > SHARED_NAME_BYTES) return Status.NotFound;
       const found = shared.get(vm.plugin.space, read(key, keySize));
       if (found === undefined) return Status.NotFound;
       const status = vm.give(found.value, 0, found.value.length, outData >>> 0, outSize >>> 0);
@@ -53,6 +54,7 @@ export function sharedCalls(vm: Vm): HostCalls {
       vm.count(HostGroup.SharedData);
       const memory = vm.memory();
       if (!holds(memory, key, keySize) || !holds(memory, value, valueSize)) return Status.InvalidMemoryAccess;
+      if (keySize >>> 0 > SHARED_NAME_BYTES) return tooLong(vm, 'proxy_set_shared_data');
       if ((keySize >>> 0) + (valueSize >>> 0) > SHARED_BYTES) return full(vm, 'proxy_set_shared_data');
       const bytes = memory.slice(value >>> 0, (value >>> 0) + (valueSize >>> 0));
       const status = shared.set(vm.plugin.space, read(key, keySize), bytes, cas >>> 0);
@@ -63,6 +65,7 @@ export function sharedCalls(vm: Vm): HostCalls {
       vm.count(HostGroup.SharedQueues);
       const memory = vm.memory();
       if (!holds(memory, name, nameSize) || !holds(memory, outId, 4)) return Status.InvalidMemoryAccess;
+      if (nameSize >>> 0 > SHARED_NAME_BYTES) return tooLong(vm, 'proxy_register_shared_queue');
       const id = vm.group.host.queues.register(vm.root, read(name, nameSize));
       if (id === 0) return full(vm, 'proxy_register_shared_queue');
       writeU32(memory, outId >>> 0, id);
@@ -81,6 +84,7 @@ export function sharedCalls(vm: Vm): HostCalls {
       if (!holds(memory, vmId, vmIdSize) || !holds(memory, name, nameSize) || !holds(memory, outId, 4)) {
         return Status.InvalidMemoryAccess;
       }
+      if (Math.max(vmIdSize >>> 0, nameSize >>> 0) > SHARED_NAME_BYTES) return Status.NotFound;
       const space = vmIdSize === 0 ? vm.plugin.space : spaceOf(vm.plugin.spec.tenant, read(vmId, vmIdSize));
       const id = shared.resolve(space, read(name, nameSize));
       if (id === 0) return Status.NotFound;
@@ -107,6 +111,11 @@ export function sharedCalls(vm: Vm): HostCalls {
       return vm.give(item, 0, item.length, outData >>> 0, outSize >>> 0);
     },
   };
+}
+
+function tooLong(vm: Vm, call: string): Status {
+  vm.plugin.warnOnce(`${call}: a name may have ${SHARED_NAME_BYTES} bytes`);
+  return Status.BadArgument;
 }
 
 function full(vm: Vm, call: string): Status {

@@ -1,7 +1,7 @@
 import { Status } from './abi.ts';
 import type { ForeignResult } from './foreign-result.ts';
 import { Interner, latin1 } from './intern.ts';
-import { SHARED_BYTES } from './limits.ts';
+import { SHARED_BYTES, SHARED_NAME_BYTES } from './limits.ts';
 import { encodeAttribute } from './properties.ts';
 import type { Vm } from './vm.ts';
 
@@ -16,7 +16,7 @@ export function addToCounter(
   end: number,
   result: ForeignResult,
 ): Status {
-  if (end - start < 13) return Status.BadArgument;
+  if (end - start < 13 || end - start - 12 > SHARED_NAME_BYTES) return Status.BadArgument;
   const words = vm.words();
   const delta = words.getBigInt64(start, true);
   const ttlMs = words.getUint32(start + 8, true);
@@ -41,7 +41,7 @@ export function setShared(
   const cas = words.getUint32(start + 4, true);
   const keySize = words.getUint32(start + 8, true);
   const valueStart = start + 12 + keySize;
-  if (valueStart > end) return Status.BadArgument;
+  if (keySize > SHARED_NAME_BYTES || valueStart > end) return Status.BadArgument;
   const key = keys.at(words, start + 12, keySize);
   const value = memory.slice(valueStart, end);
   return whether(
@@ -60,7 +60,7 @@ export function deleteShared(
   end: number,
   result: ForeignResult,
 ): Status {
-  if (end - start < 4) return Status.BadArgument;
+  if (end - start < 4 || end - start - 4 > SHARED_NAME_BYTES) return Status.BadArgument;
   const words = vm.words();
   const cas = words.getUint32(start, true);
   const key = keys.at(words, start + 4, end - start - 4);
@@ -80,6 +80,7 @@ export function listShared(
   end: number,
   result: ForeignResult,
 ): Status {
+  if (end - start > SHARED_NAME_BYTES) return Status.BadArgument;
   const prefix = keys.at(vm.words(), start, end - start);
   const found = vm.group.host.deps.shared.keys(vm.plugin.space, prefix);
   const value = found.map((key) => ({ type: 'string', value: Buffer.from(key, 'latin1') }) as const);

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { LogLevel } from './abi.ts';
 import type { HostCalls } from './host-calls.ts';
-import { LOG_LINE_BYTES, RANDOM_BYTES } from './limits.ts';
+import { LOG_LINE_BYTES, RANDOM_BYTES, WRITE_PIECES } from './limits.ts';
 import { holds, logText, readText, writeNanoseconds } from './log-calls.ts';
 import { readU32, writeU32 } from './pairs.ts';
 import type { Vm } from './vm.ts';
@@ -9,6 +9,9 @@ import type { Vm } from './vm.ts';
 const Errno = { Success: 0, BadF: 8, Fault: 21, Inval: 28, NoEnt: 44, NoSys: 52, NotSup: 58 } as const;
 const FD_WRITE = 64;
 const FDSTAT_BYTES = 24;
+/** Pieces of text that the price of a call covers, and what each further one costs, in copied bytes. */
+const FREE_PIECES = 4;
+const PIECE_BYTES = 1024;
 
 /** WASI preview 1 as far as compilers' runtimes need it: no file, no argument, and the variables that the Module lists. */
 export function wasiCalls(vm: Vm): HostCalls {
@@ -17,9 +20,11 @@ export function wasiCalls(vm: Vm): HostCalls {
     if (fd !== 1 && fd !== 2) return Errno.BadF;
     // In plain numbers: the product does not wrap.
     if ((iovs >>> 0) + 8 * (count >>> 0) > memory.length || !holds(memory, outWritten, 4)) return Errno.Fault;
+    if (count >>> 0 > WRITE_PIECES) return Errno.Inval;
+    if (count > FREE_PIECES) vm.meter.chargeBytes(PIECE_BYTES * count);
     let written = 0;
     let text = '';
-    for (let i = 0; i < count >>> 0; i++) {
+    for (let i = 0; i < count; i++) {
       const start = readU32(memory, (iovs >>> 0) + 8 * i);
       const size = readU32(memory, (iovs >>> 0) + 8 * i + 4);
       if (!holds(memory, start, size)) return Errno.Fault;

@@ -4,6 +4,7 @@ import { GrpcStatus } from '../../../src/runtime/grpc/status.ts';
 import { makeCertificate } from '../../support/certificate.ts';
 import { TestGrpcClient } from '../../support/grpc-client.ts';
 import { GrpcServer } from '../../support/grpc-server.ts';
+import { TIMED } from '../../support/timing.ts';
 
 const field = (fields: readonly [string, string][], name: string): string | undefined =>
   fields.find(([key]) => key === name)?.[1];
@@ -180,7 +181,7 @@ describe('a stream', () => {
   });
 });
 
-test('a call has its time and no more, and the server knows', async () => {
+test('a call has its time and no more, and the server knows', TIMED, async () => {
   const server = await GrpcServer.start();
   const client = new TestGrpcClient([server.port]);
   const begun = performance.now();

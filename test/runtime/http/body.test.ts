@@ -80,6 +80,30 @@ describe('BodyBuffer', () => {
     }
   });
 
+  test('that grows by little is seldom moved', () => {
+    const buffer = body('');
+    let moved = 0;
+    for (let i = 0; i < 1000; i++) {
+      moved += buffer.costOfSplice(buffer.length, 0, 100);
+      splice(buffer, buffer.length, 0, 'x'.repeat(100));
+    }
+    expect(buffer.length).toBe(100_000);
+    expect(moved).toBeLessThan(6 * buffer.length);
+  });
+
+  test('tells beforehand what a splice moves', () => {
+    const buffer = body('x'.repeat(1000));
+    splice(buffer, 1000, 0, '12345');
+    expect(buffer.costOfSplice(0, 0, 1)).toBe(1005);
+    expect(buffer.costOfSplice(1000, 0, 1)).toBe(5);
+    expect(buffer.costOfSplice(10, 7, 7)).toBe(0);
+    expect(buffer.costOfSplice(10, 1, 0)).toBe(994);
+    buffer.checkpoint();
+    expect(buffer.costOfSplice(10, 1, 0)).toBe(3 * 1004);
+    splice(buffer, 10, 1, '');
+    expect(buffer.costOfSplice(10, 1, 0)).toBe(993);
+  });
+
   test('gives memory of a large body back when it is cleared', () => {
     const buffer = body('x'.repeat(1 << 20));
     buffer.clear();

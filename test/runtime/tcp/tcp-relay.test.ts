@@ -10,6 +10,7 @@ import { atEnd } from '../../support/cleanup.ts';
 import { DataPlane, snapshotOf, type Part } from '../../support/data-plane.ts';
 import { freePort } from '../../support/ports.ts';
 import { dial, TcpServer, type TcpEnd } from '../../support/tcp.ts';
+import { TIMED } from '../../support/timing.ts';
 
 async function relayTo(
   upstream: TcpServer,
@@ -245,7 +246,7 @@ describe('connecting', () => {
     expect(counts(plane, 'weir_upstream_connect_failures_total', 'cluster')).toEqual({ 'test/cluster-0': 3 });
   });
 
-  test('ends with the time limit of the cluster, TLS included', async () => {
+  test('ends with the time limit of the cluster, TLS included', TIMED, async () => {
     // It accepts and never answers the handshake.
     const silent = await TcpServer.start();
     const plane = await relayTo(

@@ -22,6 +22,27 @@ describe('shared data', () => {
     expect(run.word(5)).toBe(2);
   });
 
+  test('keys and names of more than 4 KiB name nothing', async () => {
+    const run = await runScript((s) =>
+      s
+        .call('proxy_set_shared_data', 0x9000, 4096, s.text('v'), 0)
+        .call('proxy_get_shared_data', 0x9000, 4096, s.out(0), s.out(1), s.out(2))
+        .call('proxy_set_shared_data', 0x9000, 4097, s.text('v'), 0)
+        .call('proxy_get_shared_data', 0x9000, 4097, s.out(3), s.out(4), s.out(5))
+        .call('proxy_register_shared_queue', 0x9000, 4097, s.out(6))
+        .call('proxy_resolve_shared_queue', s.text(''), 0x9000, 4097, s.out(7)),
+    );
+    expect(run.results(6)).toEqual([
+      Status.Ok,
+      Status.Ok,
+      Status.BadArgument,
+      Status.NotFound,
+      Status.BadArgument,
+      Status.NotFound,
+    ]);
+    expect(run.host.messages[0]).toBe('proxy_set_shared_data: a name may have 4096 bytes');
+  });
+
   test('of two that read the same version one writes', () => {
     const store = new LocalSharedState();
     expect(store.set('vm', 'k', Buffer.from('0'), 99)).toBe(Status.Ok);

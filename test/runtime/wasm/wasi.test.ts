@@ -25,6 +25,13 @@ describe('WASI', () => {
     ]);
   });
 
+  test('of more than 1024 pieces nothing is written', async () => {
+    const run = await runScript((s) =>
+      s.call('fd_write', 1, 0x9000, 1024, s.out(0)).call('fd_write', 1, 0x9000, 1025, s.out(1)),
+    );
+    expect(run.results(2)).toEqual([0, 28]);
+  });
+
   test('there are no files, arguments or variables', async () => {
     const run = await runScript((s) =>
       s

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { Limit } from '../../../src/runtime/limit.ts';
 import { StoreLedger, type StoreServer } from '../../../src/worker/store/ledger.ts';
 import { atEnd } from '../../support/cleanup.ts';
+import { TIMED } from '../../support/timing.ts';
 
 const DEADLINE_MS = 20;
 const QUESTIONS = 400;
@@ -69,7 +70,7 @@ function open(server: StoreServer, now: () => number): StoreLedger {
   return ledger;
 }
 
-test('beyond the lag of the event loop nothing waits more than 5 ms over the deadline', async () => {
+test('beyond the lag of the event loop nothing waits more than 5 ms over the deadline', TIMED, async () => {
   open(slowServer(300), worked);
   /** When the loop came round. */
   const turns: number[] = [];

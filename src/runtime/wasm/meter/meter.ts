@@ -1,7 +1,7 @@
 import type { CpuLimits } from '../../snapshot.ts';
 import { MOST_FRAMES } from './added.ts';
 import { fuelSpeed } from './calibrate.ts';
-import { BYTE_UNITS, PAID_BYTES } from './prices.ts';
+import { BYTE_UNITS } from './prices.ts';
 import { AGAIN_UNITS } from './emit.ts';
 import { cpuMilliseconds, milliseconds } from './clock.ts';
 import { MORE, type FuelSource } from './slice.ts';
@@ -124,9 +124,9 @@ export class Meter implements FuelSource {
     return this.#attached ? this.used + this.#given - this.#left() : 0;
   }
 
-  /** Bytes that the host copies for the guest, beyond what the price of the call covers. */
+  /** Bytes that the host has copied for the guest, beyond what the price of the call covers. */
   chargeBytes(count: number): void {
-    this.#charge(Math.min(count, PAID_BYTES) * BYTE_UNITS);
+    this.#charge(Math.min(count * BYTE_UNITS, MOST_UNITS));
   }
 
   /** Time that the host worked for the guest, beyond what the price of the call covers. */

@@ -10,25 +10,10 @@ import { op } from '../../../support/wasm-encoder.ts';
 import { guest } from '../../../support/wasm-guest.ts';
 import { BareHost } from '../../../support/bare-host.ts';
 import { BareStream } from '../../../support/bare-stream.ts';
+import { CLOSELY_TIMED, spent } from '../../../support/timing.ts';
 import { wat } from '../../../support/wat.ts';
 
 const BUDGET_MS = 10;
-
-/** Time that this thread had, at most: by the clock, or all of the process, whichever is less. */
-function spent(job: () => void): number {
-  const elapsed = stopwatch();
-  job();
-  return elapsed();
-}
-
-function stopwatch(): () => number {
-  const start = process.cpuUsage();
-  const startedAt = performance.now();
-  return () => {
-    const { user, system } = process.cpuUsage(start);
-    return Math.min((user + system) / 1000, performance.now() - startedAt);
-  };
-}
 
 function streamOf(plugin: Plugin): [StreamContext, BareStream] {
   const stream = new BareStream();
@@ -59,8 +44,7 @@ function serve(context: StreamContext): number[] {
 // What a machine that does other work takes on top; the budget itself is CPU time.
 beforeAll(() => void fuelSpeed());
 
-// A collection of garbage, or another process, may fall into one of the measurements.
-describe('a module that means harm is stopped within its budget and 10 ms', { retry: 2 }, () => {
+describe('a module that means harm is stopped within its budget and 10 ms', CLOSELY_TIMED, () => {
   test.each(hostileModules().map((hostile): [string, Hostile] => [hostile.name, hostile]))(
     '%s',
     async (_name, { bytes, when }) => {
@@ -122,7 +106,7 @@ async function worker(host: BareHost, hundredThousands: number, limits: ModuleLi
   return host.start(WORKER, { configuration: 'x'.repeat(hundredThousands) }, limits);
 }
 
-describe('budgets are what the Module says', { retry: 2 }, () => {
+describe('budgets are what the Module says', CLOSELY_TIMED, () => {
   test('of a callback', async () => {
     const host = new BareHost();
     const plugin = await worker(host, 3000, { cpu: { perCallMs: 5 } });
