@@ -169,7 +169,7 @@ describe('a change that is wrong', () => {
       s.yaml({ policy: 'p9', sha256: sha256Of(labelFilter('m9')), config: {} }),
     );
     await expect.poll(s.served, { interval: 20, timeout: 8000 }).toBe('p9 m9');
-    expect(await metricOf(s.weir, 'weir_config_last_reload_success')).toBe(1);
+    await expect.poll(() => metricOf(s.weir, 'weir_config_last_reload_success')).toBe(1);
     await s.weir.stop();
   }
 
