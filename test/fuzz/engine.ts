@@ -18,7 +18,7 @@ import {
   reply,
   resetOnRequest,
 } from '../support/fake-upstream.ts';
-import { ClosedError } from '../support/message.ts';
+import { ClosedError, type Fields } from '../support/message.ts';
 import { RawClient } from '../support/raw-client.ts';
 
 const HOSTS = ['a.test', 'x.b.test', 'c.test', 'A.TEST:80', '127.0.0.1'];
@@ -60,6 +60,29 @@ const BEHAVIOURS: readonly Behaviour[] = [
   resetOnRequest(),
   delayed(30, reply(200, [], 'late')),
 ];
+
+/** A value that says how long it is and what stands in it, so that whoever gets it sees whether it is whole. */
+function described(dice: Dice): string {
+  const size = dice.pick([10, 100, 1000, 2000, 4000, 8000]) + dice.below(100);
+  return patterned(size, dice.below(26));
+}
+
+function patterned(size: number, from: number): string {
+  let text = `${size}.${from}.`;
+  while (text.length < size) text += String.fromCharCode(97 + ((from + 7 * text.length) % 26));
+  return text;
+}
+
+/** Fields by the name of `X-Large…` that are not as they were sent. */
+function broken(fields: Fields): Fields {
+  return fields.filter(([name, value]) => {
+    const [size, from] = value.split('.').map(Number);
+    return name.toLowerCase().startsWith('x-large') && patterned(size ?? 0, from ?? 0) !== value;
+  });
+}
+
+const largeFields = (dice: Dice): Fields =>
+  pickUpTo(dice, 4, () => [`X-Large-${dice.below(3)}`, described(dice)]);
 
 /** What callbacks of the scripted filter do; those that stop without going on are left out. */
 const STEPS = [
@@ -211,6 +234,7 @@ function randomRequest(dice: Dice): { readonly bytes: Buffer; readonly method: s
   ];
   for (const line of ['X-B: 1', 'X-A: 2', 'Connection: close', 'TE: trailers', 'Expect: 100-continue'])
     if (dice.chance(0.15)) lines.push(line);
+  if (dice.chance(0.3)) lines.push(...largeFields(dice).map(([name, value]) => `${name}: ${value}`));
   if (method === 'POST' || method === 'PUT') {
     if (dice.chance(0.5)) return { method, bytes: text([...lines, 'Content-Length: 7', '', '1234567']) };
     const body = ['3', 'abc', '4', 'defg', '0', ...(dice.chance(0.4) ? ['x-t: 1'] : []), '', ''];
@@ -230,9 +254,16 @@ export async function driveEngine(
   requests: number,
   guest: { readonly digest: string; readonly bytes: Uint8Array },
 ): Promise<Map<number, number>> {
+  const faults: Fields = [];
   const upstreams = await Promise.all(
     [0, 1].map(() =>
-      FakeUpstream.start({ behaviour: (request, answer) => dice.pick(BEHAVIOURS)(request, answer) }),
+      FakeUpstream.start({
+        behaviour(request, answer) {
+          faults.push(...broken(request.fields));
+          const behaviour = dice.chance(0.2) ? reply(200, largeFields(dice), 'large') : dice.pick(BEHAVIOURS);
+          return behaviour(request, answer);
+        },
+      }),
     ),
   );
   const gone = await FakeUpstream.start();
@@ -247,7 +278,8 @@ export async function driveEngine(
     await plane.apply(part, code);
     await Promise.all(
       Array.from({ length: 4 }, async () => {
-        for (let i = 0; i < requests / 4; i++) count(await ask(plane.port, randomRequest(dice), dice));
+        for (let i = 0; i < requests / 4; i++)
+          count(await ask(plane.port, randomRequest(dice), dice, faults));
       }),
     ).catch((fault: unknown) => {
       throw new Error(`${(fault as Error).message}\nwith ${JSON.stringify({ ...part, modules: [] })}`);
@@ -256,6 +288,7 @@ export async function driveEngine(
   const until = performance.now() + 5000;
   while (plane.runtime.status().streams > 0 && performance.now() < until) await sleep(10);
   expect(plane.runtime.status().streams).toBe(0);
+  expect(faults).toEqual([]);
   for (const upstream of upstreams) await upstream.stop();
   return statuses;
 }
@@ -264,12 +297,15 @@ async function ask(
   port: number,
   { bytes, method }: ReturnType<typeof randomRequest>,
   dice: Dice,
+  faults: Fields,
 ): Promise<number> {
   const client = await RawClient.connect({ port });
   try {
     const at = dice.below(bytes.length);
-    await client.send(bytes.subarray(0, at), bytes.subarray(at));
-    return (await client.read({ method, timeoutMs: 10 * REQUEST_MS })).status;
+    await (dice.chance(0.5) ? client.send(bytes) : client.send(bytes.subarray(0, at), bytes.subarray(at)));
+    const answer = await client.read({ method, timeoutMs: 10 * REQUEST_MS });
+    faults.push(...broken(answer.fields));
+    return answer.status;
   } catch (fault) {
     if (fault instanceof ClosedError || (fault as NodeJS.ErrnoException).code === 'EPIPE') return 0;
     if ((fault as NodeJS.ErrnoException).code === 'ECONNRESET') return 0;

@@ -56,9 +56,21 @@ const status = mostly(
   '',
 );
 
+/** Longer than what a block of fields has room for at first, and than what it grows to. */
+const long = fc
+  .tuple(fc.integer({ min: 500, max: 9000 }), fc.nat(25))
+  .map(([size, from]) => 'abcdefghijklmnopqrstuvwxyz'.repeat(1 + size / 26).slice(from, from + size));
+
 const value = fc.oneof(
-  line('', 'a', 'a b', ' \t a\t ', '\x80\xff', 'x'.repeat(30), '"a:b"', 'a\tb'),
-  fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map((c) => String.fromCharCode(c)), maxLength: 12 }),
+  { weight: 2, arbitrary: long },
+  { weight: 40, arbitrary: line('', 'a', 'a b', ' \t a\t ', '\x80\xff', 'x'.repeat(30), '"a:b"', 'a\tb') },
+  {
+    weight: 40,
+    arbitrary: fc.string({
+      unit: fc.integer({ min: 0x20, max: 0xff }).map((c) => String.fromCharCode(c)),
+      maxLength: 12,
+    }),
+  },
 );
 const name = line(
   'A',
