@@ -26,12 +26,16 @@ export interface Credential {
 export const LISTS: Readonly<Record<string, { readonly type: CredentialType; readonly list: string }>> = {
   'api-key': { type: 'apiKey', list: 'keys' },
   basic: { type: 'basic', list: 'users' },
+  hmac: { type: 'hmac', list: 'keys' },
   jwt: { type: 'jwt', list: 'consumers' },
   mtls: { type: 'mtls', list: 'identities' },
 };
 
 /** Asks for Consumers in the configuration of a filter: all of the namespace that have these labels. */
 const SELECTOR = 'consumerLabel';
+
+/** Of an HMAC: as long as its digest (RFC 2104, section 3). */
+const LEAST_SECRET = 32;
 
 /**
  * Consumers as lists in the configurations of the filters that ask for them, so that a filter knows nothing of the
@@ -115,7 +119,7 @@ export class ConsumerTable {
 
   *#fieldsOf(
     consumer: Consumer,
-    { apiKey, basic, jwt, mtls }: CredentialSpec,
+    { apiKey, basic, hmac, jwt, mtls }: CredentialSpec,
     path: Path,
   ): Generator<[CredentialType, Fields]> {
     if (apiKey !== undefined) {
@@ -132,8 +136,29 @@ export class ConsumerTable {
       if (hash !== undefined) yield ['basic', { username, hash }];
       else if (digest != null) yield ['basic', { username, sha256: digest }];
     }
+    if (hmac !== undefined) {
+      const fields = this.#hmacFields(consumer, hmac, [...path, 'hmac']);
+      if (fields !== null) yield ['hmac', fields];
+    }
     if (jwt !== undefined) yield ['jwt', jwt];
     if (mtls !== undefined) yield ['mtls', mtls];
+  }
+
+  /** Null where the secret is not there or too short, which is reported. It has to be known itself: no digest will do. */
+  #hmacFields(consumer: Consumer, spec: NonNullable<CredentialSpec['hmac']>, path: Path): Fields | null {
+    const { keyId: id, algorithm, secretRef, encoding, jwk } = spec;
+    if (secretRef === undefined) return { id, algorithm, jwk };
+    const text = referredSecret(this.#config, consumer, secretRef, [...path, 'secretRef']);
+    if (text === null) return null;
+    const bytes = Buffer.from(text, encoding === 'Base64' ? 'base64' : 'utf8');
+    const isBase64 = encoding !== 'Base64' || bytes.toString('base64') === text.trim();
+    if (isBase64 && bytes.length >= LEAST_SECRET)
+      return { id, algorithm, secretBase64: bytes.toString('base64') };
+    const { name, key } = secretRef;
+    const fault = isBase64 ? `has ${bytes.length} bytes, ${LEAST_SECRET} is the least` : 'is not base64';
+    const message = `value "${key}" of Secret ${consumer.namespace}/${name} ${fault}`;
+    this.#config.report(consumer, 'WEIR1046', [...path, 'secretRef', 'key'], message);
+    return null;
   }
 
   /** SHA-256 of a value of a Secret, in hexadecimal; null where it is not there, which is reported. */
@@ -181,6 +206,8 @@ function identityOf(type: CredentialType, entry: Fields): string {
       return String(entry['sha256']);
     case 'basic':
       return String(entry['username']);
+    case 'hmac':
+      return String(entry['id']);
     case 'mtls':
       return JSON.stringify([
         entry['uri'] ?? entry['spiffe'],

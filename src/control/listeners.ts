@@ -328,6 +328,7 @@ const LIMIT_FIELDS = {
   escapedSlashes: 'path.escapedSlashes',
   backslash: 'path.backslash',
   mergeSlashes: 'path.mergeSlashes',
+  pathParameters: 'path.parameters',
   serverName: 'headers.server',
 } as const satisfies Record<keyof ListenerLimits, string>;
 

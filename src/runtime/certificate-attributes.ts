@@ -8,7 +8,7 @@ import type { AttributeValue } from './wasm/stream-host.ts';
 interface CertificateAttribute {
   readonly name: string;
   readonly note: string;
-  readonly read: (socket: TLSSocket) => string | undefined;
+  readonly read: (socket: TLSSocket) => string | readonly string[] | undefined;
 }
 
 const ATTRIBUTES: readonly CertificateAttribute[] = [
@@ -48,6 +48,16 @@ const ATTRIBUTES: readonly CertificateAttribute[] = [
     read: (socket) => sansOf(peerOf(socket), 'URI')[0],
   },
   {
+    name: 'dns_sans_peer_certificate',
+    note: 'all of them; weir alone has it',
+    read: (socket) => sansOf(peerOf(socket), 'DNS'),
+  },
+  {
+    name: 'uri_sans_peer_certificate',
+    note: 'all of them; weir alone has it',
+    read: (socket) => sansOf(peerOf(socket), 'URI'),
+  },
+  {
     name: 'sha256_peer_certificate_digest',
     note: '64 hex digits, lower-case',
     read: (socket) => digestOf(peerOf(socket)),
@@ -73,7 +83,7 @@ export function certificateRows<Source>(
 ): AttributeRow<Source>[] {
   return ATTRIBUTES.map(({ name, note, read }) => ({
     path: `${prefix}.${name}`,
-    type: 'string',
+    type: name.includes('_sans_') ? 'list' : 'string',
     from,
     note: note === '' ? 'TLS' : `TLS; ${note}`,
     read: (source): AttributeValue | undefined => {
@@ -81,7 +91,9 @@ export function certificateRows<Source>(
       if (socket === null) return undefined;
       const hidden = validOnly && name.includes('peer_certificate') && !showsValidCertificate(socket);
       const value = !hidden ? read(socket) : name.startsWith('subject') ? '' : undefined;
-      return value === undefined ? undefined : text(value);
+      if (typeof value === 'string') return text(value);
+      // An empty list would be one: what is not there is absent.
+      return value === undefined || value.length === 0 ? undefined : { type: 'list', value: value.map(text) };
     },
   }));
 }

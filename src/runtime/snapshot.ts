@@ -463,6 +463,8 @@ export interface ListenerLimits {
   readonly escapedSlashes: 'reject' | 'keep' | 'decode';
   readonly backslash: 'reject' | 'decode';
   readonly mergeSlashes: boolean;
+  /** Of segments (`;a=b`); absent: they are kept. */
+  readonly pathParameters?: 'keep' | 'reject' | 'remove';
   /** Put in the place of an answer's own `server` field; empty: that passes through. */
   readonly serverName: string;
 }

@@ -40,7 +40,7 @@ const HEADERS_SCHEMA = {
 };
 
 /** Filters with the schemas that they have. A digest that comes of one is not compared, nor the version with it. */
-const REAL = ['api-key', 'basic', 'jwt', 'mtls', 'quota', 'rate-limit'];
+const REAL = ['api-key', 'basic', 'hmac', 'jwt', 'mtls', 'quota', 'rate-limit'];
 let filters: string;
 
 beforeAll(async () => {

@@ -179,7 +179,7 @@ const PLACES: Place[] = [
   },
   place('hmac', 'hmac', {
     keys: [
-      { id: 'shop', secret: SECRET, consumer: 'mira' },
+      { id: 'shop', secret: SECRET, name: 'mira' },
       { id: 'ec', algorithm: 'ecdsa-p256-sha256', jwk: EC.publicKey.export({ format: 'jwk' }) },
       { id: 'ed', algorithm: 'ed25519', jwk: ED.publicKey.export({ format: 'jwk' }) },
     ],

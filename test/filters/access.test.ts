@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ExchangeSpec } from '../../filters-sdk/testing/testing.d.ts';
 import { openBuiltIn, refusalOf } from '../support/filter.ts';
+import { pairs } from '../support/pairs.ts';
 
 type Rule = Record<string, unknown>;
 type Fields = readonly (readonly [name: string, value: string])[];
@@ -329,6 +330,13 @@ describe('who', () => {
     expect(await taken({}, { [uri]: 'spiffe://other/ns/a/sa/x' })).toBe('neither');
     expect(await taken({}, { 'connection.dns_san_peer_certificate': 'client.example' })).toBe('both');
     expect(await taken()).toBe('neither');
+    // All of them count, where the host tells more than the first.
+    const all = (...names: [string, string][]): Parameters<typeof taken>[1] => ({
+      [uri]: 'spiffe://other/ns/a/sa/x',
+      'connection.uri_sans_peer_certificate': pairs(...names),
+    });
+    expect(await taken({}, all(['spiffe://other/x', ''], ['spiffe://shop/ns/a/sa/x', '']))).toBe('both');
+    expect(await taken({}, all(['spiffe://other/x', ''], ['x,spiffe://shop/ns/a/', '']))).toBe('neither');
   });
 });
 

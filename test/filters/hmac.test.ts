@@ -32,7 +32,7 @@ async function open(config: object, now: number = NOW): Promise<Filter> {
   });
 }
 
-const shared = { keys: [{ id: 'shop', secret: SECRET, consumer: 'mira' }] };
+const shared = { keys: [{ id: 'shop', secret: SECRET, name: 'mira' }] };
 
 interface Signing {
   readonly signer?: SigningKey;
@@ -219,6 +219,22 @@ test('a field that is signed comes in no other spelling beside', async () => {
   expect(await verdict(filter, other)).toBe('passes');
 });
 
+test('a key tells its plan and labels, and counts until it ends', async () => {
+  const key = { id: 'shop', secret: SECRET, name: 'mira', plan: 'gold', labels: { app: 'a' } };
+  const filter = await open({ keys: [{ ...key, notAfter: '2026-01-02T03:04:05Z' }] });
+  const exchange = await send(filter, await signed(ORDER));
+  expect(['name', 'plan', 'labels.app'].map((name) => exchange.property(`consumer.${name}`))).toEqual([
+    'mira',
+    'gold',
+    'a',
+  ]);
+  await filter.clock.advance(1000);
+  expect(await verdict(filter, await signed(ORDER))).toBe('hmac_expired');
+  expect(await verdict(filter, await signed(ORDER, { secret: 'x'.repeat(32) }))).toBe('hmac_invalid');
+  // Nobody is admitted where there is nobody.
+  expect(await verdict(await open({ keys: [] }), await signed(ORDER))).toBe('hmac_invalid');
+});
+
 test('a signature is of one label, one request and one time', async () => {
   const filter = await open(shared);
   const message = await signed(ORDER);
@@ -368,7 +384,7 @@ test('whatever stands in the fields, nobody passes without a signature', async (
 });
 
 test.each<[string, unknown, RegExp]>([
-  ['no key', { keys: [] }, /at least one/],
+  ['no keys', { components: ['@path'] }, /"keys" is required/],
   ['a short secret', { keys: [{ id: 'a', secret: 'short' }] }, /32 bytes/],
   ['a private key', { keys: [{ id: 'a', algorithm: 'ed25519', jwk: { kty: 'OKP', d: 'x' } }] }, /public key/],
   [

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Filter, PropertyValue } from '../../filters-sdk/testing/testing.d.ts';
+import { pairs } from '../support/pairs.ts';
 import { linesOf, openBuiltIn, refusalOf } from '../support/filter.ts';
 
 const DIGEST = 'ab'.repeat(32);
@@ -44,6 +45,10 @@ async function verdict(filter: Filter, shown: Shown, xfcc: readonly string[] = [
     : String(exchange.property('consumer.name'));
 }
 
+/** A list of names as hosts hand it over. */
+const list = (...names: string[]): Uint8Array =>
+  pairs(...names.map((name) => [name, ''] as [string, string]));
+
 const UNKNOWN = '403 mtls_unknown';
 
 describe('mtls, by the certificate of the connection', () => {
@@ -84,6 +89,42 @@ describe('mtls, by the certificate of the connection', () => {
     [{ digest: DIGEST, mtls: false }, '403 mtls_missing'],
   ])('%j: %s', async (shown, expected) => {
     expect(await verdict(await start(), shown)).toBe(expected);
+  });
+
+  test.each<[string, Record<string, PropertyValue>, string]>([
+    ['the second DNS name', { dns: list('other.example', 'gateway.partner.example') }, 'partner'],
+    ['the third URI', { uri: list('a:b', 'spiffe://evil/one', 'spiffe://acme.example/one') }, 'exact'],
+    [
+      'names of two',
+      { dns: list('gateway.partner.example'), uri: list('spiffe://other.example') },
+      '403 mtls_ambiguous',
+    ],
+    [
+      'two names of one',
+      { uri: list('spiffe://acme.example/shop/a', 'spiffe://acme.example/shop/b') },
+      'shop',
+    ],
+    [
+      'a name with another in it',
+      { uri: list('a\0spiffe://other.example', 'b,spiffe://other.example') },
+      UNKNOWN,
+    ],
+    ['no name', { uri: list(), dns: list() }, UNKNOWN],
+  ])('looks at all names, where the host tells them: %s', async (_what, names, expected) => {
+    const filter = await start();
+    const exchange = await filter.exchange({
+      properties: {
+        'connection.mtls': true,
+        // The first of them says nothing then.
+        'connection.uri_san_peer_certificate': 'spiffe://acme.example/shop/x',
+        ...Object.fromEntries(
+          ['uri', 'dns'].map((kind) => [`connection.${kind}_sans_peer_certificate`, names[kind] ?? list()]),
+        ),
+      },
+    });
+    const { answer, upstream } = exchange;
+    const got = upstream === null ? `${answer.status} ${answer.details}` : exchange.property('consumer.name');
+    expect(got).toBe(expected);
   });
 
   test('tells who it is, and takes out what came under that name; the field of a proxy counts for nothing', async () => {

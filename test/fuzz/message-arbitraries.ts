@@ -322,4 +322,5 @@ export const limits = fc.record({
   escapedSlashes: fc.constantFrom('reject' as const, 'keep' as const, 'decode' as const),
   backslash: fc.constantFrom('reject' as const, 'decode' as const),
   mergeSlashes: fc.boolean(),
+  pathParameters: fc.constantFrom('keep' as const, 'reject' as const, 'remove' as const),
 });

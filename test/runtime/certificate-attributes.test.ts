@@ -3,6 +3,7 @@ import { connect, createServer, type TLSSocket } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { certificateRows, showsValidCertificate } from '../../src/runtime/certificate-attributes.ts';
+import type { AttributeValue } from '../../src/runtime/wasm/stream-host.ts';
 import { makeCertificate, type TestCertificate } from '../support/certificate.ts';
 import { atEnd } from '../support/cleanup.ts';
 
@@ -44,11 +45,17 @@ async function ends(own: TestCertificate | null): Promise<{ here: TLSSocket; the
   return { here, there };
 }
 
+function textsOf(value: AttributeValue | undefined): unknown {
+  if (value?.type === 'list') return value.value.map(textsOf);
+  return value?.type === 'string' ? value.value : undefined;
+}
+
 const read = (socket: TLSSocket): Record<string, unknown> =>
   Object.fromEntries(
     certificateRows<TLSSocket>('connection', 'connection', (s) => s).map((row) => {
       const value = row.read(socket);
-      return [row.path.slice('connection.'.length), value?.type === 'string' ? value.value : undefined];
+      expect(value === undefined || value.type === row.type).toBe(true);
+      return [row.path.slice('connection.'.length), textsOf(value)];
     }),
   );
 
@@ -75,6 +82,8 @@ describe('a connection with certificates on both sides', () => {
       dns_san_peer_certificate: 'client.example',
       uri_san_local_certificate: 'spiffe://test/server',
       uri_san_peer_certificate: 'spiffe://test/client,with=comma',
+      dns_sans_peer_certificate: ['client.example'],
+      uri_sans_peer_certificate: ['spiffe://test/client,with=comma', 'spiffe://test/second'],
       sha256_peer_certificate_digest: digest(client),
       peer_certificate: encoded(client),
     };
@@ -88,6 +97,8 @@ describe('a connection with certificates on both sides', () => {
       dns_san_peer_certificate: 'server.example',
       uri_san_local_certificate: 'spiffe://test/client,with=comma',
       uri_san_peer_certificate: 'spiffe://test/server',
+      dns_sans_peer_certificate: ['server.example', 'other.example'],
+      uri_sans_peer_certificate: ['spiffe://test/server'],
       sha256_peer_certificate_digest: digest(server),
       peer_certificate: encoded(server),
     });
@@ -100,7 +111,8 @@ describe('a client without a certificate', () => {
     expect(showsValidCertificate(here)).toBe(false);
     const found = read(here);
     expect(found['subject_peer_certificate']).toBe('');
-    for (const name of ['dns_san', 'uri_san']) expect(found[`${name}_peer_certificate`]).toBeUndefined();
+    for (const name of ['dns_san', 'uri_san', 'dns_sans', 'uri_sans'])
+      expect(found[`${name}_peer_certificate`]).toBeUndefined();
     expect([found['sha256_peer_certificate_digest'], found['peer_certificate']]).toEqual([
       undefined,
       undefined,
@@ -112,7 +124,7 @@ describe('a client without a certificate', () => {
 test('a certificate without names has no first one', async () => {
   const bare = makeCertificate({ names: ['bare.example'], issuer: authority });
   const { here } = await ends(bare);
-  expect(read(here)['uri_san_peer_certificate']).toBeUndefined();
+  for (const name of ['uri_san', 'uri_sans']) expect(read(here)[`${name}_peer_certificate`]).toBeUndefined();
 });
 
 test('a connection without TLS has none of them', () => {

@@ -61,7 +61,7 @@ test.each([
   ['ext-authz', 88],
   ['graphql', 80],
   ['headers', 40],
-  ['hmac', 84],
+  ['hmac', 86],
   ['webhook', 60],
   ['introspection', 62],
   ['jwt', 84],

@@ -441,7 +441,7 @@ export function readChunkedSlowly(
 /** The normal form of a path, or null where it is refused. */
 export function normaliseSlowly(
   path: string,
-  policy: Pick<ListenerLimits, 'escapedSlashes' | 'backslash' | 'mergeSlashes'>,
+  policy: Pick<ListenerLimits, 'escapedSlashes' | 'backslash' | 'mergeSlashes' | 'pathParameters'>,
 ): string | null {
   if (path === '*') return path;
   if (!path.startsWith('/') || !/^[\x21\x22\x24-\x7e\x80-\xff]*$/.test(path)) return null;
@@ -458,6 +458,9 @@ export function normaliseSlowly(
     if (/[-._~0-9A-Za-z]/.test(character)) return character;
     return /[/\\]/.test(character) && policy.escapedSlashes === 'decode' ? '/' : escape;
   });
+  if (text.split('/').some((segment) => /^\.{1,2}(;|%3b)/i.test(segment))) return null;
+  if (policy.pathParameters === 'reject' && /;|%3b/i.test(text)) return null;
+  if (policy.pathParameters === 'remove') text = text.replace(/;[^/]*/g, '');
   if (policy.mergeSlashes) text = text.replace(/\/+/g, '/');
   const out: string[] = [];
   const segments = text.slice(1).split('/');

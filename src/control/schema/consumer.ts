@@ -95,7 +95,54 @@ const mtls = () =>
         refuse(ctx, 'WEIR1046', `mtls needs exactly one of ${CERTIFICATE_PARTS.join(', ')}`);
     });
 
-const CREDENTIALS = ['apiKey', 'basic', 'jwt', 'mtls'] as const;
+const SHARED = 'hmac-sha256';
+
+const hmac = () =>
+  z
+    .strictObject({
+      keyId: z
+        .string()
+        .min(1)
+        .max(256)
+        .regex(/^[ !#-[\]-~]*$/, { error: 'must be printable ASCII without " and \\' })
+        .describe('The parameter `keyid` of signatures, to the letter.'),
+      algorithm: z
+        .enum([
+          SHARED,
+          'ed25519',
+          'ecdsa-p256-sha256',
+          'ecdsa-p384-sha384',
+          'rsa-pss-sha512',
+          'rsa-v1_5-sha256',
+        ])
+        .default(SHARED)
+        .describe('The one algorithm that the key is for.'),
+      secretRef: secretValueRef()
+        .optional()
+        .describe('hmac-sha256: a Secret with what both sides know, of 32 bytes at least.'),
+      encoding: z
+        .enum(['Text', 'Base64'])
+        .optional()
+        .describe('How the Secret has it: as it is, or in base64. Default: Text.'),
+      jwk: z
+        .record(z.string(), z.unknown())
+        .optional()
+        .describe('Other algorithms: the public key, a JSON Web Key.'),
+    })
+    .superRefine((value, ctx) => {
+      const { algorithm, secretRef, encoding, jwk } = value;
+      const shared = algorithm === SHARED;
+      if (shared && (secretRef === undefined || jwk !== undefined))
+        refuse(ctx, 'WEIR1046', 'hmac with hmac-sha256 needs secretRef, and no jwk');
+      if (!shared && (jwk === undefined || secretRef !== undefined || encoding !== undefined))
+        refuse(ctx, 'WEIR1046', `hmac with ${algorithm} needs jwk, and neither secretRef nor encoding`);
+      if (jwk !== undefined && ['d', 'k'].some((member) => Object.hasOwn(jwk, member)))
+        refuse(ctx, 'WEIR1046', 'jwk must be a public key, this one has secrets');
+      if (jwk !== undefined && !Object.hasOwn(jwk, 'kty'))
+        refuse(ctx, 'WEIR1046', 'jwk must be a JSON Web Key, with "kty"');
+    });
+
+const CREDENTIALS = ['apiKey', 'basic', 'hmac', 'jwt', 'mtls'] as const;
 export type CredentialType = (typeof CREDENTIALS)[number];
 
 const credential = () =>
@@ -103,6 +150,7 @@ const credential = () =>
     .strictObject({
       apiKey: apiKey().optional().describe('For filters api-key.'),
       basic: basic().optional().describe('A user name and a password, for filters basic.'),
+      hmac: hmac().optional().describe('A key that signs requests, for filters hmac.'),
       jwt: jwt().optional().describe('A claim of tokens, for filters jwt.'),
       mtls: mtls().optional().describe('A certificate of the client, for filters mtls.'),
       notAfter: moment()

@@ -291,6 +291,12 @@ export const listenerPolicySpec = z.strictObject({
         .optional()
         .describe('A backslash in paths: 400, or read as a slash. Default: Reject.'),
       mergeSlashes: z.boolean().optional().describe('// counts as /. Default: true.'),
+      parameters: z
+        .enum(['Keep', 'Reject', 'Remove'])
+        .optional()
+        .describe(
+          'Parameters of segments, as in /private;x=1: part of the name, 400 (also %3B), or left out before routes, filters and the upstream see the path. A server that leaves them out itself, such as Tomcat or Jetty, reads /private;x as /private, which a route or chain for /private does not take: not Keep before one. Default: Keep; a dot segment with parameters (/..;/) is refused in any case.',
+        ),
     })
     .optional(),
   headers: z

@@ -2,6 +2,7 @@ import { ByteWriter, Bytes, lower, utf8, view } from '@weir/filters-sdk/assembly
 import { JsonKind, JsonValue, faultAt } from '@weir/filters-sdk/assembly/config';
 import { isSpellingOf } from '@weir/filters-sdk/assembly/fields';
 import { Parts, decodeQuery } from '@weir/filters-sdk/assembly/parts';
+import { PeerNames, dnsNames, uriNames } from '@weir/filters-sdk/assembly/peer-names';
 import { Expression } from '@weir/filters-sdk/assembly/state';
 import { Block } from '@weir/filters-sdk/assembly/addresses';
 import { Facts, Known } from './facts';
@@ -53,12 +54,14 @@ export class IdentityIs extends Condition {
     super();
   }
 
-  holds(facts: Facts, lenient: bool): bool {
-    const uri = facts.readUriName();
-    if (uri == Known.Yes && this.names.take(facts.value)) return true;
-    const dns = facts.readDnsName();
-    if (dns == Known.Yes && this.names.take(facts.value)) return true;
-    return lenient && (uri == Known.Unreadable || dns == Known.Unreadable);
+  holds(_facts: Facts, lenient: bool): bool {
+    return this.holdsFor(uriNames(), lenient) || this.holdsFor(dnsNames(), lenient);
+  }
+
+  /** Each of them is true of the client, so that one is enough to allow as well. */
+  private holdsFor(given: PeerNames, lenient: bool): bool {
+    while (given.next()) if (this.names.take(given.name)) return true;
+    return lenient && given.unreadable;
   }
 }
 

@@ -22,8 +22,6 @@ const PATH = utf8(':path');
 const AUTHORITY = utf8(':authority');
 const CONSUMER = utf8('consumer.name');
 const PAYLOAD = utf8('jwt.payload');
-const URI_SAN = propertyPath('connection.uri_san_peer_certificate');
-const DNS_SAN = propertyPath('connection.dns_san_peer_certificate');
 const SERVER_NAME = propertyPath('connection.requested_server_name');
 const PEER = propertyPath('connection.peer_address');
 const CLIENT = propertyPath('source.address');
@@ -121,14 +119,6 @@ export class Facts {
     }
     this.value = this.consumerValue;
     return this.consumerKnown;
-  }
-
-  readUriName(): Known {
-    return this.read(URI_SAN);
-  }
-
-  readDnsName(): Known {
-    return this.read(DNS_SAN);
   }
 
   /** Empty where there is none. */

@@ -44,9 +44,9 @@ export class HmacConfig {
 
   read(configuration: ArrayBuffer): bool {
     const config = readConfig(configuration);
-    const keys = config.items('keys');
-    if (keys.length == 0) faultAt(config.value, '"keys" must hold at least one');
-    this.keys = readKeys(keys, configuration);
+    // An empty list is what weir makes of Consumers where there are none: nobody is admitted.
+    if (!config.has('keys')) faultAt(config.value, '"keys" is required');
+    this.keys = readKeys(config.items('keys'), configuration);
     this.readComponents(config);
     this.label = config.text('label', NONE);
     this.tag = config.text('tag', NONE);

@@ -11,7 +11,7 @@ import {
   registerRoot,
   requestHeaders,
 } from '@weir/filters-sdk/assembly';
-import { announceConsumer } from '@weir/filters-sdk/assembly/consumer';
+import { isOver } from '@weir/filters-sdk/assembly/consumer';
 import { removeSpellingsOf } from '@weir/filters-sdk/assembly/fields';
 import { take, wait } from '@weir/filters-sdk/assembly/wait';
 import { LimitState } from '@weir/filters-sdk/assembly/limits';
@@ -84,7 +84,7 @@ class Hmac extends StreamContext {
       const key = this.keyFor(input, withBody);
       if (key === null || !isSigned(input, key)) continue;
       // Only whoever has a right signature learns that its time is over.
-      if (this.isInTime(input)) return this.admit(input, key, withBody);
+      if (this.isInTime(input) && !isOver(key.notAfter)) return this.admit(input, key, withBody);
       late = true;
     }
     return late ? config.expired.send() : config.invalid.send();
@@ -124,11 +124,11 @@ class Hmac extends StreamContext {
       const refusal = this.refusalOfNonce(nonce.view());
       if (refusal !== null) return refusal.send();
     }
-    announceConsumer(key.consumer);
+    key.consumer.announce();
     const header = config.consumerHeader;
     if (header.byteLength > 0) {
       removeSpellingsOf(header);
-      requestHeaders.set(header, key.consumer);
+      requestHeaders.set(header, key.consumer.name);
     }
     return Action.Continue;
   }

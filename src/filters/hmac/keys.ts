@@ -1,6 +1,7 @@
 import { Bytes, encode, view } from '@weir/filters-sdk/assembly';
 import { fromBase64 } from '@weir/filters-sdk/assembly/base64';
 import { Config, JsonKind, JsonValue, faultAt } from '@weir/filters-sdk/assembly/config';
+import { Consumer, readNotAfter } from '@weir/filters-sdk/assembly/consumer';
 import { JwsKey } from '@weir/filters-sdk/assembly/jws';
 import { hmacSha256 } from './mac';
 
@@ -23,7 +24,9 @@ export class Key {
 
   constructor(
     public id: ArrayBuffer,
-    public consumer: ArrayBuffer,
+    public consumer: Consumer,
+    /** When it ends, as `isOver` takes it. */
+    public notAfter: i64,
     private algorithm: i32,
     /** A secret, or a JWK as text. */
     private material: ArrayBuffer,
@@ -51,13 +54,14 @@ export function readKeys(items: JsonValue[], text: ArrayBuffer): Key[] {
   for (let i = 0; i < items.length; i++) {
     const config = Config.of(items[i]);
     const id = config.text('id');
-    const consumer = config.text('consumer', id);
+    const consumer = Consumer.read(config, id);
+    const notAfter = readNotAfter(config);
     const algorithm = config.choice('algorithm', ALGORITHMS);
     const material = algorithm == HMAC ? secretOf(config) : publicKeyOf(config, text);
     for (let k = 0; k < keys.length; k++)
       if (view(keys[k].id).equals(id)) config.fault('id', 'another key has this id');
     if (view(id).length == 0) config.fault('id', 'must not be empty');
-    keys.push(new Key(id, consumer, algorithm, material));
+    keys.push(new Key(id, consumer, notAfter, algorithm, material));
     config.end();
   }
   return keys;

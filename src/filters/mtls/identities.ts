@@ -8,7 +8,7 @@ export enum Part {
   Subject,
   Sha256,
 }
-export const PARTS = 4;
+const PARTS = 4;
 
 /** One way in which a consumer is known. */
 export class Identity {

@@ -13,19 +13,15 @@ import {
   utf8,
 } from '@weir/filters-sdk/assembly';
 import { removeSpellingsOf } from '@weir/filters-sdk/assembly/fields';
+import { PeerNames, dnsNames, uriNames } from '@weir/filters-sdk/assembly/peer-names';
 import { MtlsConfig } from './config';
 import { elementOf, matchElement } from './forwarded';
-import { Identities, PARTS, Part } from './identities';
+import { Identities, Part } from './identities';
 
 const FORWARDED = utf8('x-forwarded-client-cert');
 const MTLS = propertyPath('connection.mtls');
-/** By part. */
-const PROPERTIES = [
-  propertyPath('connection.dns_san_peer_certificate'),
-  propertyPath('connection.uri_san_peer_certificate'),
-  propertyPath('connection.subject_peer_certificate'),
-  propertyPath('connection.sha256_peer_certificate_digest'),
-];
+const SUBJECT = propertyPath('connection.subject_peer_certificate');
+const DIGEST = propertyPath('connection.sha256_peer_certificate_digest');
 
 const field = new ByteWriter(512);
 
@@ -72,12 +68,20 @@ class Mtls extends StreamContext {
 /** @returns false where the client has shown no certificate that is valid */
 function lookAtConnection(identities: Identities): bool {
   if (!booleanProperty(MTLS, false)) return false;
-  for (let part = 0; part < PARTS; part++) {
-    if (!identities.has(<Part>part)) continue;
-    const value = property(unchecked(PROPERTIES[part]));
-    if (value !== null && value.length > 0) identities.match(<Part>part, value);
-  }
+  if (identities.has(Part.Dns)) lookAtNames(identities, Part.Dns, dnsNames());
+  if (identities.has(Part.Uri)) lookAtNames(identities, Part.Uri, uriNames());
+  if (identities.has(Part.Subject)) lookAt(identities, Part.Subject, SUBJECT);
+  if (identities.has(Part.Sha256)) lookAt(identities, Part.Sha256, DIGEST);
   return true;
+}
+
+function lookAtNames(identities: Identities, part: Part, names: PeerNames): void {
+  while (names.next()) identities.match(part, names.name);
+}
+
+function lookAt(identities: Identities, part: Part, path: ArrayBuffer): void {
+  const value = property(path);
+  if (value !== null && value.length > 0) identities.match(part, value);
 }
 
 /** @returns false where the field has not so many elements */

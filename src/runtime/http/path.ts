@@ -11,17 +11,19 @@ const PERCENT = 0x25;
 const BACKSLASH = 0x5c;
 const QUESTION = 0x3f;
 const ASTERISK = 0x2a;
+const SEMICOLON = 0x3b;
 
 const BAD_PATH = 400;
 
-type PathPolicy = Pick<ListenerLimits, 'escapedSlashes' | 'backslash' | 'mergeSlashes'>;
+type PathPolicy = Pick<ListenerLimits, 'escapedSlashes' | 'backslash' | 'mergeSlashes' | 'pathParameters'>;
 
 /**
  * Brings `:path` into the one form that routes, filters and upstreams see. The query is kept as it is.
  *
  * In this order, once: `%00` and invalid escapes are refused, escaped unreserved characters are decoded,
- * backslashes and escaped slashes are treated as configured, slashes are merged, `.` and `..` are
- * resolved. A climb above the root is refused. Nothing is decoded twice.
+ * backslashes and escaped slashes are treated as configured, parameters of segments (`;a=b`) too, slashes
+ * are merged, `.` and `..` are resolved. A climb above the root is refused, and a dot segment with
+ * parameters: servers differ in what that is. Nothing is decoded twice.
  *
  * @returns 0, or the status to refuse the request with
  */
@@ -34,14 +36,15 @@ export function normalisePath(block: HeaderBlock, limits: PathPolicy): number {
   const pathEnd = endOfPath(bytes, start, end);
   if (pathEnd < 0) return BAD_PATH;
   for (let p = pathEnd; p < end; p++) if (TARGET_BYTE[bytes[p]!] === 0) return BAD_PATH;
-  if (isPlain(bytes, start, pathEnd)) return 0;
+  const { pathParameters = 'keep' } = limits;
+  if (isPlain(bytes, start, pathEnd, pathParameters === 'keep')) return 0;
 
   // The result is never longer. It goes to the end of the arena, so that a rollback finds the old bytes.
   block.prepareEdit(end - start);
   const to = block.length;
   const decodedEnd = decode(block.bytes, start, pathEnd, to, limits);
   if (decodedEnd < 0) return BAD_PATH;
-  const resolvedEnd = resolve(block.bytes, to, decodedEnd, limits.mergeSlashes);
+  const resolvedEnd = resolve(block.bytes, to, decodedEnd, limits);
   if (resolvedEnd < 0) return BAD_PATH;
   block.bytes.copyWithin(resolvedEnd, pathEnd, end);
   block.length = resolvedEnd + end - pathEnd;
@@ -61,18 +64,22 @@ function endOfPath(bytes: Buffer, start: number, end: number): number {
 }
 
 /** True for nearly all paths: nothing to decode, no backslash, no double slash, no segment that may be `.` or `..`. */
-function isPlain(bytes: Buffer, start: number, end: number): boolean {
+function isPlain(bytes: Buffer, start: number, end: number, keepsParameters: boolean): boolean {
   let before = 0;
   for (let p = start; p < end; p++) {
     const byte = bytes[p]!;
-    if (byte === PERCENT || byte === BACKSLASH) return false;
+    if (byte === PERCENT || byte === BACKSLASH || (byte === SEMICOLON && !keepsParameters)) return false;
     if (before === SLASH) {
       if (byte === SLASH) return false;
-      if (byte === DOT && (p + 1 === end || bytes[p + 1] === SLASH || bytes[p + 1] === DOT)) return false;
+      if (byte === DOT && (p + 1 === end || endsDots(bytes[p + 1]!))) return false;
     }
     before = byte;
   }
   return true;
+}
+
+function endsDots(byte: number): boolean {
+  return byte === SLASH || byte === DOT || byte === SEMICOLON;
 }
 
 /** Decodes `[start, end)` to `to`. @returns end of the result, or -1 where the path is refused */
@@ -129,21 +136,25 @@ for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
   UNRESERVED[byte] = 1;
 
 /**
- * Merges slashes and resolves dot segments in place.
+ * Treats parameters, merges slashes and resolves dot segments in place.
  *
- * @returns end of the result, or -1 where `..` climbs above the root
+ * @returns end of the result, or -1 where `..` climbs above the root, or there are parameters that must not be
  */
-function resolve(bytes: Buffer, start: number, end: number, mergeSlashes: boolean): number {
+function resolve(bytes: Buffer, start: number, end: number, limits: PathPolicy): number {
   let at = start;
   // Each turn takes a slash and the segment after it; `p` is at the slash.
   for (let p = start; p < end;) {
     const segment = p + 1;
     let stop = segment;
     while (stop < end && bytes[stop] !== SLASH) stop++;
-    const size = stop - segment;
     const last = stop === end;
     p = stop;
-    const dots = size <= 2 && bytes[segment] === DOT && bytes[stop - 1] === DOT ? size : 0;
+    const name = endOfName(bytes, segment, stop);
+    const dots = dotsIn(bytes, segment, name);
+    if (name < stop) {
+      if (dots > 0 || limits.pathParameters === 'reject') return -1;
+      if (limits.pathParameters === 'remove') stop = endOfKept(bytes, name, stop);
+    }
     if (dots === 2) {
       if (at === start) return -1;
       do at--;
@@ -154,9 +165,31 @@ function resolve(bytes: Buffer, start: number, end: number, mergeSlashes: boolea
       if (last) bytes[at++] = SLASH;
       continue;
     }
-    if (size === 0 && mergeSlashes && !last) continue;
+    const size = stop - segment;
+    if (size === 0 && limits.mergeSlashes && !last) continue;
     bytes.copyWithin(at, segment - 1, stop);
     at += size + 1;
   }
   return at;
+}
+
+/** 1 for `.`, 2 for `..`, else 0. */
+function dotsIn(bytes: Buffer, start: number, end: number): number {
+  const size = end - start;
+  return size > 0 && size <= 2 && bytes[start] === DOT && bytes[end - 1] === DOT ? size : 0;
+}
+
+/** @returns where parameters begin in a segment, also escaped: some servers decode before they look for them */
+function endOfName(bytes: Buffer, start: number, end: number): number {
+  for (let p = start; p < end; p++) {
+    if (bytes[p] === SEMICOLON) return p;
+    if (bytes[p] === PERCENT && bytes[p + 1] === 0x33 && (bytes[p + 2]! | 0x20) === 0x62) return p;
+  }
+  return end;
+}
+
+/** @returns where parameters begin that are none but that: an escaped semicolon may be part of a name */
+function endOfKept(bytes: Buffer, start: number, end: number): number {
+  for (let p = start; p < end; p++) if (bytes[p] === SEMICOLON) return p;
+  return end;
 }

@@ -145,6 +145,36 @@ describe('a path', () => {
     },
   );
 
+  test.each([
+    // path, kept, rejected, removed
+    ['/private;x', '/private;x', 400, '/private'],
+    ['/private;x=1;y/a;z', '/private;x=1;y/a;z', 400, '/private/a'],
+    ['/private%3Bx', '/private%3Bx', 400, '/private%3Bx'],
+    ['/private%3bx;y', '/private%3bx;y', 400, '/private%3bx'],
+    ['/%70rivate;%2e', '/private;.', 400, '/private'],
+    ['/;x', '/;x', 400, '/'],
+    ['/;x/a', '/;x/a', 400, '/a'],
+    ['/a/;x/', '/a/;x/', 400, '/a/'],
+    ['/a/;x', '/a/;x', 400, '/a/'],
+    ['/...;x', '/...;x', 400, '/...'],
+    ['/.a;/..b;', '/.a;/..b;', 400, '/.a/..b'],
+    ['/a;b/../c', '/c', 400, '/c'],
+    ['/a/b?c;d', '/a/b?c;d', '/a/b?c;d', '/a/b?c;d'],
+    // Never meant well, and servers differ.
+    ['/a/..;/b', 400, 400, 400],
+    ['/a/..;x=1/b', 400, 400, 400],
+    ['/a/.;/b', 400, 400, 400],
+    ['/a/..;', 400, 400, 400],
+    ['/a/%2e%2e;/b', 400, 400, 400],
+    ['/a/.%2e%3bx/b', 400, 400, 400],
+    ['/a/..%3B/b', 400, 400, 400],
+  ] as const)('%s: parameters are kept: %s, rejected: %s, removed: %s', (path, kept, rejected, removed) => {
+    expect(normalise(path)).toBe(kept);
+    expect(normalise(path, { pathParameters: 'keep' })).toBe(kept);
+    expect(normalise(path, { pathParameters: 'reject' })).toBe(rejected);
+    expect(normalise(path, { pathParameters: 'remove' })).toBe(removed);
+  });
+
   test('keeps its query as it is', () => {
     for (const query of ['?', '?a=%2e%2E/../b//c\\d', '?%', '?%00', '?a?b']) {
       expect(normalise(`/x${query}`)).toBe(`/x${query}`);
