@@ -5,6 +5,7 @@ import { loadConfiguration } from '../control/load.ts';
 import { nearest } from '../control/nearest.ts';
 import { ERRORS, explainError } from '../errors.ts';
 import { explain } from '../explain/explanation.ts';
+import { withoutTexts } from '../explain/redaction.ts';
 import { Rehearsal } from '../rehearsal/rehearsal.ts';
 import {
   parseUrl,
@@ -157,7 +158,7 @@ function askLive(
 }
 
 async function explainRequest(method: string, url: RequestUrl, flags: ExplainFlags): Promise<number> {
-  const { snapshot, code, diagnostics, consumers } = await loadConfiguration(flags.file, {
+  const { snapshot, code, diagnostics, consumers, secretTexts } = await loadConfiguration(flags.file, {
     standIns: flags.as !== undefined,
   });
   process.stderr.write(formatDiagnostics(diagnostics, { color: process.stderr.isTTY, consequence: null }));
@@ -202,7 +203,7 @@ async function explainRequest(method: string, url: RequestUrl, flags: ExplainFla
   const { trace, answer } = await rehearsal.send(port, request, script);
   const explanation = explain(snapshot, port, trace, answer?.status ?? 0);
   await rehearsal.close();
-  printExplanation(explanation, flags.output);
+  printExplanation(withoutTexts(explanation, secretTexts), flags.output);
   return ExitCode.Ok;
 }
 

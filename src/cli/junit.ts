@@ -1,3 +1,4 @@
+import { explanationText } from '../explain/explanation.ts';
 import type { CaseResult } from '../rehearsal/policy-run.ts';
 
 /** The results as JUnit XML, which CI systems read; one suite for each PolicyTest. */
@@ -16,7 +17,7 @@ export function junitText(results: readonly CaseResult[]): string {
       else {
         lines.push(`    <testcase ${attributes}>`);
         lines.push(
-          `      <failure message="${escape(each.misses[0]!)}">${escape(failureText(each))}</failure>`,
+          `      <failure message="${escape(each.misses[0]!.replaceAll(/\n +/g, ', '))}">${escape(failureText(each))}</failure>`,
         );
         lines.push('    </testcase>');
       }
@@ -27,8 +28,9 @@ export function junitText(results: readonly CaseResult[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-function failureText({ place, misses }: CaseResult): string {
-  return [place, ...misses].join('\n');
+function failureText({ place, misses, explanation }: CaseResult): string {
+  const why = explanation === null ? '' : `\n\n${explanationText(explanation)}`;
+  return `${[place, ...misses].join('\n')}${why}`;
 }
 
 function seconds(cases: readonly CaseResult[]): string {

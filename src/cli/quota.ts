@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { listNames } from '../control/nearest.ts';
 import type { QuotaAdjustment, QuotaUsage } from '../control/quota-request.ts';
 import {
   adminOption,
@@ -38,18 +39,24 @@ export function registerQuota(program: Command): void {
   verb(quota, 'list [quota]', 'list what keys have used', async (flags, [name]) => {
     const accounts = (await ask(flags, 'GET', '/quota', parametersOf(flags, name))) as QuotaUsage[];
     const share = ({ used, limit }: QuotaUsage): number => used / Math.max(1, limit);
+    const hint = accounts.length === 0 ? await nothingCharged(flags, name) : '';
     print(flags, accounts, (colors) =>
-      table(
-        [...accounts].sort((a, b) => share(b) - share(a)),
-        colors,
-      ),
+      hint === ''
+        ? table(
+            [...accounts].sort((a, b) => share(b) - share(a)),
+            colors,
+          )
+        : hint,
     );
   });
   verb(quota, 'show <quota> <key...>', 'show what one key has used', async (flags, [name, ...key]) => {
     const query = parametersOf(flags, name, key);
     const accounts = (await ask(flags, 'GET', '/quota', query)) as QuotaUsage[];
     const adjustments = (await ask(flags, 'GET', '/quota/adjustments', query)) as QuotaAdjustment[];
-    print(flags, { accounts, adjustments }, (colors) => details(accounts, adjustments, colors));
+    const hint = accounts.length === 0 ? await nothingCharged(flags, name) : '';
+    print(flags, { accounts, adjustments }, (colors) =>
+      hint === '' ? details(accounts, adjustments, colors) : hint,
+    );
   });
   verb(quota, 'top-up <quota> <key...>', 'add to the limit of the running window', (flags, [name, ...key]) =>
     change(flags, '/quota/top-up', parametersOf(flags, name, key)),
@@ -112,6 +119,17 @@ function parametersOf(
   return query;
 }
 
+/** What to look at where an account is not there: a quota of another name, or another key. */
+async function nothingCharged(flags: QuotaFlags, quota: string | undefined): Promise<string> {
+  if (quota === undefined) return 'nothing was charged yet\n';
+  const all = (await ask(flags, 'GET', '/quota', new URLSearchParams())) as QuotaUsage[];
+  const names = [...new Set(all.map((each) => each.quota))].sort();
+  const isThere = names.some((each) => each === quota || each.endsWith(`/${quota}`));
+  if (isThere)
+    return `nothing was charged to that key; weir quota list ${quota} tells the keys that there are\n`;
+  return `nothing was charged for a quota ${quota}; there are: ${listNames(names) || 'none'}\n`;
+}
+
 async function change(flags: QuotaFlags, path: string, query: URLSearchParams): Promise<void> {
   const account = (await ask(flags, 'POST', path, query)) as QuotaUsage;
   print(flags, account, (colors) => table([account], colors));
@@ -131,7 +149,6 @@ function print(flags: QuotaFlags, value: unknown, text: (colors: Colors) => stri
 }
 
 function table(accounts: readonly QuotaUsage[], colors: Colors): string {
-  if (accounts.length === 0) return 'nothing was charged\n';
   const rows = accounts.map((each) => [
     each.quota,
     each.key.join(' '),

@@ -34,9 +34,9 @@ keys, what configurations keep in fields that a schema marks as secret or under 
 --redact). Of bodies the size alone is written: what a filter does with them replays with --bodies all.
 
 Examples:
-  weir tap --filter greeting                              watch what it does
-  weir tap --filter greeting --count 1000 --out day.jsonl record, to replay it against a build:
-  weir filter test --replay day.jsonl`;
+  weir tap --filter greeting                                 watch what it does
+  weir tap --filter greeting --count 1000 --out day.jsonl    record it
+  weir filter test --replay day.jsonl                        what a build does differently`;
 
 /** `weir tap`: what a filter does with its requests, to be read or to be replayed. */
 export function registerTap(program: Command): void {

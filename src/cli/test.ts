@@ -3,11 +3,13 @@ import type { Command } from 'commander';
 import { formatDiagnostics } from '../control/diagnostic.ts';
 import { loadConfiguration } from '../control/load.ts';
 import { Source } from '../control/source.ts';
+import { explanationText } from '../explain/explanation.ts';
 import { runPolicyTests, type CaseResult, type PolicyRun } from '../rehearsal/policy-run.ts';
 import { StageError } from '../runtime/plugin-set.ts';
 import { ExitCode } from './exit-codes.ts';
 import { junitText } from './junit.ts';
 import { nearPlace } from './near-place.ts';
+import { colorsFor } from './output.ts';
 import { onReaderGone } from './output-faults.ts';
 import { stderrLog } from './stderr-log.ts';
 
@@ -92,17 +94,23 @@ async function watchTests(paths: readonly string[], flags: TestFlags): Promise<v
   await runAll();
 }
 
-function resultText({ test, name, place, misses, milliseconds }: CaseResult): string {
+function resultText({ test, name, place, misses, explanation, milliseconds }: CaseResult): string {
   const passed = misses.length === 0;
   const mark = paint(passed ? 'ok    ' : 'FAILED', passed ? 32 : 31);
-  const lines = [`${mark}  ${test}  ${name}  ${milliseconds.toFixed(0)} ms`];
-  if (!passed) lines.push(`        ${nearPlace(place)}`, ...misses.map((miss) => `        ${miss}`));
-  return `${lines.join('\n')}\n`;
+  const head = `${mark}  ${test}  ${name}  ${milliseconds.toFixed(0)} ms\n`;
+  if (passed) return head;
+  const why = explanation === null ? '' : `what happened:\n${explanationText(explanation, nearPlace)}`;
+  const lines = [nearPlace(place), ...misses, ...(why === '' ? [] : [why.trimEnd()])].join('\n');
+  return `${head}${lines.replaceAll(/^(?=.)/gm, ' '.repeat(8))}\n`;
 }
 
 function summaryText({ results, rules, gaps }: PolicyRun, partial: boolean): string {
-  const failed = results.filter(({ misses }) => misses.length > 0).length;
+  const failures = results.filter(({ misses }) => misses.length > 0);
+  const failed = failures.length;
   const lines = [''];
+  // Those that failed may have scrolled away.
+  if (results.length > failed)
+    for (const { name, place } of failures) lines.push(`failed: ${name}   ${nearPlace(place)}`);
   if (results.length === 0)
     lines.push(partial ? 'no case has that in its name' : 'there is no PolicyTest in these files');
   // What a part of the cases leaves out says nothing.
@@ -115,6 +123,5 @@ function summaryText({ results, rules, gaps }: PolicyRun, partial: boolean): str
 }
 
 function paint(text: string, color: number): string {
-  const colors = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
-  return colors ? `\u001b[${color}m${text}\u001b[0m` : text;
+  return colorsFor(process.stdout).isColorSupported ? `\u001b[${color}m${text}\u001b[0m` : text;
 }

@@ -7,31 +7,40 @@ type Chain = UsableObject<'FilterChain'>;
 /** Members of configurations whose values came from Secrets, by `namespace/chain#filter`. */
 export type SecretMembers = ReadonlyMap<string, readonly string[]>;
 
+export interface FilterSecrets {
+  readonly members: SecretMembers;
+  /** The values themselves, which nothing that is printed may show. */
+  readonly texts: readonly string[];
+}
+
 /**
  * Puts the values of Secrets in the place of references in configurations of filters: `{secretRef: {name, key}}`, with an
  * optional `prefix` beside it. What cannot be found is reported.
  */
-export function resolveFilterSecrets(config: Config): SecretMembers {
+export function resolveFilterSecrets(config: Config): FilterSecrets {
   const members = new Map<string, readonly string[]>();
+  const texts = new Set<string>();
   for (const chain of config.all('FilterChain')) {
     for (const [i, filter] of chain.value.spec.filters.entries()) {
-      const resolver = new Resolver(config, chain);
+      const resolver = new Resolver(config, chain, texts);
       filter.config = resolver.resolve(filter.config, ['spec', 'filters', i, 'config'], '');
       if (resolver.members.size > 0)
         members.set(`${chain.namespace}/${chain.name}#${filter.name}`, [...resolver.members]);
     }
   }
-  return members;
+  return { members, texts: [...texts] };
 }
 
 class Resolver {
   readonly members = new Set<string>();
   readonly #config: Config;
   readonly #chain: Chain;
+  readonly #texts: Set<string>;
 
-  constructor(config: Config, chain: Chain) {
+  constructor(config: Config, chain: Chain, texts: Set<string>) {
     this.#config = config;
     this.#chain = chain;
+    this.#texts = texts;
   }
 
   /** @param member that the value is below, the nearest */
@@ -56,6 +65,8 @@ class Resolver {
     }
     if (member !== '') this.members.add(member);
     const text = referredSecret(this.#config, this.#chain, { name, key }, [...path, 'secretRef']);
-    return text === null ? '' : prefix + text;
+    if (text === null) return '';
+    this.#texts.add(text);
+    return prefix + text;
   }
 }

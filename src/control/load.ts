@@ -61,6 +61,8 @@ export interface LoadedWithTests extends Loaded {
   readonly rateLimits: readonly RateLimitDomain[];
   /** What Consumers show where there are stand-ins, by `namespace/name`. */
   readonly consumers: ReadonlyMap<string, Presented>;
+  /** Values of Secrets in configurations of filters, which nothing that is printed may show. */
+  readonly secretTexts: readonly string[];
   /** Phases of filters by the name of their module, as the snapshot has it; those that declare none are left out. */
   readonly phases: ReadonlyMap<string, Phase>;
   /** Of configurations of filters, by what `use` says; Modules of several namespaces may share a name. */
@@ -105,7 +107,7 @@ export async function loadDocuments(
   options: LoadOptions = {},
 ): Promise<LoadedWithTests> {
   const config = new Config(documents, before.unread);
-  const secretMembers = resolveFilterSecrets(config);
+  const secrets = resolveFilterSecrets(config);
   const code: Code = new Map();
   const filters = options.filters ?? join(packageRoot(), 'dist', 'filters');
   const builtins = await loadBuiltins(filters, reader, code);
@@ -119,7 +121,7 @@ export async function loadDocuments(
     certificates: await loadCertificates(config, reader, options.now ?? Date.now()),
     authorities: await loadAuthorities(config, reader),
     apis: await loadApis(config, reader),
-    secretMembers,
+    secretMembers: secrets.members,
     ...(options.standIns === true ? { standIns: standInsFor } : {}),
   };
   const snapshot = compileSnapshot(config, assets);
@@ -135,6 +137,7 @@ export async function loadDocuments(
     tests: config.all('PolicyTest'),
     rateLimits,
     consumers: options.standIns === true ? presentedByAll(config) : new Map(),
+    secretTexts: secrets.texts,
     phases: phasesOf(config, assets),
     schemas: schemasByUse(assets),
     diagnostics,

@@ -28,11 +28,7 @@ export class Redaction {
     ]);
     const all = [...head, ...values, ...sent];
     const secrets = all.flatMap(([name, value]) => this.#secretsOf(name, value));
-    // The longest first: another may be a part of it.
-    const known = [...new Set(secrets)]
-      .filter(({ length }) => length >= SHORTEST)
-      .sort((a, b) => b.length - a.length);
-    const clean = (text: string): string => known.reduce((left, each) => left.replaceAll(each, HIDDEN), text);
+    const clean = hiding(secrets);
     const field = (name: string, value: string): string =>
       this.#isSecret(name) ? HIDDEN : clean(value.replace(PARAMETER, hideParameter));
     const edit = ({ name, before, after }: Edit): Edit => ({
@@ -73,6 +69,19 @@ export class Redaction {
     const pairs = [...value.matchAll(/=\s*"?([^";,\s]+)/g)].map(([, part]) => part!);
     return [...found, value, credentials, password, ...pairs];
   }
+}
+
+/** The same without these texts, wherever they stand in it. */
+export function withoutTexts<T>(value: T, secrets: readonly string[]): T {
+  return secrets.length === 0 ? value : mapTexts(value, hiding(secrets));
+}
+
+function hiding(secrets: readonly string[]): (text: string) => string {
+  // The longest first: another may be a part of it.
+  const known = [...new Set(secrets)]
+    .filter(({ length }) => length >= SHORTEST)
+    .sort((a, b) => b.length - a.length);
+  return (text) => known.reduce((left, each) => left.replaceAll(each, HIDDEN), text);
 }
 
 function isSecretParameter(text: string): boolean {

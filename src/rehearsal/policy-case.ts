@@ -1,7 +1,10 @@
+import type { LoadedWithTests } from '../control/load.ts';
 import type { Presented } from '../control/stand-ins.ts';
 import { qualifiedName } from '../control/policy-tests.ts';
 import type { ValueOf } from '../control/schema/kind.ts';
-import type { Snapshot } from '../runtime/snapshot.ts';
+import { explain, type Explanation } from '../explain/explanation.ts';
+import { withoutTexts } from '../explain/redaction.ts';
+import type { PortSpec, Snapshot } from '../runtime/snapshot.ts';
 import type { Rehearsal, Rehearsed } from './rehearsal.ts';
 import { parseUrl, portFor, rehearsedRequest, withCredentials } from './request.ts';
 import { PLAIN_ANSWER, type UpstreamStep } from './scripted-upstream.ts';
@@ -20,7 +23,10 @@ function isNothing({ headers, query }: Presented): boolean {
 
 /** What became of one case: nothing in `misses` where all that was expected came. */
 export interface CaseOutcome {
+  /** A text each, some of two lines. */
   readonly misses: readonly string[];
+  /** What decided about the last request, where something was missed; null: it was not sent. */
+  readonly explanation: Explanation | null;
   /** The requests that were sent, with those before. */
   readonly rehearsed: readonly Rehearsed[];
 }
@@ -29,41 +35,52 @@ export interface CaseOutcome {
  * Runs one case on a rehearsal that has not been used before.
  *
  * @param namespace of the PolicyTest
- * @param consumers what each shows, by `namespace/name`
+ * @param loaded what Consumers show, by `namespace/name`, and what nothing that is told may show
  */
 export async function runCase(
   rehearsal: Rehearsal,
   namespace: string,
   spec: Case,
-  consumers: ReadonlyMap<string, Presented>,
+  { consumers, secretTexts }: Pick<LoadedWithTests, 'consumers' | 'secretTexts'>,
 ): Promise<CaseOutcome> {
   const script = scriptsOf(rehearsal.snapshot, namespace, spec);
   const rehearsed: Rehearsed[] = [];
+  let lastPort: PortSpec | null = null;
   for (const { request, repeat, after } of [...spec.before, spec]) {
     rehearsal.advance(after);
     const { url, client, method, headers, body } = request;
     const target = parseUrl(url);
     const port = target === null ? null : portFor(rehearsal.snapshot, target);
-    if (target === null || port === null) return { misses: [`no listener takes ${url}`], rehearsed };
+    if (target === null || port === null) return notSent(noListener(rehearsal.snapshot, url), rehearsed);
     const name = request.as && `${namespace}/${request.as.consumer}`;
     const shown = name === undefined ? NOTHING : consumers.get(name);
     if (shown === undefined || (name !== undefined && isNothing(shown)))
-      return {
-        misses: [`as: no filter selects Consumer ${name} by a credential apiKey or basic`],
-        rehearsed,
-      };
+      return notSent(`as: no filter selects Consumer ${name} by a credential apiKey or basic`, rehearsed);
     const parts = { method, url: target, headers: fieldsOf(headers), body: Buffer.from(body), client };
     const sent = withCredentials(parts, shown);
+    lastPort = port;
     for (let i = 0; i < repeat; i++)
       rehearsed.push(await rehearsal.send(port, rehearsedRequest(sent), script));
   }
-  const misses = missesOf(rehearsed.at(-1)!, namespace, spec.expect);
+  const last = rehearsed.at(-1)!;
+  const misses = missesOf(last, namespace, spec.expect, secretTexts);
   const asked = new Set(
     rehearsed.slice(-spec.repeat).flatMap(({ trace }) => trace.attempts.map(({ cluster }) => cluster)),
   );
   for (const name of spec.expect.upstreamAllOf ?? [])
     if (!asked.has(`${namespace}/${name}`)) misses.push(`upstreams: ${name} was not asked`);
-  return { misses, rehearsed };
+  const explanation =
+    misses.length === 0 ? null : explain(rehearsal.snapshot, lastPort!, last.trace, last.answer?.status ?? 0);
+  return { misses, explanation: withoutTexts(explanation, secretTexts), rehearsed };
+}
+
+function notSent(miss: string, rehearsed: readonly Rehearsed[]): CaseOutcome {
+  return { misses: [miss], explanation: null, rehearsed };
+}
+
+function noListener({ ports }: Snapshot, url: string): string {
+  const known = ports.map(({ protocol, port }) => `${protocol} on port ${port}`);
+  return `no listener takes ${url}; there are: ${known.join(', ') || 'none'}`;
 }
 
 function scriptsOf(snapshot: Snapshot, namespace: string, spec: Case): Map<string, readonly UpstreamStep[]> {
@@ -91,11 +108,12 @@ function missesOf(
   { trace, answer, upstreams }: Rehearsed,
   namespace: string,
   expected: Case['expect'],
+  secrets: readonly string[],
 ): string[] {
   const misses: string[] = [];
   const by = decider(trace.decidedBy);
   const miss = (what: string, wanted: unknown, got: unknown): void => {
-    misses.push(`${what}: expected ${text(wanted)}, got ${text(got)}`);
+    misses.push(missText(what, withoutTexts(wanted, secrets), withoutTexts(got, secrets)));
   };
   const same = (what: string, wanted: unknown, got: unknown): void => {
     if (wanted !== undefined && wanted !== got) miss(what, wanted, got);
@@ -149,6 +167,23 @@ function valueOf(fields: Fields, wanted: string): string | null {
   const values = fields.filter(([name]) => name === wanted.toLowerCase()).map(([, value]) => value);
   return values.length === 0 ? null : values.join(', ');
 }
+
+/** Long texts stand below each other, from shortly before they begin to differ. */
+function missText(what: string, wanted: unknown, got: unknown): string {
+  const short = `${what}: expected ${text(wanted)}, got ${text(got)}`;
+  if (typeof wanted !== 'string' || typeof got !== 'string' || short.length <= LONG) return short;
+  let same = 0;
+  while (same < wanted.length && wanted[same] === got[same]) same++;
+  const from = same > BEFORE ? same - BEFORE : 0;
+  const excerpt = (whole: string): string => {
+    const part = text(whole.slice(from, from + LONG));
+    return `${from > 0 ? '…' : ''}${part}${from + LONG < whole.length ? '…' : ''}`;
+  };
+  return `${what}: expected ${excerpt(wanted)}\n${'got'.padStart(what.length + 5)}      ${excerpt(got)}`;
+}
+
+const LONG = 100;
+const BEFORE = 20;
 
 function text(value: unknown): string {
   if (value === undefined || value === null) return 'none';

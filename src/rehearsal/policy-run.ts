@@ -1,6 +1,7 @@
 import type { LoadedWithTests } from '../control/load.ts';
 import type { PolicyTest } from '../control/policy-tests.ts';
 import type { Phase } from '../control/phase.ts';
+import type { Explanation } from '../explain/explanation.ts';
 import type { AccessTrace } from '../explain/trace.ts';
 import { DEFAULT_RULE, type Snapshot } from '../runtime/snapshot.ts';
 import type { Log } from '../runtime/worker-state.ts';
@@ -16,6 +17,8 @@ export interface CaseResult {
   readonly milliseconds: number;
   /** Empty where it passed. */
   readonly misses: readonly string[];
+  /** What decided about its last request; null where it passed, or sent none. */
+  readonly explanation: Explanation | null;
 }
 
 /** What no case has tried. */
@@ -49,16 +52,15 @@ export async function runPolicyTests(
       const startedAt = performance.now();
       const at = spec.at === undefined ? undefined : Date.parse(spec.at);
       const rehearsal = await Rehearsal.open(loaded.snapshot, loaded.code, log, at);
-      const { misses, rehearsed } = await runCase(rehearsal, test.namespace, spec, loaded.consumers).finally(
-        () => rehearsal.close(),
-      );
-      all.push(...rehearsed);
+      const outcome = await runCase(rehearsal, test.namespace, spec, loaded).finally(() => rehearsal.close());
+      all.push(...outcome.rehearsed);
       const result = {
         test: `${test.namespace}/${test.name}`,
         name: spec.name,
         place: placeOf(test, i),
         milliseconds: performance.now() - startedAt,
-        misses,
+        misses: outcome.misses,
+        explanation: outcome.explanation,
       };
       results.push(result);
       each(result);

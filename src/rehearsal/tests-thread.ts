@@ -25,7 +25,7 @@ async function runTests({ paths, dataDir }: TestJob): Promise<TestReport> {
         kind: 'test',
         source: place,
         message: `PolicyTest ${test}: ${name}: it failed`,
-        notes: misses,
+        notes: misses.flatMap((miss) => miss.split('\n')),
       });
   });
   if (results.length === 0)

@@ -31,6 +31,19 @@ test('a request that passes: listener, route, what each filter changes, upstream
   ]);
 });
 
+test('values of Secrets in configurations are not told', async () => {
+  const ask = ['POST', 'http://llm.example.com/v1/chat/completions', '--as', 'search-team'];
+  const body = [
+    '-H',
+    'content-type: application/json',
+    '-d',
+    '{"model":"small-1","messages":[],"max_tokens":1}',
+  ];
+  const { stdout } = await weir(...ask, ...body, '-f', 'policies/llm-gateway', '-o', 'json');
+  expect(stdout).toContain('"after": "Bearer [redacted]"');
+  expect(stdout).not.toContain('example-key-of-the-provider');
+});
+
 test('a request that a filter refuses: which, and what was not reached', async () => {
   const { stdout } = await weir('GET', 'http://checkout.example.com/v1/cart', ...SHOP);
   expect(stdout).toContain('shop/checkout#who    replied      test/rehearsal/shop.yaml:63:7');

@@ -39,7 +39,7 @@ beforeAll(async () => {
 
 describe('weir quota', () => {
   test('lists what was used, those first that have used most', async () => {
-    expect((await quota('list')).stdout).toBe('nothing was charged\n');
+    expect((await quota('list')).stdout).toBe('nothing was charged yet\n');
     for (const status of [200, 200, 200, 429]) expect(await send('ann')).toBe(status);
     expect(await send('bob')).toBe(200);
     const { stdout, code } = await quota('list', 'shop/calls');
@@ -75,6 +75,10 @@ describe('weir quota', () => {
   });
 
   test('says what is wrong, and what there is', async () => {
+    expect((await quota('list', 'cals')).stdout).toBe(
+      'nothing was charged for a quota cals; there are: shop/calls, shop/many\n',
+    );
+    expect((await quota('show', 'calls', 'nobody')).stdout).toContain('weir quota list calls tells the keys');
     const faults = [
       [['top-up', 'calls', 'nobody', '--amount', '1'], 'nothing was charged to such an account', 1],
       [['top-up', 'calls', 'ann', '--amount', 'much'], 'amount: expected a whole number', 1],

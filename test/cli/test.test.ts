@@ -92,7 +92,7 @@ test('what is expected and does not come is told with what came instead', async 
     [
       '{url: "https://checkout.example.com/"}',
       '{status: 200}',
-      'no listener takes https://checkout.example.com/',
+      'no listener takes https://checkout.example.com/; there are: http on port 8080',
     ],
   ];
   const { stdout, code } = await weir(
@@ -104,6 +104,52 @@ test('what is expected and does not come is told with what came instead', async 
     const [, report] = stdout.split(`FAILED  shop/one  case ${i} `);
     expect(report?.split(/^(?:ok|FAILED|$)/m)[0]).toContain(miss);
   }
+});
+
+test('of a case that failed all is told that decided, long texts from where they differ, and its place once more', async () => {
+  const long = 'x'.repeat(300);
+  const file = await casesOf(
+    ['{url: "http://checkout.example.com/v1"}', '{status: 200}'],
+    [
+      `{method: POST, body: ${long}ay, url: "http://checkout.example.com/healthz"}`,
+      `{upstreamBody: ${long}by}`,
+    ],
+    ['{url: "http://checkout.example.com/healthz"}', '{status: 200}'],
+  );
+  const { stdout } = await weir(SHOP, file);
+  expect(stdout).toMatch(
+    /^ {8}route {5}shop\/checkout#api {3}path begins with \/v1 {3}test\/rehearsal\/shop/m,
+  );
+  expect(stdout).toMatch(/^ {18}shop\/checkout#who +replied +test\/rehearsal\/shop\.yaml:\d+:7$/m);
+  expect(stdout).toContain('upstream body: expected …"xxxxxxxxxxxxxxxxxxxxby"\n');
+  expect(stdout).toContain('                   got      …"xxxxxxxxxxxxxxxxxxxxay"\n');
+  expect(stdout).toMatch(/^failed: case 0 {3}\S*test\.yaml:6:7\nfailed: case 1 {3}/m);
+});
+
+test('values of Secrets in configurations are not told', async () => {
+  const file = join(await temporaryFolder(), 'llm.yaml');
+  await writeFile(
+    file,
+    `apiVersion: policy.weir/v1alpha1
+kind: PolicyTest
+metadata: {name: one}
+spec:
+  cases:
+  - name: no key
+    request:
+      method: POST
+      url: http://llm.example.com/v1/chat/completions
+      as: {consumer: search-team}
+      headers: {content-type: application/json}
+      body: '{"model": "small-1", "messages": [], "max_tokens": 100}'
+    expect: {upstreamHeaders: {authorization: null}}
+`,
+  );
+  const junit = join(await temporaryFolder(), 'results.xml');
+  const { stdout } = await weir('policies/llm-gateway/policy.yaml', file, '--junit', junit);
+  expect(stdout).toContain('upstream header authorization: expected none, got "Bearer [redacted]"');
+  expect(stdout).toContain('request   + authorization: Bearer [redacted]');
+  expect(stdout + (await readFile(junit, 'utf8'))).not.toContain('example-key-of-the-provider');
 });
 
 test('a case whose name says so is run alone', async () => {

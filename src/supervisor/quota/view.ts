@@ -55,7 +55,7 @@ export class QuotaView implements QuotaSource {
     if (found.length === 0)
       throw new QuotaRefused(
         404,
-        'nothing was charged to such an account; GET /quota lists those that there are',
+        'nothing was charged to such an account; weir quota list (GET /quota) tells those that there are',
       );
     if (found.length > 1) {
       const names = found.map(
