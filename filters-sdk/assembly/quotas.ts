@@ -10,6 +10,7 @@ export { QuotaDecision, QuotaState };
 const HEAD_SIZE = 24;
 const HOLD = 1;
 const CLUSTER = 2;
+const CHARGE_IF_LOST = 4;
 const RESERVE = utf8('weir.quota_reserve');
 const COMMIT = utf8('weir.quota_commit');
 const RELEASE = utf8('weir.quota_release');
@@ -27,6 +28,8 @@ export class QuotaSet {
   count: i32 = 0;
   /** All that use the Store of the filter count together, on any machine; else all workers of one machine. */
   inCluster: bool = false;
+  /** What is kept back is charged where the worker dies before it is told what it came to; else it is given back. */
+  chargeIfLost: bool = false;
   /** The plan that they are of, for people to read; empty: none. No control characters. */
   plan: ArrayBuffer = NONE;
 
@@ -54,7 +57,10 @@ export class QuotaSet {
     const text = this.text.view();
     const size = HEAD_SIZE + text.length + sizeOf<K>(key) + sizeOf<I>(id);
     const at = allocate(size);
-    store<u32>(at, (hold ? HOLD : 0) | (this.inCluster ? CLUSTER : 0));
+    store<u32>(
+      at,
+      (hold ? HOLD : 0) | (this.inCluster ? CLUSTER : 0) | (this.chargeIfLost ? CHARGE_IF_LOST : 0),
+    );
     store<u32>(at, text.length, 4);
     store<u32>(at, sizeOf<K>(key), 8);
     store<u32>(at, sizeOf<I>(id), 12);

@@ -78,7 +78,10 @@ export class WorkerProcess {
     this.worker.on('exit', (code: number | null, signal: string | null) => {
       this.hasExited = true;
       for (const { settle } of this.requests.values()) settle(null);
-      events.exited(this, code, signal);
+      // What it has said last is read before: nothing that it charged is lost, and nothing is kept back behind its end.
+      const tell = (): void => events.exited(this, code, signal);
+      if (this.worker.isConnected()) this.worker.once('disconnect', tell);
+      else tell();
     });
   }
 

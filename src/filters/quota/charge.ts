@@ -25,6 +25,8 @@ export class Charge {
   source: Source = Source.Constant;
   /** Kept back until the amount is known, and charged where it never is. */
   estimate: u64 = 1;
+  /** What becomes of what was kept back in a worker that dies: it is charged, else given back. */
+  ifLost: bool = false;
   /** Of JSON: names of members from the outside in. */
   path: ArrayBuffer[] = [];
   private constant: u64 = 1;
@@ -38,6 +40,8 @@ export class Charge {
     if (amount !== null) this.readAmount(amount);
     this.estimate = <u64>config.integer('reserve', 0, MOST, <i64>this.constant);
     if (config.has('reserve') && !this.onResponse) config.fault('reserve', 'is for "on": "response"');
+    this.ifLost = config.choice('ifWorkerDies', ['release', 'charge']) == 1;
+    if (this.ifLost && !this.onResponse) config.fault('ifWorkerDies', 'is for "on": "response"');
     const when = config.member('when');
     if (when !== null) {
       const expression = new Expression(String.UTF8.decode(when.text));

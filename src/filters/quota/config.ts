@@ -79,17 +79,21 @@ export class QuotaConfig {
       return;
     }
     if (isInline) {
-      this.plans.always(Plan.read(new ArrayBuffer(0), config.items('quotas'), this.inCluster));
+      this.plans.always(this.planOf(new ArrayBuffer(0), config));
       return;
     }
     const members = config.object('plans').all();
     for (let i = 0; i < members.length; i++) {
       const member = Config.of(members[i]);
       member.required('quotas');
-      this.plans.add(members[i], Plan.read(members[i].name, member.items('quotas'), this.inCluster));
+      this.plans.add(members[i], this.planOf(members[i].name, member));
       member.end();
     }
     this.plans.choose(config);
+  }
+
+  private planOf(name: ArrayBuffer, config: Config): Plan {
+    return Plan.read(name, config.items('quotas'), this.inCluster, this.charge.ifLost);
   }
 
   /** The key of the running request: attributes with a NUL between. Those that are missing are empty. */

@@ -22,11 +22,13 @@ export class Plan {
   /**
    * @param name empty: these quotas are of no plan
    * @param inCluster count with all that use the Store
+   * @param chargeIfLost charge what was kept back in a worker that dies
    */
-  static read(name: ArrayBuffer, items: JsonValue[], inCluster: bool): Plan {
+  static read(name: ArrayBuffer, items: JsonValue[], inCluster: bool, chargeIfLost: bool): Plan {
     const plan = new Plan();
     plan.set.plan = name;
     plan.set.inCluster = inCluster;
+    plan.set.chargeIfLost = chargeIfLost;
     for (let i = 0; i < items.length; i++) {
       if (i == MOST_QUOTAS) faultAt(items[i], 'expected at most 16 quotas');
       else plan.add(items[i]);

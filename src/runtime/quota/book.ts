@@ -17,6 +17,7 @@ interface Reservation {
   readonly amount: number;
   readonly id: string;
   readonly holder: number;
+  readonly chargeIfLost: boolean;
   readonly until: number;
 }
 
@@ -89,6 +90,7 @@ export class QuotaBook {
       amount: ask.amount,
       id,
       holder,
+      chargeIfLost: ask.chargeIfLost ?? false,
       until: now + HOLD_MS,
     });
     for (const account of accounts) account.reserved += ask.amount;
@@ -115,9 +117,13 @@ export class QuotaBook {
     this.#end(reservation);
   }
 
-  /** Of a worker that is gone. */
-  releaseAll(holder: number): void {
-    for (const [number, held] of this.#reservations) if (held.holder === holder) this.#end(number);
+  /** Ends what is kept back for a worker that is gone, each as it was asked for. */
+  abandon(holder: number, now: number): void {
+    for (const [number, held] of this.#reservations) {
+      if (held.holder !== holder) continue;
+      if (held.chargeIfLost) this.commit(number, held.amount, now);
+      else this.release(number);
+    }
   }
 
   /** Takes a charge back that was made at once. */

@@ -26,6 +26,8 @@ export interface QuotaAsk {
   readonly amount: number;
   /** Keep the amount back and charge later; else charge at once. */
   readonly hold: boolean;
+  /** What is kept back is charged, not given back, where the worker that holds it dies. Left out: given back. */
+  readonly chargeIfLost?: boolean;
   /** Charged once, however often it is asked; empty: none. */
   readonly id: string;
 }

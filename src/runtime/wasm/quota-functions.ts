@@ -23,6 +23,7 @@ const LEFT_BYTES = 32;
 const NOBODY = 255;
 const HOLD = 1;
 const CLUSTER = 2;
+const CHARGE_IF_LOST = 4;
 const SOFT_REACHED = 1;
 const IN_GRACE = 2;
 /** Texts of quotas that are kept read; there are as many as filters say. */
@@ -128,6 +129,7 @@ export function reserveQuota(
     quotas,
     amount,
     hold: (view[0]! & HOLD) !== 0,
+    chargeIfLost: (view[0]! & CHARGE_IF_LOST) !== 0,
     id: view.toString('latin1', keyAt + sizes[1], view.length),
   };
   const ledger = inCluster ? vm.plugin.store!.quotas : vm.group.host.deps.quotas;

@@ -100,7 +100,7 @@ export class QuotaService implements QuotaShelf {
   }
 
   workerGone(worker: number): void {
-    this.book.releaseAll(worker);
+    this.book.abandon(worker, this.deps.now());
     this.outgoing.delete(worker);
   }
 

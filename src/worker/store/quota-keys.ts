@@ -9,6 +9,8 @@ export class QuotaKeys {
   /** Behind it stands a holder. */
   readonly held: string;
   readonly holders: string;
+  /** Behind it stands a holder, see {@link charged}. */
+  readonly charges: string;
   readonly adjustments: string;
   readonly #prefix: string;
 
@@ -18,6 +20,7 @@ export class QuotaKeys {
     this.accounts = `${this.#prefix}account:`;
     this.held = `${this.#prefix}held:`;
     this.holders = `${this.#prefix}holders`;
+    this.charges = `${this.#prefix}charged:`;
     this.adjustments = `${this.#prefix}adjustments`;
   }
 
@@ -46,6 +49,11 @@ export class QuotaKeys {
   /** Reservations of a holder that must not be made any more. */
   voided(holder: string): string {
     return `${this.#prefix}voided:${holder}`;
+  }
+
+  /** Reservations of a holder that were charged since it seemed to be gone. */
+  charged(holder: string): string {
+    return `${this.charges}${holder}`;
   }
 
   settled(holder: string): string {

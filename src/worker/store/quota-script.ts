@@ -6,8 +6,8 @@ import { storeScript } from './store-script.ts';
  * one that runs.
  *
  * Keys, behind the prefix of the Store (`QuotaKeys`): of each account a hash; of each id that was charged a string; of
- * each holder, which is one worker, a hash of what is kept back for it, the number of its last settlement, and a set of
- * reservations that were given back before they were made; one
+ * each holder, which is one worker, a hash of what is kept back for it, the number of its last settlement, and sets of
+ * reservations that were given back before they were made, and that were charged since it seemed to be gone; one
  * sorted set of holders with the time until which they count as alive; one list of top-ups and resets.
  */
 const ACCOUNTS = `
@@ -60,13 +60,23 @@ local function charge(a, amount)
   if a.soft > 0 and a.used >= a.soft + a.extra then tell(a, 1, 's') end
 end
 
--- What is kept back: its amount, then keys of accounts, each with the start of the window in which it began.
-local function free(packed)
-  local held = cmsgpack.unpack(packed)
-  for i = 2, #held, 2 do
-    local a = read(held[i])
-    if a and a.start == tonumber(held[i + 1]) then
-      redis.call('HSET', a.key, 'reserved', whole(math.max(0, a.reserved - tonumber(held[1]))))
+-- What is kept back: its amount, 1 where it is charged if its holder dies, the key of its id (empty: none), then keys
+-- of accounts, each with the start of the window in which it began.
+local function free(held, charged)
+  for i = 4, #held, 2 do
+    local a, start = read(held[i]), tonumber(held[i + 1])
+    if a then
+      if a.start == start then
+        a.reserved = math.max(0, a.reserved - tonumber(held[1]))
+        if charged == 0 then redis.call('HSET', a.key, 'reserved', whole(a.reserved))
+        else
+          charge(a, charged)
+          save(a)
+        end
+      elseif a.lastStart == start and charged > 0 then
+        a.lastUsed = a.lastUsed + charged
+        save(a)
+      end
     end
   end
 end
@@ -75,7 +85,7 @@ end
 /**
  * KEYS: 1 what is kept back for the holder, 2 the holders, 3 its reservations that must not be made, then accounts, then where there is an id its key.
  * ARGV: 1 holder, 2 reservation (empty: charge at once), 3 amount, 4 milliseconds that the holder counts as alive,
- * 5 that ids are known, 6 number of accounts; then for each start and end of the window, limit, soft, grace, plan.
+ * 5 that ids are known, 6 number of accounts, 7 `1` where it is charged if the holder dies; then for each start and end of the window, limit, soft, grace, plan.
  *
  * Answers: outcome, the time, index of the account that refuses (-1: none), then for each account start, end, used,
  * reserved, extra, and what it reached now (0 nothing, 1 soft limit, 2 limit). Outcome `window`: nothing was done, since
@@ -86,13 +96,13 @@ export const RESERVE_SCRIPT = storeScript(`${ACCOUNTS}
 if ARGV[2] ~= '' and redis.call('SISMEMBER', KEYS[3], ARGV[2]) == 1 then return { 'window', now } end
 local amount, count = tonumber(ARGV[3]), tonumber(ARGV[6])
 for i = 1, count do
-  local at = 6 * i
+  local at = 6 * i + 1
   if now < tonumber(ARGV[at + 1]) or now >= tonumber(ARGV[at + 2]) then return { 'window', now } end
 end
 
 local accounts, known = {}, {}
 for i = 1, count do
-  local at = 6 * i
+  local at = 6 * i + 1
   local start, ends = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local limit, soft, grace, plan = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), ARGV[at + 6]
   local key = KEYS[3 + i]
@@ -123,7 +133,7 @@ else
   end
 end
 if outcome == 'admitted' then
-  local held = { whole(amount) }
+  local held = { whole(amount), ARGV[7], id or '' }
   for _, a in ipairs(accounts) do
     a.changed = true
     if ARGV[2] == '' then charge(a, amount)
@@ -150,7 +160,8 @@ return answer
 `);
 
 /**
- * KEYS: 1 number of the holder's last settlement, 2 what is kept back for it, 3 its reservations that must not be made. ARGV: 1 number of this one, 2 milliseconds
+ * KEYS: 1 number of the holder's last settlement, 2 what is kept back for it, 3 its reservations that must not be
+ * made, 4 those that were charged since it seemed to be gone. ARGV: 1 number of this one, 2 milliseconds
  * that the number is kept, 3 that ids are known, then operations as JSON ({@link SettleOperation}).
  *
  * A settlement with a number that was there already does nothing, so that it may be sent again where the answer was
@@ -188,18 +199,23 @@ end
 
 for i = 4, #ARGV do
   local op = cjson.decode(ARGV[i])
-  local amount = tonumber(op.amount)
+  local amount, wasCharged = tonumber(op.amount), false
   if op.reservation ~= '' then
     local held = redis.call('HGET', KEYS[2], op.reservation)
     if held then
       redis.call('HDEL', KEYS[2], op.reservation)
-      free(held)
+      free(cmsgpack.unpack(held), 0)
+    elseif redis.call('SREM', KEYS[4], op.reservation) == 1 then wasCharged = true
     elseif op.isUnknown then
       redis.call('SADD', KEYS[3], op.reservation)
       redis.call('PEXPIRE', KEYS[3], ARGV[2])
     end
   end
-  if op.what == 'commit' then
+  if wasCharged then
+    -- Its holder seemed to be gone, and was not.
+    change(op, i - 4, (op.what == 'commit' and amount or 0) - tonumber(op.reserved))
+    if op.what == 'release' and op.id ~= '' then redis.call('DEL', op.id) end
+  elseif op.what == 'commit' then
     if op.id == '' or redis.call('EXISTS', op.id) == 0 then
       change(op, i - 4, amount)
       if op.id ~= '' then redis.call('SET', op.id, '', 'PX', ARGV[3]) end
@@ -220,6 +236,8 @@ export interface SettleOperation {
   /** Whether it was made is not known: it may come later than this, and must not be made then. */
   readonly isUnknown: boolean;
   readonly amount: string;
+  /** What was kept back. */
+  readonly reserved: string;
   /** Key of the id; empty: none. */
   readonly id: string;
   readonly accounts: readonly (readonly [
@@ -234,17 +252,35 @@ export interface SettleOperation {
 }
 
 /**
- * Says that a holder is there, and gives back what is kept for those that are gone. KEYS: 1 the holders. ARGV: 1 holder,
- * 2 milliseconds that it counts as alive, 3 what keys of holders begin with.
+ * Says that a holder is there, and ends what is kept for those that are gone: each as it was asked for, given back or
+ * charged. KEYS: 1 the holders. ARGV: 1 holder, 2 milliseconds that it counts as alive, 3 what keys of holders begin
+ * with, and 4 those of what was charged for them, 5 milliseconds that ids are known.
+ *
+ * Answers how many were given back, and how many charged.
  */
 export const HOLDER_SCRIPT = storeScript(`${ACCOUNTS}
 redis.call('ZADD', KEYS[1], whole(now + ARGV[2]), ARGV[1])
+local released, charged = 0, 0
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', whole(now), 'LIMIT', 0, 10)) do
-  for _, held in ipairs(redis.call('HVALS', ARGV[3] .. gone)) do free(held) end
+  local all = redis.call('HGETALL', ARGV[3] .. gone)
+  for i = 1, #all, 2 do
+    local held = cmsgpack.unpack(all[i + 1])
+    local id = held[3]
+    if held[2] == '1' and (id == '' or redis.call('EXISTS', id) == 0) then
+      free(held, tonumber(held[1]))
+      if id ~= '' then redis.call('SET', id, '', 'PX', ARGV[5]) end
+      redis.call('SADD', ARGV[4] .. gone, all[i])
+      redis.call('PEXPIRE', ARGV[4] .. gone, ARGV[5])
+      charged = charged + 1
+    else
+      free(held, 0)
+      released = released + 1
+    end
+  end
   redis.call('DEL', ARGV[3] .. gone)
   redis.call('ZREM', KEYS[1], gone)
 end
-return 1
+return { released, charged }
 `);
 
 /**

@@ -71,6 +71,8 @@ export class StoreQuotas implements Quotas {
   readonly #held = new Map<number, Held>();
   readonly #beat: NodeJS.Timeout;
   #lastReservation = 0;
+  /** Somebody asked: what others have left is ended as well. */
+  #isUsed = false;
   /** What the server's clock is ahead of this machine's. */
   #skewMs = 0;
 
@@ -93,6 +95,7 @@ export class StoreQuotas implements Quotas {
         this.#keys.settled(this.#holder),
         `${this.#keys.held}${this.#holder}`,
         this.#keys.voided(this.#holder),
+        this.#keys.charged(this.#holder),
       ],
       idMs: ID_MS,
       changed: ({ ask, spans, operation }, index, softReached, used, extra) => {
@@ -125,6 +128,7 @@ export class StoreQuotas implements Quotas {
     }
     const reservation = ask.hold ? this.#nextReservation() : 0;
     const question = { ask, waiter, ticket, reservation, tries: 0, askedAt, over: false };
+    this.#isUsed = true;
     this.counts.asked++;
     this.#patience.deadline.add(question);
     this.#ask(question);
@@ -177,6 +181,7 @@ export class StoreQuotas implements Quotas {
       ALIVE_MS,
       ID_MS,
       spans.length,
+      ask.chargeIfLost === true ? 1 : '',
     ];
     for (const [i, { limit, soft, grace, plan = '' }] of ask.quotas.entries())
       args.push(spans[i]!.start, spans[i]!.end, limit, soft, grace, plan);
@@ -277,6 +282,7 @@ export class StoreQuotas implements Quotas {
       reservation: reservation === 0 ? '' : String(reservation),
       isUnknown,
       amount: String(amount),
+      reserved: String(ask.amount),
       id: id === '' ? '' : this.#keys.id(id),
       accounts,
     };
@@ -292,8 +298,9 @@ export class StoreQuotas implements Quotas {
       if (heldAt > due) break;
       this.release(reservation);
     }
-    if (this.#lastReservation === 0 || !this.#patience.mayAsk) return;
-    const args = [this.#holder, String(ALIVE_MS), this.#keys.held];
+    if (!this.#isUsed || !this.#patience.mayAsk) return;
+    const { held, charges } = this.#keys;
+    const args = [this.#holder, String(ALIVE_MS), held, charges, String(ID_MS)];
     void this.#deps.server.run(HOLDER_SCRIPT, [this.#keys.holders], args).then(
       () => this.#patience.heard(),
       () => undefined,

@@ -20,8 +20,8 @@ export interface Settlement {
 
 interface SettlementsDeps {
   readonly server: StoreServer;
-  /** The number of the last one, what is kept back, and what must not be any more. */
-  readonly keys: readonly [settled: string, held: string, voided: string];
+  /** The number of the last one, what is kept back, what must not be any more, and what was charged by others. */
+  readonly keys: readonly [settled: string, held: string, voided: string, charged: string];
   readonly idMs: number;
   /** What came of one, for one of its accounts. */
   changed(settlement: Settlement, account: number, softReached: boolean, used: number, extra: number): void;

@@ -164,10 +164,18 @@ describe('keeping back', () => {
 
   test('a holder that is gone gives back what was kept for it', () => {
     reserve({ amount: 3, hold: true }, 7);
-    book.releaseAll(8);
+    book.abandon(8, now);
     expect(reserve().outcome).toBe('refused');
-    book.releaseAll(7);
+    book.abandon(7, now);
     expect(reserve().outcome).toBe('admitted');
+  });
+
+  test('a holder that is gone is charged with what was kept for it, where that was asked for', () => {
+    reserve({ amount: 2, hold: true, chargeIfLost: true, id: 'x' }, 7);
+    reserve({ amount: 1, hold: true }, 7);
+    book.abandon(7, now);
+    expect(account()).toMatchObject({ used: 2, reserved: 0 });
+    expect(reserve({ id: 'x' }).repeated).toBe(true);
   });
 
   test('what nobody settles is given back after an hour', () => {

@@ -279,6 +279,39 @@ describe('what is kept back', () => {
     expect((await accounts())[0]).toMatchObject({ used: '2', reserved: '1' });
   });
 
+  test.each([
+    ['tells then what it came to', 5, { used: '5', reserved: '0' }],
+    ['tells then that it came to nothing', null, { used: '0', reserved: '0' }],
+  ])(
+    'of a worker that seems gone is charged where that was asked for, and right again where it %s',
+    async (_, amount, expected) => {
+      const silent = new Worker();
+      const id = amount === null ? '' : 'order';
+      const { reservation } = await silent.reserve({ hold: true, chargeIfLost: true, amount: 2, id });
+      await silent.reserve({ hold: true, key: 'free' });
+      const other = new Worker();
+      await other.reserve({ key: 'else' });
+      silent.server.isReady = false;
+      now += 11_000;
+      await vi.waitFor(
+        async () => expect((await accounts())[0]).toMatchObject({ used: '2', reserved: '0' }),
+        { timeout: 5000, interval: 50 },
+      );
+      const [, , free] = await accounts();
+      expect(free).toMatchObject({ used: '0', reserved: '0' });
+      if (id !== '') expect((await other.reserve({ id })).repeated).toBe(true);
+      silent.server.isReady = true;
+      if (amount === null) silent.quotas.release(reservation);
+      else silent.quotas.commit(reservation, amount);
+      await silent.settled();
+      expect((await accounts())[0]).toMatchObject(expected);
+      // Once: a settlement that is told again does nothing.
+      silent.quotas.release(reservation);
+      await silent.settled();
+      expect((await accounts())[0]).toMatchObject(expected);
+    },
+  );
+
   test('is given back where the connection broke before the answer', async () => {
     const worker = new Worker();
     worker.server.losing = 1;
