@@ -81,7 +81,15 @@ test('paths that are exempt are so with what is below them, and nothing else', a
   const cross: Headers = [['sec-fetch-site', 'cross-site']];
   for (const path of ['/hooks', '/hooks?a', '/hooks/x', '/in/x'])
     expect(await verdict(filter, cross, 'POST', path)).toBe('passes');
-  for (const path of ['/hooksx', '/in', '/a?/hooks', '/a/hooks'])
+  const odd = [
+    '/hooks/..;/a',
+    '/hooks/..%2Fa',
+    '/hooks/%2e%2e/a',
+    '/hooks/..\\a',
+    '/hooks//../a',
+    '/hooks;/../a',
+  ];
+  for (const path of ['/hooksx', '/in', '/a?/hooks', '/a/hooks', ...odd])
     expect(await verdict(filter, cross, 'POST', path)).toBe('csrf_cross_site');
 });
 

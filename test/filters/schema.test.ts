@@ -357,6 +357,8 @@ test.each<[string, unknown, boolean]>([
   ['introspection', { ...SERVER, from: [{}] }, false],
   ['jwt', provider({}), true],
   ['jwt', {}, false],
+  ['jwt', provider({ types: ['at+jwt'] }), true],
+  ['jwt', provider({ types: [] }), false],
   ['jwt', { providers: [] }, false],
   ['jwt', provider({ name: undefined }), false],
   ['jwt', provider({ issuer: undefined }), false],

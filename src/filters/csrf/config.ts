@@ -62,8 +62,16 @@ export class CsrfConfig {
     return false;
   }
 
-  /** @param path without the query; a path that is listed stands for what is below it as well */
+  /**
+   * @param path without the query; a path that is listed stands for what is below it as well. Not so one that a server behind could
+   *   read as another: with escapes, parameters of segments, or slashes of other kinds
+   */
   isExempt(path: Bytes): bool {
+    for (let i = 0; i < path.length; i++) {
+      const byte = path.at(i);
+      if (byte == 37 || byte == 59 || byte == 92 || (byte == 47 && i > 0 && path.at(i - 1) == 47))
+        return false;
+    }
     for (let i = 0; i < this.paths.length; i++) if (isBelow(path, view(this.paths[i]))) return true;
     return false;
   }

@@ -6,7 +6,7 @@ import { Consumer, readNotAfter } from '@weir/filters-sdk/assembly/consumer';
 import { HttpUrl } from '@weir/filters-sdk/assembly/url';
 import { Entry } from './consumers';
 import { readKeyList } from './keys';
-import { ALGORITHMS, Provider } from './provider';
+import { ALGORITHMS, Provider, shortType } from './provider';
 import { RemoteKeys } from './remote-keys';
 
 const NONE = new ArrayBuffer(0);
@@ -75,6 +75,12 @@ export class JwtConfig {
     for (let i = 0; i < audiences.length; i++) {
       if (audiences[i].kind != JsonKind.String) faultAt(audiences[i], 'expected a string');
       provider.audiences.push(audiences[i].text);
+    }
+    const types = config.items('types');
+    if (config.has('types') && types.length == 0) config.fault('types', 'must name at least one');
+    for (let i = 0; i < types.length; i++) {
+      if (types[i].kind != JsonKind.String) faultAt(types[i], 'expected a string');
+      provider.types.push(shortType(view(types[i].text)).copy());
     }
     this.readAlgorithms(config, provider);
     provider.skewMs = config.duration('clockSkew', 0, 300 * SECOND, 30 * SECOND);

@@ -19,9 +19,13 @@ export const ALGORITHMS = [
   'EdDSA',
 ];
 
+const PREFIX = 'application/';
+
 /** Who issues tokens, and what they must say. */
 export class Provider {
   audiences: ArrayBuffer[] = [];
+  /** What `typ` may say, without `application/`; none: it is not looked at. */
+  types: ArrayBuffer[] = [];
   algorithms: ArrayBuffer[] = [];
   claims: ClaimHeader[] = [];
   /** Names the consumer; null: no claim does. */
@@ -43,6 +47,15 @@ export class Provider {
     return includes(this.algorithms, view(algorithm));
   }
 
+  /** Whether a token is of a kind that counts (RFC 8725, section 3.11). Names are those of media types (RFC 7515, section 4.1.9). */
+  takesType(type: JsonValue | null): bool {
+    if (this.types.length == 0) return true;
+    if (type === null || type.kind != JsonKind.String) return false;
+    const name = shortType(view(type.text));
+    for (let i = 0; i < this.types.length; i++) if (name.equalsIgnoreCase(this.types[i])) return true;
+    return false;
+  }
+
   /** Whether a token is for one of the audiences: `aud` is one, or a list with one (RFC 7519, section 4.1.3). */
   takes(audience: JsonValue | null): bool {
     if (this.audiences.length == 0) return true;
@@ -57,6 +70,12 @@ export class Provider {
     }
     return found;
   }
+}
+
+/** `at+jwt` of `application/at+jwt`. */
+export function shortType(type: Bytes): Bytes {
+  const isLong = type.length > PREFIX.length && type.slice(0, PREFIX.length).equalsIgnoreCase(PREFIX);
+  return isLong ? type.slice(PREFIX.length) : type;
 }
 
 function includes(list: ArrayBuffer[], wanted: Bytes): bool {

@@ -69,7 +69,7 @@ export function verifyToken(token: Bytes, providers: Provider[], time: i64): Ver
   if (payload === null) return Verdict.Invalid;
   const provider = providerFor(payload, providers);
   if (provider === null || !provider.allows(algorithm)) return Verdict.Invalid;
-  if (!provider.takes(payload.get('aud'))) return Verdict.Invalid;
+  if (!provider.takesType(header.get('typ')) || !provider.takes(payload.get('aud'))) return Verdict.Invalid;
   signature.clear();
   if (!decodeBase64Url(token.slice(second + 1), signature) || signature.length == 0) return Verdict.Invalid;
   const times = timesOf(payload, provider, time);

@@ -189,6 +189,23 @@ describe('a token is refused', () => {
     expect(await verdict(forged, skew)).toBe(INVALID);
   });
 
+  test.each([
+    ['at+jwt', 'admitted'],
+    ['AT+JWT', 'admitted'],
+    ['application/at+jwt', 'admitted'],
+    ['JWT', INVALID],
+    ['logout+jwt', INVALID],
+    ['at+jwt ', INVALID],
+    ['application/', INVALID],
+    ['application/application/at+jwt', INVALID],
+    [['at+jwt'], INVALID],
+    [undefined, INVALID],
+  ])('of the kind %j, where others are asked for: %s', async (typ, expected) => {
+    for (const types of [['at+jwt'], ['a', 'application/at+jwt']])
+      expect(await verdict(makeToken(es, CLAIMS, { typ }), { types })).toBe(expected);
+    expect(await verdict(makeToken(es, CLAIMS, { typ }))).toBe('admitted');
+  });
+
   test('from the cache as well, once its time is over', async () => {
     const filter = await start({ clockSkew: '0s' });
     const soon = makeToken(es, claims({ exp: NOW + 5 }));
