@@ -106,7 +106,8 @@ export class JsonLimits {
     if (peek() != 34) return JsonRefusal.Syntax;
     if (++this.keys > this.most) return JsonRefusal.Keys;
     const from = at + 1;
-    const before = decoded.length;
+    // The first escape of a text clears what the text before it left.
+    const before = named ? decoded.length : 0;
     const refusal = this.takeText(true);
     if (refusal != JsonRefusal.None) return refusal;
     const escaped = named && decoded.length > before;

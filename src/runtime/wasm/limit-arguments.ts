@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { ALGORITHMS, capacityFits, isWindowed, type Limit } from '../limit.ts';
 import { Interner } from './intern.ts';
 import type { Plugin } from './plugin.ts';
@@ -13,6 +14,8 @@ export const MOST_LIMITS = 8;
 const HEAD_BYTES = 20;
 /** Of these, several fit: a limit and its key are seldom more than 100 bytes. */
 const KEPT_BYTES = 512;
+/** A longer key counts under its digest: clients choose keys, and the ledger keeps very many. */
+const KEY_BYTES = 128;
 
 /** One limit that a guest asks for. */
 export class LimitPart {
@@ -51,7 +54,7 @@ export class LimitPart {
       this.call <= LimitCall.Charge &&
       this.onFailure <= OnLimitFailure.Node &&
       isCountable(this.limit);
-    this.#text = bytes.toString('latin1', HEAD_BYTES);
+    this.#text = keyText(bytes.subarray(HEAD_BYTES));
   }
 
   get isConcurrency(): boolean {
@@ -67,6 +70,11 @@ export class LimitPart {
     }
     return this.#key;
   }
+}
+
+function keyText(bytes: Buffer): string {
+  if (bytes.length <= KEY_BYTES) return bytes.toString('latin1');
+  return `sha256 ${createHash('sha256').update(bytes).digest().toString('latin1')}`;
 }
 
 /** All its arithmetic is in whole numbers below 2^53. */

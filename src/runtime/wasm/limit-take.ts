@@ -6,6 +6,10 @@ import { FOREIGN_PENDING } from './limits.ts';
 import { writeU32 } from './pairs.ts';
 import type { Vm } from './vm.ts';
 
+const FREE_BYTES = 512;
+/** What hashing a byte costs, in copied ones. */
+const HASHING = 16;
+
 /**
  * `weir.limit_take`: takes from a limit that the host counts.
  *
@@ -26,6 +30,7 @@ export function takeLimit(
   end: number,
   result: ForeignResult,
 ): Status {
+  chargeLarge(vm, end - start);
   return claim(vm, oneLimit.at(vm.words(), start, end - start), result);
 }
 
@@ -40,7 +45,13 @@ export function takeLimits(
   end: number,
   result: ForeignResult,
 ): Status {
+  chargeLarge(vm, end - start);
   return claim(vm, someLimits.at(vm.words(), start, end - start), result);
+}
+
+/** Keys of kilobytes are hashed, which costs more than copying them. */
+function chargeLarge(vm: Vm, size: number): void {
+  if (size > FREE_BYTES) vm.meter.chargeBytes(HASHING * size);
 }
 
 function claim(vm: Vm, { parts, valid, holds }: LimitArguments, result: ForeignResult): Status {

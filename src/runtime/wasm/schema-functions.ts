@@ -84,6 +84,16 @@ function printable(place: string): string {
   return JSON.stringify(place.replace('\0', '#').slice(0, 200));
 }
 
+/** @returns undefined where it is no JSON */
+function parsed(bytes: Uint8Array): unknown {
+  if (!isUtf8(bytes)) return undefined;
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
 /** `weir.validate_json`: whether a document is as a schema says. */
 export function validateJson(
   vm: Vm,
@@ -96,18 +106,15 @@ export function validateJson(
   const schema = byPlugin.get(vm.plugin)?.schemas[readU32(memory, start)];
   if (schema === undefined) return Status.NotFound;
   const begin = performance.now();
-  const bytes = memory.subarray(start + 8, end);
-  if (!isUtf8(bytes)) return Status.SerializationFailure;
-  let document: unknown;
-  try {
-    document = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString());
-  } catch {
+  const document = parsed(memory.subarray(start + 8, end));
+  if (document === undefined) {
+    vm.meter.chargeMs(performance.now() - begin);
     return Status.SerializationFailure;
   }
   // All that is wrong with a large document may be more than the document itself.
   const asked = Math.min(Math.max(readU32(memory, start + 4), 1), SCHEMA_FAULTS);
   const first = schema.listsForTheFirstTime;
-  const faults = schema.check(document, bytes.length > SCHEMA_LISTED_BYTES ? 1 : asked);
+  const faults = schema.check(document, end - start - 8 > SCHEMA_LISTED_BYTES ? 1 : asked);
   // What is compiled once is not this request's.
   if (!first || schema.listsForTheFirstTime) vm.meter.chargeMs(performance.now() - begin);
   if (faults.length > 0) result.set(Buffer.from(JSON.stringify(faults)));

@@ -95,3 +95,14 @@ test('keys are told apart however many there are', async () => {
   expect(await verdict(filter, post(`{${many.join(',')}}`))).toBe('passes');
   expect(await verdict(filter, post(`{${many.join(',')},"k17":1}`))).toBe('validate_body, duplicateKey');
 });
+
+test('a name with escapes is told apart as what it says, whatever the body before it had', async () => {
+  const filter = await open({ body: { maxBytes: 1000 }, rules: [{ path: '/orders' }] });
+  const twice = '{"\\u0061":1,"a":2}';
+  expect(await verdict(filter, post(twice))).toBe('validate_body, duplicateKey');
+  expect(await verdict(filter, post('{"\\u006c\\u006f\\u006e\\u0067":1}'))).toBe('passes');
+  expect(await verdict(filter, post(twice))).toBe('validate_body, duplicateKey');
+  // Its last letter would be the name where the lengths of both bodies are confused.
+  expect(await verdict(filter, post('{"\\u006cong":1}'))).toBe('passes');
+  expect(await verdict(filter, post('{"a\\u0062cde":1,"e":2}'))).toBe('passes');
+});

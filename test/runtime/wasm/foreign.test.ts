@@ -116,6 +116,19 @@ describe('weir.limit_take', () => {
     expect(words(run.given())).toEqual([0, 0, 10, 900, 91]);
   });
 
+  test('a key of more than 128 bytes counts under its digest, so that no client fills the ledger', async () => {
+    const keyOf = async (key: string): Promise<string> => {
+      const run = await runScript((s) => call(s, 'weir.limit_take', take(1, 1, [10, 1000, 5, 2], key)));
+      return run.host.ledger.taken[0]!.key;
+    };
+    expect(await keyOf('k'.repeat(128))).toBe(`test/chain#filter\0${'k'.repeat(128)}`);
+    const long = await keyOf('k'.repeat(129));
+    expect(long.length).toBeLessThan(64);
+    expect(await keyOf('k'.repeat(129))).toBe(long);
+    expect(await keyOf('k'.repeat(130))).not.toBe(long);
+    expect((await keyOf('k'.repeat(8000))).length).toBe(long.length);
+  });
+
   test('a limit of this worker has keys of its own', async () => {
     const run = await runScript((s) => call(s, 'weir.limit_take', take(0, 0, [1, 1, 1, 1])));
     expect(run.host.ledger.taken[0]!.key).toBe('test/chain#filter\x003\0k');
