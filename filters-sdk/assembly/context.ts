@@ -103,7 +103,8 @@ export abstract class StreamContext {
 
   /**
    * Somebody asks why the filter did what it did with the request's head (`weir explain`): a sentence or a few lines. It
-   * comes after `onRequestHeaders`, changes nothing, and other hosts never ask.
+   * comes after `onRequestHeaders`, and where that returned `Pause` once more after `onResponseHeaders`; changes nothing, and other
+   * hosts never ask.
    */
   onExplain(): string {
     return '';

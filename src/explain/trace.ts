@@ -4,7 +4,7 @@ import type { PluginSpec } from '../runtime/snapshot.ts';
 import { responseFlagsText } from '../runtime/response-flags.ts';
 import type { Stream } from '../runtime/stream.ts';
 import type { StreamObserver } from '../runtime/stream-observer.ts';
-import { HeadersAction } from '../runtime/wasm/abi.ts';
+import { BodyAction, HeadersAction } from '../runtime/wasm/abi.ts';
 import { OWN_PREFIX } from '../runtime/wasm/filter-state.ts';
 import type { StateValue } from '../runtime/wasm/stream-host.ts';
 import { TRAPPED, type StreamContext } from '../runtime/wasm/context.ts';
@@ -88,6 +88,7 @@ export class Trace implements StreamObserver {
   begun = false;
   done = false;
   readonly #atEnd: (stream: Stream) => void;
+  readonly #held = new Set<FilterStep>();
   #request: Fields = [];
   #answer: Fields = [];
 
@@ -114,9 +115,14 @@ export class Trace implements StreamObserver {
     const { plugin } = context;
     const step = this.#step(plugin, direction);
     if (action === TRAPPED) step.decision = 'trapped';
-    else if (part === 0 && action !== HeadersAction.Continue && action !== HeadersAction.ContinueAndEndStream)
-      step.decision = 'paused';
-    if (part === 0 && direction === Direction.Request) this.#ask(stream, context, step);
+    else if (part > 0) {
+      // Body and trailers that go on take the head with them.
+      if (action === BodyAction.Continue && step.decision === 'paused') step.decision = 'continued';
+    } else {
+      if (action !== HeadersAction.Continue && action !== HeadersAction.ContinueAndEndStream)
+        step.decision = 'paused';
+      this.#askAbout(stream, context, step);
+    }
     this.#collect(stream, step, direction);
   }
 
@@ -160,6 +166,18 @@ export class Trace implements StreamObserver {
   /** Who decided on the answer: as {@link repliedBy}, but by the rule where policies refused. */
   get decidedBy(): string | null {
     return this.access.find(({ allowed }) => !allowed)?.rule ?? this.repliedBy;
+  }
+
+  /** After the request's head; of a filter that held it, and may have decided later, once more after the answer's. */
+  #askAbout(stream: Stream, context: StreamContext, step: FilterStep): void {
+    if (step.direction === 'request') {
+      this.#ask(stream, context, step);
+      if (step.decision === 'paused') this.#held.add(step);
+      return;
+    }
+    const { name, rules } = context.plugin.spec;
+    const held = rules === undefined ? [...this.#held].find(({ filter }) => filter === name) : undefined;
+    if (held !== undefined) this.#ask(stream, context, held);
   }
 
   /** Has the filter tell why it did what it did. */

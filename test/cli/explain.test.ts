@@ -42,6 +42,9 @@ test('values of Secrets in configurations are not told', async () => {
   const { stdout } = await weir(...ask, ...body, '-f', 'policies/llm-gateway', '-o', 'json');
   expect(stdout).toContain('"after": "Bearer [redacted]"');
   expect(stdout).not.toContain('example-key-of-the-provider');
+  // It waits for the body, and goes on with it.
+  const { filters } = JSON.parse(stdout) as { filters: { filter: string; decision: string }[] };
+  expect(filters.find(({ filter }) => filter === 'default/llm#question')?.decision).toBe('continued');
 });
 
 test('a request that a filter refuses: which, and what was not reached', async () => {

@@ -35,6 +35,7 @@ spec:
   parentRefs: [{name: edge}]
   rules:
   - {name: health, matches: [{path: {value: /health}}], backendRefs: [{group: policy.weir, kind: Upstream, name: shop}]}
+  - {name: paid, matches: [{path: {value: /paid}}], backendRefs: [{group: policy.weir, kind: Upstream, name: shop}]}
   - {name: all, backendRefs: [{group: policy.weir, kind: Upstream, name: shop}]}
 ---
 apiVersion: policy.weir/v1alpha1
@@ -56,6 +57,14 @@ spec:
   - {name: who, use: api-key, config: {from: [{header: x-api-key}], keys: [{name: ann, key: ${KEY}}]}}
   - {name: talker, use: module/talker}
   - {name: shape, use: headers, config: {request: {set: {x-shaped: yes}}}}
+---
+apiVersion: policy.weir/v1alpha1
+kind: FilterChain
+metadata: {name: paid}
+spec:
+  targetRefs: [{kind: HTTPRoute, name: shop, sectionName: paid}]
+  filters:
+  - {name: month, use: quota, config: {quotas: [{name: calls, limit: 9}], charge: {on: response}}}
 ---
 apiVersion: policy.weir/v1alpha1
 kind: AccessPolicy
@@ -199,6 +208,14 @@ describe('an explanation', () => {
     await get('/', session.field, `x-api-key: ${KEY}`);
     expect(explanationText((await session.next())!)).toMatch(
       /chain#talker +continued .*\n +says +it is a request\n +says +of \[redacted\]\n/,
+    );
+  });
+
+  test('has what a filter says that waited for its decision', async () => {
+    const session = await Explaining.start(weir);
+    await get('/paid', session.field, `x-api-key: ${KEY}`);
+    expect(explanationText((await session.next())!)).toMatch(
+      /paid#month +continued .*\n +says +"calls";r=8;t=\d+\n/,
     );
   });
 
