@@ -497,6 +497,13 @@ export const ERRORS = {
       'A folder that weir was given has no file that ends with .yaml or .yml, in no folder below it either. Hidden folders and node_modules are not looked into.',
     fix: 'Check the path. A file with another ending is read where it is named itself.',
   },
+  WEIR3034: {
+    title: 'a client can say who it is',
+    source: 'config',
+    explanation:
+      'An upstream learns who sends a request by a field that a filter sets (`consumerHeader`, `claimsToHeaders`, `ownedHeaders`) and takes out of what comes from outside. A rule leads to the same upstream without that filter, so that the field comes through as the client wrote it, and the upstream may believe it.',
+    fix: 'Put the filter in front of that rule too (`required: false` where nobody has to be known), or remove the field there with a `RequestHeaderModifier`.',
+  },
   WEIR4001: {
     title: 'a module does not compile or breaks the rules of the host',
     source: 'filter',

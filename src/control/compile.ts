@@ -5,6 +5,7 @@ import { ChainTable } from './chains.ts';
 import { ClusterTable } from './clusters.ts';
 import { compareText, type Config } from './config.ts';
 import { hasErrors } from './diagnostic.ts';
+import { reportForgeable } from './identity-fields.ts';
 import { compilePorts } from './listeners.ts';
 import { flatten, mergeScopes } from './merge.ts';
 import { RuleTable } from './rules.ts';
@@ -37,7 +38,10 @@ export function compileSnapshot(config: Config, assets: Assets): Snapshot {
   for (const route of config.all('TLSRoute')) {
     if (!listeners.some((listener) => listener.tlsRoutes.has(route))) tcpRules.check(route);
   }
-  if (!hasErrors(config.diagnostics)) reportUnused(config, assets, clusters, chains);
+  if (!hasErrors(config.diagnostics)) {
+    reportUnused(config, assets, clusters, chains);
+    reportForgeable(config, { rules: rules.specs, chains, clusters });
+  }
   const content: Omit<Snapshot, 'version'> = {
     ports,
     rules: rules.specs,
