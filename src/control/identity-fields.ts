@@ -65,7 +65,7 @@ function report(
     (each, i) => rule.name === `${rule.route}#${ruleSection(each, i)}`,
   );
   if (route === undefined || index === undefined || index < 0) return;
-  const message = `${upstream} may be told by any client of rule ${rule.name} who it is: ${field} comes through as it was sent, and filter "${by.filter}" sets it for rule ${by.rule}`;
+  const message = `rule ${rule.name} hands ${field} on to ${upstream} as the client wrote it, and filter "${by.filter}" tells by it who sends, for rule ${by.rule}`;
   config.report(route, 'WEIR3034', ['spec', 'rules', index], message, {
     severity: 'warning',
     hint: `add the filter here, or take the field out: filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [${field}]}}]`,

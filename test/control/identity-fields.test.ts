@@ -48,7 +48,7 @@ async function warnings(...parts: Parameters<typeof text>): Promise<string[]> {
 }
 
 const WARNING =
-  'warning WEIR3034 Upstream default/shop may be told by any client of rule default/shop#open who it is: x-consumer comes through as it was sent, and filter "who" sets it for rule default/shop#known';
+  'warning WEIR3034 rule default/shop#open hands x-consumer on to Upstream default/shop as the client wrote it, and filter "who" tells by it who sends, for rule default/shop#known';
 
 test('a rule to the same upstream without the filter is a warning', async () => {
   expect(await warnings(to('shop'), chain('who', RULE, KEY))).toEqual([WARNING]);

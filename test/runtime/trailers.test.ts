@@ -121,6 +121,16 @@ describe('of a request', () => {
     expect(upstream.requests[0]!.trailers).toEqual([['X-Sum', '1']]);
   });
 
+  test('do not bring back what the rule takes out', async () => {
+    const upstream = await FakeUpstream.start();
+    const plane = await DataPlane.start({
+      clusters: [{ ports: [upstream.port] }],
+      rules: [{ requestHeaders: { remove: ['x-user'], set: [], add: [] } }],
+    });
+    await exchange({ port: plane.port }, `${CHUNKED}3\r\nabc\r\n0\r\nX-User: eve\r\nX-Sum: 1\r\n\r\n`);
+    expect(upstream.requests[0]!.trailers).toEqual([['X-Sum', '1']]);
+  });
+
   test('all go where more was taken out of the head than is remembered', async () => {
     const upstream = await FakeUpstream.start();
     const names = Array.from({ length: 100 }, (_, i) => `reqh unset x-${'a'.repeat(60)}-${i}`);
