@@ -104,8 +104,10 @@ for (const fsync of hasRedis() ? ['always', 'everysec'] : []) {
   const redis = await Redis.start('--appendonly', 'yes', '--appendfsync', fsync, '--dir', folder);
   let up = (): void => undefined;
   const isUp = new Promise<void>((resolve) => (up = resolve));
-  const [host, port] = ['127.0.0.1', redis.port];
-  const spec = { ...{ name: 'shop/books', host, port, tls: null, username: null, password: null, db: 0 } };
+  const addresses = [{ host: '127.0.0.1', port: redis.port }];
+  const spec = {
+    ...{ name: 'shop/books', addresses, sentinel: null, tls: null, username: null, password: null, db: 0 },
+  };
   const store = { ...spec, keyPrefix: 'weir', deadlineMs: 1000, silenceMs: 5000 };
   const connection = new StoreConnection(store, { connected: () => up(), lost: () => undefined });
   await isUp;

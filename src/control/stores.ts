@@ -1,7 +1,8 @@
-import type { StoreSpec } from '../runtime/snapshot.ts';
+import type { ServerAddress, StoreSpec } from '../runtime/snapshot.ts';
 import type { Assets } from './assets.ts';
 import type { Config, UsableObject } from './config.ts';
 import type { Path } from './document.ts';
+import type { SecretValueRef } from './schema/reference.ts';
 import { referredSecret } from './secrets.ts';
 import type { ConfigObject } from './validate.ts';
 
@@ -60,21 +61,22 @@ export class StoreTable {
 
   #compile(store: UsableObject<'Store'>): StoreSpec | null {
     const { redis, keyPrefix, deadline, silence } = store.value.spec;
-    const colon = redis.address.lastIndexOf(':');
-    const host = redis.address.slice(0, colon).replace(/^\[|\]$/g, '');
-    const path = ['spec', 'redis', 'passwordRef'];
-    const password =
-      redis.passwordRef === undefined ? null : referredSecret(this.#config, store, redis.passwordRef, path);
-    if (redis.passwordRef !== undefined && password === null) return null;
+    const { address, sentinel } = redis;
+    const at = ['spec', 'redis'];
+    const password = this.#password(store, redis.passwordRef, [...at, 'passwordRef']);
+    const theirs = this.#password(store, sentinel?.passwordRef, [...at, 'sentinel', 'passwordRef']);
+    if (password === undefined || theirs === undefined) return null;
     return {
       name: keyOf(store),
-      host,
-      port: Number(redis.address.slice(colon + 1)),
+      addresses: (sentinel?.addresses ?? [address!]).map(readAddress),
+      sentinel: sentinel
+        ? { master: sentinel.master, username: sentinel.username ?? null, password: theirs }
+        : null,
       tls:
         redis.tls === undefined
           ? null
           : {
-              serverName: redis.tls.serverName ?? host,
+              serverName: redis.tls.serverName ?? null,
               ca: this.#assets.authorities.get(`Store ${keyOf(store)}`) ?? null,
             },
       username: redis.username ?? null,
@@ -85,6 +87,21 @@ export class StoreTable {
       silenceMs: silence,
     };
   }
+
+  /** Null where there is no reference; undefined where what it names is not there, which is reported. */
+  #password(
+    store: UsableObject<'Store'>,
+    ref: SecretValueRef | undefined,
+    path: Path,
+  ): string | null | undefined {
+    if (ref === undefined) return null;
+    return referredSecret(this.#config, store, ref, path) ?? undefined;
+  }
+}
+
+function readAddress(text: string): ServerAddress {
+  const colon = text.lastIndexOf(':');
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
 }
 
 function keyOf({ namespace, name }: UsableObject<'Store'>): string {

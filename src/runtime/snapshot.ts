@@ -390,15 +390,30 @@ export interface PluginSpec {
   readonly store?: StoreSpec;
 }
 
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Sentinels that know which of several servers is the master. */
+export interface SentinelSpec {
+  /** Its name among them. */
+  readonly master: string;
+  readonly username: string | null;
+  readonly password: string | null;
+}
+
 /** A Redis server, and how it is used. */
 export interface StoreSpec {
   /** `namespace/name`. */
   readonly name: string;
-  readonly host: string;
-  readonly port: number;
+  /** Of the Sentinels; without them, of the one server. */
+  readonly addresses: readonly ServerAddress[];
+  readonly sentinel: SentinelSpec | null;
   /** Null: plain TCP. */
   readonly tls: {
-    readonly serverName: string;
+    /** Null: the host of the address. */
+    readonly serverName: string | null;
     /** PEM; null: the authorities of the system. */
     readonly ca: string | null;
   } | null;

@@ -1,10 +1,12 @@
 /** Debian's redis-server, started as a test wants it. */
 import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createClient } from '@redis/client';
 import { installDebian } from '../languages/toolchains.ts';
 import { atEnd } from './cleanup.ts';
 import { freePort } from './ports.ts';
-import { Program } from './process.ts';
+import { Program, temporaryFolder } from './process.ts';
 
 export class Redis {
   readonly port: number;
@@ -63,19 +65,68 @@ export class Redis {
     process.kill(this.#program.pid, 'SIGCONT');
   }
 
-  async client(): Promise<ReturnType<typeof createClient>> {
-    const client = createClient({ socket: { host: '127.0.0.1', port: this.port } });
-    // It reconnects by itself.
-    client.on('error', () => undefined);
-    await client.connect();
-    atEnd(() => client.destroy());
-    return client as unknown as ReturnType<typeof createClient>;
+  client(): Promise<Client> {
+    return clientOf(this.port);
   }
 
   #launch(): Program {
     const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
     return new Program('redis-server', [...args, ...this.#args]);
   }
+}
+
+/** A Sentinel of its own process: Debian's `redis-sentinel` is a link to the server. */
+export class Sentinel {
+  readonly port: number;
+  readonly #program: Program;
+
+  private constructor(port: number, program: Program) {
+    this.port = port;
+    this.#program = program;
+  }
+
+  /** @param rest lines of its configuration behind what it watches: a master called `books` */
+  static async start(master: Redis, quorum: number, ...rest: string[]): Promise<Sentinel> {
+    needRedis();
+    const port = await freePort();
+    const lines = [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `sentinel monitor books 127.0.0.1 ${master.port} ${quorum}`,
+      'sentinel down-after-milliseconds books 400',
+      'sentinel failover-timeout books 2000',
+      ...rest,
+    ];
+    // It writes what it learns into it.
+    const file = join(await temporaryFolder(), 'sentinel.conf');
+    await writeFile(file, `${lines.join('\n')}\n`);
+    const program = new Program('redis-server', [file, '--sentinel']);
+    await program.waitFor('+monitor master books');
+    return new Sentinel(port, program);
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  client(): Promise<Client> {
+    return clientOf(this.port);
+  }
+
+  kill(): Promise<void> {
+    return this.#program.kill();
+  }
+}
+
+type Client = ReturnType<typeof createClient>;
+
+async function clientOf(port: number): Promise<Client> {
+  const client = createClient({ socket: { host: '127.0.0.1', port } });
+  // It reconnects by itself.
+  client.on('error', () => undefined);
+  await client.connect();
+  atEnd(() => client.destroy());
+  return client as unknown as Client;
 }
 
 function needRedis(): void {

@@ -5,15 +5,33 @@ import { duration, integer, refuse } from './scalar.ts';
 
 const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^\s:[\]/@]+):([1-9]\d{0,4})$/;
 
+const address = () =>
+  z.string().max(260).regex(ADDRESS, { error: 'must be host:port, such as redis.internal:6379' });
+
 export const storeSpec = z
   .strictObject({
     redis: z
       .strictObject({
-        address: z
-          .string()
-          .max(260)
-          .regex(ADDRESS, { error: 'must be host:port, such as redis.internal:6379' })
-          .describe('Host and port of a Redis or Valkey server, 6.2 or newer.'),
+        address: address()
+          .optional()
+          .describe('Host and port of a Redis or Valkey server, 6.2 or newer. Or `sentinel`.'),
+        sentinel: z
+          .strictObject({
+            master: z.string().min(1).max(253).describe('The name of the master among the Sentinels.'),
+            addresses: z
+              .array(address())
+              .min(1)
+              .max(16)
+              .describe('Host and port of each Sentinel: more than half of them are waited for.'),
+            username: z.string().min(1).max(253).optional().describe('For Sentinels with ACLs.'),
+            passwordRef: secretValueRef()
+              .optional()
+              .describe('A value of a Secret of the namespace: the password of the Sentinels.'),
+          })
+          .optional()
+          .describe(
+            'Sentinels say which server is the master, and weir goes with it. `tls` is that of Sentinels and servers, `username` and `passwordRef` beside it those of the servers.',
+          ),
         tls: z
           .strictObject({
             serverName: z
@@ -29,6 +47,17 @@ export const storeSpec = z
         username: z.string().min(1).max(253).optional().describe('For servers with ACLs.'),
         passwordRef: secretValueRef().optional().describe('A value of a Secret of the namespace.'),
         db: integer(0, 1023).default(0).describe('Number of the database.'),
+      })
+      .superRefine(({ address, sentinel }, ctx) => {
+        if (address === undefined && sentinel === undefined)
+          refuse(ctx, 'WEIR1046', 'either address or sentinel is needed');
+        if (address !== undefined && sentinel !== undefined)
+          refuse(
+            ctx,
+            'WEIR1046',
+            'Sentinels say which server it is: address and sentinel exclude each other',
+            ['address'],
+          );
       })
       .describe('The server that keeps it.'),
     keyPrefix: z

@@ -137,8 +137,8 @@ function storesOf(snapshot: Snapshot | null): StoreSpec[] {
   const stores = new Map<string, StoreSpec>();
   for (const { store, capabilities } of snapshot?.plugins ?? []) {
     if (store === undefined || !mayCharge(capabilities)) continue;
-    const { host, port, db, keyPrefix } = store;
-    stores.set(JSON.stringify([host, port, db, keyPrefix]), store);
+    const { addresses, sentinel, db, keyPrefix } = store;
+    stores.set(JSON.stringify([addresses, sentinel?.master, db, keyPrefix]), store);
   }
   return [...stores.values()];
 }

@@ -1,30 +1,36 @@
-import type { StoreSpec } from '../../runtime/snapshot.ts';
+import type { ServerAddress, StoreSpec } from '../../runtime/snapshot.ts';
 import type { StoreScript } from './store-script.ts';
 
 export type StoreClient = ReturnType<(typeof import('@redis/client'))['createClient']>;
 
 const CONNECT_MS = 2000;
-/** A visit takes no longer. */
-const VISIT_MS = 10_000;
+
+interface ClientSpec extends Pick<StoreSpec, 'tls' | 'username' | 'password'> {
+  readonly address: ServerAddress;
+  readonly db: number;
+}
 
 /** A client that is not connected yet, and ends for good where its connection does: it asks nothing twice. */
-export async function clientOf(spec: StoreSpec): Promise<StoreClient> {
+export async function clientOf({ address, tls, username, password, db }: ClientSpec): Promise<StoreClient> {
   // Loaded where it is used alone: it takes 40 ms and some MiB.
   const { createClient } = await import('@redis/client');
-  const { tls } = spec;
   const client = createClient({
     socket: {
-      host: spec.host,
-      port: spec.port,
+      host: address.host,
+      port: address.port,
       connectTimeout: CONNECT_MS,
       reconnectStrategy: false,
       ...(tls === null
         ? {}
-        : { tls: true as const, servername: tls.serverName, ...(tls.ca === null ? {} : { ca: tls.ca }) }),
+        : {
+            tls: true as const,
+            servername: tls.serverName ?? address.host,
+            ...(tls.ca === null ? {} : { ca: tls.ca }),
+          }),
     },
-    ...(spec.username === null ? {} : { username: spec.username }),
-    ...(spec.password === null ? {} : { password: spec.password }),
-    database: spec.db,
+    ...(username === null ? {} : { username }),
+    ...(password === null ? {} : { password }),
+    database: db,
     disableOfflineQueue: true,
   });
   return client as unknown as StoreClient;
@@ -33,13 +39,17 @@ export async function clientOf(spec: StoreSpec): Promise<StoreClient> {
 /**
  * Asks a server something once, over a connection of its own.
  *
- * @throws Error where it cannot be reached or refuses
+ * @throws Error where it cannot be reached, refuses, or takes longer than `limitMs`
  */
-export async function visitStore<T>(spec: StoreSpec, ask: (client: StoreClient) => Promise<T>): Promise<T> {
+export async function visit<T>(
+  spec: ClientSpec,
+  limitMs: number,
+  ask: (client: StoreClient) => Promise<T>,
+): Promise<T> {
   const client = await clientOf(spec);
   // What failed is told by what was asked.
   client.on('error', () => undefined);
-  const limit = setTimeout(() => client.destroy(), VISIT_MS);
+  const limit = setTimeout(() => client.destroy(), limitMs);
   try {
     await client.connect();
     return await ask(client);

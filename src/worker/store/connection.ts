@@ -1,25 +1,35 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StoreSpec } from '../../runtime/snapshot.ts';
+import type { ServerAddress, StoreSpec } from '../../runtime/snapshot.ts';
 import { clientOf, runScript, type StoreClient } from './client.ts';
+import { checkServer, masterOf, movedBy, textOf } from './master.ts';
 import { Silence } from './silence.ts';
 import type { StoreScript } from './store-script.ts';
 
 const SHORTEST_WAIT_MS = 20;
 const LONGEST_WAIT_MS = 1000;
+/** Sentinels are asked this often whether there is another master, also while the one that is known answers. */
+const LOOK_MS = 2000;
 
 interface ConnectionEvents {
   /** It is there; what it knew before may be gone. */
-  connected(): void;
+  connected(address: ServerAddress): void;
   /** @param fault once for each time that it is lost or cannot be had */
   lost(fault: Error): void;
 }
 
-/** A connection to a Redis server, made anew for ever where it breaks. Nothing is asked twice. */
+/**
+ * A connection to a Redis server, made anew for ever where it breaks, and to another where Sentinels say so. Nothing is
+ * asked twice.
+ */
 export class StoreConnection {
   readonly #spec: StoreSpec;
   readonly #events: ConnectionEvents;
   #client: StoreClient | null = null;
   #silence: Silence | null = null;
+  /** It is known to be one that can be counted in. */
+  #isServing = false;
+  /** Ends the connection. */
+  #end: (fault: Error) => void = () => undefined;
   #closed = false;
   #told = false;
   /** In a row that failed. */
@@ -32,7 +42,7 @@ export class StoreConnection {
   }
 
   get isReady(): boolean {
-    return this.#client?.isReady ?? false;
+    return this.#isServing && this.#client!.isReady;
   }
 
   /** Runs a script; rejects where the server cannot be asked, or refuses. */
@@ -57,6 +67,11 @@ export class StoreConnection {
     silence.asked();
     try {
       return await question(client);
+    } catch (fault) {
+      const moved = movedBy(fault as Error);
+      if (moved === null) throw fault;
+      this.#end(moved);
+      throw moved;
     } finally {
       silence.heard();
     }
@@ -77,35 +92,50 @@ export class StoreConnection {
 
   /** Connects once; resolves with what has ended the connection. */
   async #serve(): Promise<Error> {
-    const client = await clientOf(this.#spec);
+    const spec = this.#spec;
+    const address = await masterOf(spec);
+    const client = await clientOf({ ...spec, address });
     if (this.#closed) return new Error('closed');
-    const { silenceMs } = this.#spec;
     let end!: (fault: Error) => void;
     const ended = new Promise<Error>((resolve) => (end = resolve));
     client.on('error', end);
     client.on('end', () => end(new Error('the connection was closed')));
     const silence = new Silence({
-      limitMs: silenceMs,
+      limitMs: spec.silenceMs,
       idle: () => {
         if (client.isReady) void this.ping().catch(() => undefined);
       },
-      broken: () => end(new Error(`the server has said nothing for ${silenceMs} ms`)),
+      broken: () => end(new Error(`the server has said nothing for ${spec.silenceMs} ms`)),
     });
     this.#client = client;
     this.#silence = silence;
+    this.#end = end;
+    const look =
+      spec.sentinel === null ? null : setInterval(() => void this.#look(address, end), LOOK_MS).unref();
     try {
       // The library bounds how long it takes to connect, but not what is said first.
       client.once('connect', () => silence.asked());
-      const fault = await Promise.race([client.connect().then(() => null), ended]);
-      if (fault !== null) return fault;
+      const begun = client.connect().then(() => checkServer(client, spec));
+      const fault = await Promise.race([begun, ended]);
+      if (fault !== undefined) return fault;
       silence.heard();
+      this.#isServing = true;
       this.#told = false;
       this.#tries = 0;
-      this.#events.connected();
+      this.#events.connected(address);
       return await ended;
     } finally {
+      this.#isServing = false;
+      if (look !== null) clearInterval(look);
       silence.close();
       client.destroy();
     }
+  }
+
+  /** Ends a connection to a server that is the master no more. */
+  async #look(address: ServerAddress, end: (fault: Error) => void): Promise<void> {
+    // Sentinels that cannot be asked say nothing against it.
+    const master = await masterOf(this.#spec).catch(() => address);
+    if (textOf(master) !== textOf(address)) end(new Error(`${textOf(master)} is the master now`));
   }
 }

@@ -7,6 +7,7 @@ import { QuotaMetrics } from '../quota-metrics.ts';
 import { StoreConnection } from './connection.ts';
 import { storeFamilies } from './families.ts';
 import { StoreLedger } from './ledger.ts';
+import { textOf } from './master.ts';
 import { StoreQuotas } from './quotas.ts';
 
 /** A store that no filter uses any more is told for so long what was charged. */
@@ -94,14 +95,18 @@ export class StoreSet implements Stores {
 
   #open(spec: StoreSpec): Held {
     const { logger } = this.#log;
-    const where = { store: spec.name, address: `${spec.host}:${spec.port}` };
+    const where = { store: spec.name };
     const connection = new StoreConnection(spec, {
-      connected: () => {
-        logger.info(where, 'store connected');
+      connected: (address) => {
+        logger.info({ ...where, address: textOf(address) }, 'store connected');
         limits.connected();
         quotas.connected();
       },
-      lost: ({ message }) => logger.error({ ...where, reason: message }, 'store out of reach'),
+      lost: ({ message }) =>
+        logger.error(
+          { ...where, address: spec.addresses.map(textOf).join(', '), reason: message },
+          'store out of reach',
+        ),
     });
     const limits = new StoreLedger({
       server: connection,

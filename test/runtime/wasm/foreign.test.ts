@@ -339,8 +339,8 @@ describe('weir.limits_take', () => {
   describe('in a Store', () => {
     const STORE: StoreSpec = {
       name: 'shop/limits',
-      host: '127.0.0.1',
-      port: 6379,
+      addresses: [{ host: '127.0.0.1', port: 6379 }],
+      sentinel: null,
       tls: null,
       username: null,
       password: null,

@@ -77,7 +77,8 @@ let connected = 0;
 async function open(rest: Partial<StoreSpec> = {}): Promise<void> {
   wire = await Wire.start();
   const spec: StoreSpec = {
-    ...{ name: 'shop/limits', host: '127.0.0.1', port: wire.port, tls: null, username: null, password: null },
+    ...{ name: 'shop/limits', addresses: [{ host: '127.0.0.1', port: wire.port }], sentinel: null },
+    ...{ tls: null, username: null, password: null },
     ...{ db: 0, keyPrefix: 'weir', deadlineMs: 20, silenceMs: SILENCE_MS, ...rest },
   };
   connection = new StoreConnection(spec, {
@@ -152,6 +153,6 @@ describe('a server that is there is kept', () => {
 });
 
 test('nothing can be asked where there is no connection', async () => {
-  await open({ port: 1 });
+  await open({ addresses: [{ host: '127.0.0.1', port: 1 }] });
   await expect(echo('a')).rejects.toThrow();
 });
