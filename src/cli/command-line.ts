@@ -20,6 +20,32 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
     } else if (error instanceof CommanderError) {
       // Help and version end well; everything else that commander throws is about the command line.
       process.exitCode = error.exitCode === 0 ? ExitCode.Ok : ExitCode.Usage;
+    } else if (isFileFault(error)) {
+      process.stderr.write(`error: ${error.path}: ${reasonOf(error)}\n`);
+      process.exitCode = ExitCode.Refused;
     } else throw error;
   }
 }
+
+/** A file that was named cannot be read or written. */
+function isFileFault(error: unknown): error is NodeJS.ErrnoException & { readonly path: string } {
+  const { path, syscall } = (error ?? {}) as { path?: unknown; syscall?: unknown };
+  return error instanceof Error && typeof path === 'string' && FILE_CALLS.has(String(syscall));
+}
+
+const FILE_CALLS = new Set(['open', 'mkdir', 'write', 'copyfile', 'rename', 'unlink', 'scandir', 'stat']);
+
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  const reason = REASONS[code ?? ''];
+  return reason === undefined ? message : `${reason} (${code})`;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'the file or its folder does not exist',
+  ENOTDIR: 'a part of the path is no folder',
+  EISDIR: 'is a folder',
+  EACCES: 'not allowed for this user',
+  EPERM: 'not allowed for this user',
+  EROFS: 'the file system can only be read',
+  ENOSPC: 'no space is left',
+};

@@ -1,5 +1,5 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { parseAllDocuments } from 'yaml';
 import { suggest } from '../control/nearest.ts';
@@ -82,8 +82,15 @@ function write(policy: Policy, folder: string): void {
     throw new Failure(
       `${relative('', folder) || '.'} holds ${taken.join(', ')} already; nothing was written. Name another folder`,
     );
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   for (const name of files) copyFileSync(join(policy.folder, name), join(folder, name));
+}
+
+/** One by one: below some folders, such as /proc, `recursive` of Node never ends. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
 }
 
 /** `METHOD 'URL'` of the first case that its tests have. */

@@ -47,7 +47,6 @@ export function registerTap(program: Command): void {
       '--filter <name>',
       'namespace/chain#filter, the part after #, or * for every filter; may be repeated',
       collect,
-      [],
     )
     .option(
       '-o, --out <file>',
@@ -69,7 +68,7 @@ export function registerTap(program: Command): void {
     });
 }
 
-function collect(value: string, before: readonly string[]): string[] {
+function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
 

@@ -38,6 +38,9 @@ export const REFUSED = 'the configuration is refused, nothing was applied';
 /** A step that takes longer is told in the log. */
 const SLOW_STEP_MS = 10_000;
 
+/** The same refusal is printed once in this time. */
+const ECHO_MS = 5000;
+
 /** The workers, as far as a rollout needs them. */
 export interface Deployment {
   deploy(release: { snapshot: Snapshot; code: Code }): Promise<readonly StageFault[]>;
@@ -339,15 +342,21 @@ export class Rollout {
   }
 
   private refuse(version: string | null, diagnostics: readonly Diagnostic[], isListenFault: boolean): void {
-    const { deps, current } = this;
+    const { deps, current, refusal } = this;
     this.counts.rejected++;
     this.refusal = { at: Date.now(), version, diagnostics, isListenFault };
+    // One save may be several events.
+    const isEcho =
+      refusal !== null &&
+      refusal.at > Date.now() - ECHO_MS &&
+      formatDiagnostics(refusal.diagnostics) === formatDiagnostics(diagnostics);
     const consequence = current
       ? `snapshot ${short(current.snapshot)} (${age(current.since)} old) keeps serving`
       : undefined;
-    deps.print(
-      formatDiagnostics(diagnostics, { color: deps.color, ...(consequence ? { consequence } : {}) }),
-    );
+    if (!isEcho)
+      deps.print(
+        formatDiagnostics(diagnostics, { color: deps.color, ...(consequence ? { consequence } : {}) }),
+      );
     const errors = diagnostics.filter(({ severity }) => severity === 'error');
     const places = errors.map(({ code, file, line, column, length, sourceLine, message, hint }) => ({
       code,

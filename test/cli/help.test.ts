@@ -19,3 +19,14 @@ test('a mistake names the help of the command that it was made with', async () =
   expect(code).toBe(2);
   expect(stderr).toContain('(weir quota top-up --help lists what there is)');
 });
+
+test('without the filter that it is about, weir tap asks nobody', async () => {
+  const { stderr, code } = await weir('tap');
+  expect([code, stderr]).toEqual([2, expect.stringContaining("required option '--filter <name>'")]);
+});
+
+test('a file that cannot be written is named with the reason', async () => {
+  const { stderr, code } = await weir('schema', '--output', join(ROOT, 'README.md', 'x.json'));
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^error: \S+README\.md\/x\.json: a part of the path is no folder \(ENOTDIR\)\n$/);
+});

@@ -16,7 +16,7 @@ const weir = (...args: string[]): ReturnType<typeof run> =>
 test.each([
   [[], 'public-api'],
   [['--zero-trust'], 'internal-services'],
-  [['edge', '--policy', 'canary'], 'canary'],
+  [['new/edge', '--policy', 'canary'], 'canary'],
   [['edge', '--policy', 'validated-api'], 'validated-api'],
 ])('init %j writes a policy that does what its tests say, which leave nothing out', async (args, policy) => {
   const written = await weir('init', ...args);
@@ -46,6 +46,8 @@ test('init touches nothing that is there, and helps with names', async () => {
   ]);
   expect(await readFile(join(folder, 'policy.yaml'), 'utf8')).toBe('mine');
   expect(await readdir(folder)).toEqual(['policy.yaml']);
+  const nowhere = await weir('init', '/proc/weir/policies');
+  expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/^error: \/proc\/weir: .*\n$/)]);
   const wrong = await weir('init', '--policy', 'canari');
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('did you mean "canary"')]);
   expect((await weir('init', '--policy', 'list')).stdout).toMatch(/^ {2}canary +\S/m);

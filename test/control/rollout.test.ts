@@ -110,6 +110,20 @@ describe('Rollout', () => {
     expect(rollout.current).toMatchObject({ snapshot: { version: 'closed' } });
   });
 
+  test('prints a refusal once, where one save comes as several events', async () => {
+    const rollout = make();
+    configuration = error;
+    await rollout.request();
+    await rollout.request();
+    expect(rollout.counts.rejected).toBe(2);
+    expect(printed.match(/unknown field/g)).toHaveLength(1);
+    configuration = { ...error, message: 'another' };
+    await rollout.request();
+    configuration = error;
+    await rollout.request();
+    expect(printed.match(/unknown field/g)).toHaveLength(2);
+  });
+
   test('starts with a configuration that has no listener', async () => {
     const rollout = make();
     configuration = 'closed';
