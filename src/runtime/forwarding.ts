@@ -63,15 +63,22 @@ export class Forwarding {
 
   /**
    * Address of the client: the peer's, or behind n trusted proxies the n-th from the right of those that
-   * they report; where there are fewer, or that one is no address, the peer's.
+   * they report, with a port or without; where there are fewer, or that one is no address, the peer's.
    *
    * @param request with what `append` added
    */
   clientAddress(request: HeaderBlock, trustedHops: number): string {
     if (trustedHops === 0) return this.#address;
-    const hop = reported(request).at(-1 - trustedHops) ?? '';
+    const hop = withoutPort(reported(request).at(-1 - trustedHops) ?? '');
     return isIP(hop) === 0 ? this.#address : hop;
   }
+}
+
+/** Some proxies write the client's port as well: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+function withoutPort(hop: string): string {
+  if (isIP(hop) !== 0) return hop;
+  const [, v6, v4] = /^(?:\[([^\]]*)\]|([\d.]+))(?::\d{1,5})?$/.exec(hop) ?? [];
+  return v6 ?? v4 ?? hop;
 }
 
 /** All addresses of all X-Forwarded-For fields, from the client on. */
