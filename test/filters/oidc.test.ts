@@ -346,10 +346,14 @@ test.each([
   ['/%09/evil.test', '/%09/evil.test'],
   ['/a?b=//evil.test', '/a?b=//evil.test'],
   ['/;@evil.test', '/;@evil.test'],
+  [`/${'a'.repeat(2047)}`, `/${'a'.repeat(2047)}`],
+  // Its cookie would be none.
+  [`/${'a'.repeat(2048)}`, '/'],
 ])('a login that began at %s ends at %s, on this host', async (path, expected) => {
   const provider = await open();
   const { answer } = await provider.filter.exchange({ request: { path, headers: page } });
   const state = new URL(answer.headers['location']!).searchParams.get('state')!;
+  expect(answer.headers['set-cookie']!.length).toBeLessThan(4096);
   const cookie = answer.headers['set-cookie']!.split(';')[0]!;
   const nonce = new URL(answer.headers['location']!).searchParams.get('nonce');
   const now = Math.floor(provider.filter.clock.now / 1000);

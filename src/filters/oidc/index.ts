@@ -51,6 +51,8 @@ const TICK_MS = 1000;
 const STEP_MS: u32 = 20;
 const LOGIN_SECONDS: i64 = 600;
 const MOST_LOGINS = 5;
+/** Of what is kept of a target: browsers keep no larger cookie than 4096 bytes. */
+const MOST_TARGET = 2048;
 /** One worker refreshes; what came of it the others find for so long. */
 const LOCK_MS: u32 = 10_000;
 const SHARED_MS: u32 = 10_000;
@@ -204,7 +206,7 @@ class Oidc extends StreamContext {
     if (!isNavigation()) return config.unauthenticated.send();
     const base = baseOf(config);
     if (base === null) return config.unknownHost.send();
-    const wanted = isLocal(target) ? target.copy() : utf8('/');
+    const wanted = target.length <= MOST_TARGET && isLocal(target) ? target.copy() : utf8('/');
     if (!this.isDiscovered()) return config.unavailable.send();
     const login = new Login(randomText(16), randomText(16), randomText(32), wanted, nowMs());
     const sealed = login.seal(config);
