@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { openFilter } from '../../filters-sdk/testing/kit.ts';
 import type { Filter, FilterOptions } from '../../filters-sdk/testing/testing.d.ts';
-import { BUILTIN_MEMORY_BYTES } from '../../src/control/chains.ts';
+import { BUILTIN_MEMORY_BYTES } from '../../src/control/module-table.ts';
 import { expandCapabilities } from '../../src/runtime/wasm/capabilities.ts';
 import { compileModule, type CompiledModule } from '../../src/runtime/wasm/module.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
