@@ -5,7 +5,9 @@
 
 /** A value that stands behind the name of a credential: a list, a quoted or a plain scalar, no mapping. */
 const CREDENTIAL =
-  /(\b(?:secrets?|clientSecret|cookieSecrets?|password|passphrase|hash|sha256|token|privateKey|key)["']?\s*:\s*)(\[[^\]]*\]?|"[^"]*"?|'[^']*'?|[^\s,}\]{#&*|>][^,}\]#]*)/g;
+  /(\b(?:secrets?|secretRef|passwordRef|clientSecret|cookieSecrets?|password|passphrase|hash|sha256|token|privateKey|key)["']?\s*:\s*)(\[[^\]]*\]?|"[^"]*"?|'[^']*'?|[^\s,}\]{#&*|>][^,}\]#]*)/g;
+/** What is secret of a JSON Web Key (RFC 7518, section 6), where it is long enough to be that. */
+const PRIVATE_PART = /(\b(?:d|k|p|q|dp|dq|qi)["']?\s*:\s*["']?)([A-Za-z0-9_-]{20,})/g;
 const NAME = /^\w+/;
 /** User and password in front of a URL's host. */
 const USER_INFO = /(\/\/)([^/@\s"']+)(?=@)/g;
@@ -19,6 +21,7 @@ export function withoutCredentials(line: string): string {
         ? all
         : before + value.replaceAll(/[^\s[\],"']/g, '*'),
     )
+    .replaceAll(PRIVATE_PART, (_, before: string, value: string) => before + '*'.repeat(value.length))
     .replaceAll(USER_INFO, (_, slashes: string, user: string) => slashes + '*'.repeat(user.length));
 }
 

@@ -118,11 +118,16 @@ function checkEnvelope(document: ConfigDocument): Envelope {
 
 type Issue = z.core.$ZodIssue;
 
+/** A field that names a Secret. */
+const SECRET_REFERENCE = /^(secret|password)Ref$/;
+
 function* explainIssue(document: ConfigDocument, schema: z.ZodType, issue: Issue): Generator<Diagnostic> {
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-  // Values of Secrets and credentials are never printed, not even wrong ones.
+  // Values of Secrets and credentials are never printed, not even wrong ones, nor one in the place of its reference.
   const secret =
-    (document.value as { kind?: unknown }).kind === 'Secret' || isCredential(schemaAt(schema, path));
+    (document.value as { kind?: unknown }).kind === 'Secret' ||
+    isCredential(schemaAt(schema, path)) ||
+    SECRET_REFERENCE.test(formatPath(path.slice(-1)));
   const show = (value: unknown) => (secret ? 'something else' : describe(value));
   const where = describePath(document.value, path);
   const field = formatPath(path.slice(-1)) || 'the document';

@@ -31,6 +31,18 @@ test.each([
   ['a digest that is a number', consumer('{apiKey: {sha256: [canary]}}'), 'WEIR1040'],
   ['a password where its hash belongs', consumer('{basic: {username: ann, hash: canary}}'), 'WEIR1044'],
   ['another field at fault in the same line', consumer('{basic: {usrname: ann, hash: canary}}'), 'WEIR1042'],
+  [
+    'a private key where a public one belongs',
+    consumer('{hmac: {keyId: a, algorithm: ed25519, jwk: {kty: OKP, d: canary}}}'),
+    'WEIR1046',
+  ],
+  [
+    'a filter with a private key for a public one',
+    chain('hmac', '{keys: [{id: a, algorithm: ed25519, jwk: {kty: OKP, d: canary}}]}'),
+    'WEIR1207',
+  ],
+  ['a secret where its reference belongs', consumer('{hmac: {keyId: a, secretRef: canary}}'), 'WEIR1040'],
+  ['a secret in a field that there is not', consumer('{hmac: {keyId: a, secret: canary}}'), 'WEIR1042'],
   ['a filter with a key for a digest', chain('api-key', '{keys: [{name: a, sha256: canary}]}'), 'WEIR1207'],
   ['a filter with a short cookie secret', chain('oidc', '{cookieSecrets: [canary]}'), 'WEIR1207'],
   [
@@ -58,10 +70,19 @@ test('a line keeps its columns, and what is no credential', () => {
   expect(withoutCredentials(line)).toBe(
     `  - {use: api-key, config: {keys: [{name: dev, key: '* **** ****** ***'}]}}`,
   );
+  expect(withoutCredentials(`jwk: {kty: OKP, d: nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A}`)).toBe(
+    `jwk: {kty: OKP, d: ${'*'.repeat(43)}}`,
+  );
+  expect(
+    withoutCredentials(
+      `  "dp": "BwKfV3Akq5_MFZDFZCnW-wzl-CCo83WoZvnLQwCTeDv8uzluRSnm71I3QCLdhrqE2e9YkxvuxdBfpT_PI7Yz-FOKnu1R6HsJeDCjn12Sk3vmAktV2zb34MCdy7cpdTh_YVr7tss2u6vneTwrA86rZtu5Mbr1C1XsmvkxHQAdYo0"`,
+    ),
+  ).not.toContain('BwKf');
   for (const same of [
     'key: [consumer.name]',
     'key: "${request.headers.x-tenant}"',
     `sha256: ${'a1'.repeat(32)}`,
+    `jwk: {kty: OKP, crv: Ed25519, x: JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs, kid: d}`,
     'secretRef: {name: keys, key: payments-of-acme}',
     'secret: {name: ca}',
     'publicKey: ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ=',
