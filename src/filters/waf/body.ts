@@ -1,5 +1,6 @@
 import { Bytes, requestHeaders, utf8 } from '@weir/filters-sdk/assembly';
 import { Parts } from '@weir/filters-sdk/assembly/parts';
+import { hasKnownCharset } from './charset';
 import { lookAtParts } from './head';
 import { Inspector } from './inspector';
 import { JsonStrings } from './json-strings';
@@ -9,8 +10,6 @@ import { Target } from './rule';
 const CONTENT_TYPE = utf8('content-type');
 const CONTENT_ENCODING = utf8('content-encoding');
 const NOTHING = changetype<Bytes>(memory.data(8));
-/** Encodings of characters in which ASCII stands for itself. */
-const CHARSETS = ['utf-8', 'utf8', 'us-ascii', 'iso-8859-1', 'iso-8859-15', 'windows-1252'];
 
 const parts = new Parts();
 const strings = new JsonStrings();
@@ -80,20 +79,4 @@ function isText(media: Bytes): bool {
 
 function endsWith(media: Bytes, end: string): bool {
   return media.slice(max(0, media.length - end.length)).equalsIgnoreCase(end);
-}
-
-/** In UTF-7 or an EBCDIC what is dangerous looks like nothing. */
-function hasKnownCharset(type: Bytes): bool {
-  for (let at = type.indexOf(59); at >= 0; at = type.indexOf(59, at)) {
-    at++;
-    const end = type.indexOf(59, at);
-    const part = type.slice(at, end < 0 ? type.length : end).trim();
-    if (!part.slice(0, 8).equalsIgnoreCase('charset=')) continue;
-    let value = part.slice(8);
-    if (value.length >= 2 && value.at(0) == 34) value = value.slice(1, value.length - 1);
-    let known = false;
-    for (let i = 0; i < CHARSETS.length; i++) if (value.equalsIgnoreCase(CHARSETS[i])) known = true;
-    if (!known) return false;
-  }
-  return true;
 }

@@ -29,6 +29,7 @@ const PROTOCOL = [
   utf8('forwarded'),
 ];
 const PROTOCOL_FAMILIES = [utf8('accept-'), utf8('sec-'), utf8('if-')];
+const FILE_NAME = 'xfilename';
 const COOKIE = utf8('cookie');
 const USER_AGENT = utf8('user-agent');
 const REFERER = utf8('referer');
@@ -69,6 +70,7 @@ export function lookAtFields(inspector: Inspector): void {
     if (name.equals(COOKIE)) lookAtCookies(inspector, value);
     else if (name.equals(USER_AGENT)) inspector.look(Target.UserAgent, NOTHING, value);
     else if (name.equals(REFERER)) inspector.look(Target.Referer, NOTHING, value);
+    else if (isFileName(name)) inspector.look(Target.FileNames, name, value);
     else inspector.look(isProtocol(name) ? Target.Protocol : Target.Headers, name, value);
   }
 }
@@ -84,6 +86,17 @@ function lookAtCookies(inspector: Inspector, field: Bytes): void {
 function isProtocol(name: Bytes): bool {
   for (let i = 0; i < PROTOCOL_FAMILIES.length; i++) if (name.startsWith(PROTOCOL_FAMILIES[i])) return true;
   return isOneOf(name, PROTOCOL);
+}
+
+/** `X-Filename` in its many spellings. */
+function isFileName(name: Bytes): bool {
+  let at = 0;
+  for (let i = 0; i < name.length; i++) {
+    const byte = name.at(i);
+    if (byte == 45 || byte == 46 || byte == 95) continue;
+    if (at >= FILE_NAME.length || byte != FILE_NAME.charCodeAt(at++)) return false;
+  }
+  return at == FILE_NAME.length;
 }
 
 function isOneOf(name: Bytes, names: ArrayBuffer[]): bool {

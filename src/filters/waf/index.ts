@@ -17,12 +17,12 @@ import { Reading, bodyArguments, lookAtBody } from './body';
 import { WafConfig } from './config';
 import { Findings } from './findings';
 import { lookAtFields, lookAtTarget, pathOf } from './head';
+import { lookAtFraming } from './framing';
 
 const METHOD = utf8(':method');
 const PATH = utf8(':path');
 const AUTHORITY = utf8(':authority');
 const UPGRADE = utf8('upgrade');
-const CONTENT_TYPE = utf8('content-type');
 const USER_AGENT = utf8('user-agent');
 const ACCEPT = utf8('accept');
 const SCORE_PROPERTY = utf8('waf.score');
@@ -58,11 +58,11 @@ class Waf extends StreamContext {
     const config = this.config;
     const target = targetOfRequest();
     config.inspector.begin(this.findings, pathOf(target));
-    this.lookAtProtocol();
-    this.arguments = lookAtTarget(config.inspector, target);
-    lookAtFields(config.inspector);
     // What follows the head of an upgrade is no body.
     const hasBody = config.maxBody > 0 && !endOfStream && !requestHeaders.has(UPGRADE);
+    this.lookAtProtocol(hasBody);
+    this.arguments = lookAtTarget(config.inspector, target);
+    lookAtFields(config.inspector);
     if (hasBody && !this.isOver()) return Action.Pause;
     return this.decide();
   }
@@ -85,14 +85,14 @@ class Waf extends StreamContext {
     return true;
   }
 
-  private lookAtProtocol(): void {
+  private lookAtProtocol(hasBody: bool): void {
     const inspector = this.config.inspector;
     const method = requestHeaders.get(METHOD);
     let known = false;
     for (let i = 0; i < this.config.methods.length; i++)
       if (method !== null && method.equals(this.config.methods[i])) known = true;
     if (!known) inspector.report('protocol/method');
-    if (isRepeated(CONTENT_TYPE)) inspector.report('protocol/repeated-field');
+    lookAtFraming(inspector, method, hasBody);
     if (!requestHeaders.has(USER_AGENT)) inspector.report('protocol/no-user-agent');
     if (!requestHeaders.has(ACCEPT)) inspector.report('protocol/no-accept');
     const authority = requestHeaders.get(AUTHORITY);
@@ -143,11 +143,6 @@ class Waf extends StreamContext {
 function targetOfRequest(): Bytes {
   const path = requestHeaders.get(PATH);
   return path === null ? Bytes.of(changetype<usize>(ROOT), 1) : path;
-}
-
-function isRepeated(name: ArrayBuffer): bool {
-  const fields = requestHeaders.all();
-  return fields.nextNamed(name) && fields.nextNamed(name);
 }
 
 /** Digits, dots and a port: what a client asks for that was not told a name. */

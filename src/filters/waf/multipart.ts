@@ -1,4 +1,5 @@
 import { Bytes, ByteWriter } from '@weir/filters-sdk/assembly';
+import { hasKnownCharset, isKnownCharset } from './charset';
 import { Inspector } from './inspector';
 import { Target } from './rule';
 
@@ -52,12 +53,20 @@ function lookAtPart(inspector: Inspector, body: Bytes, head: i32, headEnd: i32, 
     const row = body.slice(line, end);
     const colon = row.indexOf(58);
     // A line that is folded, or has bytes that some read as the end of one.
-    if (colon <= 0 || row.indexOf(0) >= 0 || row.indexOf(10) >= 0 || row.indexOf(13) >= 0) return false;
+    if (
+      colon <= 0 ||
+      !isFieldName(row, colon) ||
+      row.indexOf(0) >= 0 ||
+      row.indexOf(10) >= 0 ||
+      row.indexOf(13) >= 0
+    )
+      return false;
     const known = row.slice(0, colon);
     if (known.equalsIgnoreCase('content-disposition')) {
       if (disposition !== null) return false;
       disposition = row.slice(colon + 1).trim();
-    } else if (known.equalsIgnoreCase('content-transfer-encoding') && !isPlain(row.slice(colon + 1).trim()))
+    } else if (known.equalsIgnoreCase('content-type') && !hasKnownCharset(row.slice(colon + 1))) return false;
+    else if (known.equalsIgnoreCase('content-transfer-encoding') && !isPlain(row.slice(colon + 1).trim()))
       return false;
     line = end + 2;
   }
@@ -65,11 +74,37 @@ function lookAtPart(inspector: Inspector, body: Bytes, head: i32, headEnd: i32, 
   const field = parameter(disposition, 'name', name);
   if (field === null) return false;
   inspector.look(Target.ArgNames, field, field);
+  if (isAmbiguous(field)) inspector.report('protocol/multipart-name');
+  // RFC 7578, section 4.6: what it says of the others' encoding of characters is believed.
+  if (field.equals('_charset_') && !isKnownCharset(body.slice(from, to))) return false;
   // RFC 7578, section 4.2: no filename*; who reads it reads another name than this.
   if (parameter(disposition, 'filename*', fileName) !== null) return false;
   const file = parameter(disposition, 'filename', fileName);
-  if (file !== null) inspector.look(Target.FileNames, field, file);
-  else inspector.look(Target.Args, field, body.slice(from, to));
+  if (file !== null) {
+    inspector.look(Target.FileNames, field, file);
+    if (isAmbiguous(file)) inspector.report('protocol/multipart-name');
+  } else inspector.look(Target.Args, field, body.slice(from, to));
+  return true;
+}
+
+/** Some take these for the end of a name. A `;` may end a character reference of HTML, as browsers write some. */
+function isAmbiguous(name: Bytes): bool {
+  for (let i = 0; i < name.length; i++) {
+    const byte = name.at(i);
+    if (byte == 34 || byte == 92 || (byte == 59 && !endsReference(name, i))) return true;
+  }
+  return false;
+}
+
+function endsReference(name: Bytes, end: i32): bool {
+  let at = end - 1;
+  while (at > 0 && (<u32>(name.at(at) - 48) < 10 || <u32>((name.at(at) | 32) - 97) < 26 || name.at(at) == 35))
+    at--;
+  return at >= 0 && at < end - 1 && name.at(at) == 38;
+}
+
+function isFieldName(row: Bytes, end: i32): bool {
+  for (let i = 0; i < end; i++) if (row.at(i) <= 32 || row.at(i) > 126) return false;
   return true;
 }
 

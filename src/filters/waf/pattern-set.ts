@@ -94,10 +94,10 @@ export class PatternSet {
 
   private makeRoot(): void {
     const starts = this.starts;
+    this.begin();
+    for (let i = 0; i < starts.length; i++) this.reach(starts[i]);
+    const first = this.list.slice<StaticArray<i32>>(0, this.listed);
     for (let group = 0; group < this.classes; group++) {
-      this.begin();
-      for (let i = 0; i < starts.length; i++) this.reach(starts[i]);
-      const first = this.list.slice<StaticArray<i32>>(0, this.listed);
       this.begin();
       for (let i = 0; i < first.length; i++) this.take(first[i], this.samples[group]);
       this.rootNext.push(this.list.slice<StaticArray<i32>>(0, this.listed));

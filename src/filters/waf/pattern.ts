@@ -20,6 +20,17 @@ export class ByteSet {
     for (let i = 0; i < 4; i++) this.words[i] |= other.words[i];
   }
 
+  equals(other: ByteSet): bool {
+    for (let i = 0; i < 4; i++) if (this.words[i] != other.words[i]) return false;
+    return true;
+  }
+
+  hash(): u32 {
+    let hash: u64 = 0;
+    for (let i = 0; i < 4; i++) hash = (hash ^ this.words[i]) * 0x9e3779b97f4a7c15;
+    return <u32>(hash >> 32);
+  }
+
   invert(): void {
     for (let i = 0; i < 4; i++) this.words[i] = ~this.words[i];
   }

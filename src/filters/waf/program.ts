@@ -9,7 +9,7 @@ export enum Op {
 }
 
 /** More would make a byte that was never seen before cost too much. */
-const MOST_OPS = 30_000;
+const MOST_OPS = 40_000;
 
 /** Several patterns as one program of a nondeterministic automaton. */
 export class Program {
@@ -21,6 +21,8 @@ export class Program {
   readonly sets: ByteSet[] = [];
   /** Where each pattern begins. */
   readonly starts: i32[] = [];
+  /** By the hash of a set: where it is in `sets`. */
+  private known: Map<u32, i32> = new Map<u32, i32>();
 
   /** @returns what is wrong with the pattern; empty: nothing */
   add(pattern: string, id: i32): string {
@@ -33,6 +35,15 @@ export class Program {
     return this.ops.length > MOST_OPS ? 'too large, with the other patterns' : '';
   }
 
+  /** Most patterns have the same few sets: a letter, a digit, white space. */
+  private indexOf(set: ByteSet): i32 {
+    const hash = set.hash();
+    const known = this.known.has(hash) ? this.known.get(hash) : -1;
+    if (known >= 0 && this.sets[known].equals(set)) return known;
+    this.known.set(hash, this.sets.length);
+    return this.sets.push(set) - 1;
+  }
+
   private emit(op: Op, arg: i32): i32 {
     this.ops.push(<u8>op);
     this.others.push(0);
@@ -42,8 +53,7 @@ export class Program {
   private emitNode(node: Node): void {
     if (this.ops.length > MOST_OPS) return;
     if (node.kind == NodeKind.Set) {
-      this.sets.push(node.set);
-      this.emit(Op.Set, this.sets.length - 1);
+      this.emit(Op.Set, this.indexOf(node.set));
     } else if (node.kind == NodeKind.Sequence) {
       for (let i = 0; i < node.parts.length; i++) this.emitNode(node.parts[i]);
     } else if (node.kind == NodeKind.Either) this.emitEither(node.parts, 0);

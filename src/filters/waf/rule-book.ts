@@ -1,6 +1,8 @@
 import { CLIENTS } from './rules/clients';
 import { CODE } from './rules/code';
 import { FILES } from './rules/files';
+import { PHP } from './rules/php';
+import { SHELL } from './rules/shell';
 import { SQL } from './rules/sqli';
 import { XSS } from './rules/xss';
 import { PatternSet } from './pattern-set';
@@ -19,6 +21,8 @@ export class RuleBook {
     this.addAll(SQL);
     this.addAll(XSS);
     this.addAll(FILES);
+    this.addAll(SHELL);
+    this.addAll(PHP);
     this.addAll(CODE);
     this.addAll(CLIENTS);
   }
@@ -26,7 +30,7 @@ export class RuleBook {
   private addAll(rules: Rule[]): void {
     for (let i = 0; i < rules.length; i++) {
       const fault = this.add(rules[i]);
-      assert(fault.length == 0, rules[i].id + ': ' + fault);
+      if (fault.length > 0) throw new Error(rules[i].id + ': ' + fault);
     }
   }
 

@@ -246,25 +246,32 @@ function digitOf(byte: i32): i32 {
 export function withoutComments(text: Bytes, out: ByteWriter): Bytes {
   out.clear();
   let inside = false;
+  let spaced = false;
   for (let i = 0; i < text.length; i++) {
     const byte = text.at(i);
     const next = i + 1 < text.length ? text.at(i + 1) : 0;
+    let instead = byte;
     if (byte == 47 && next == 42) {
       i += 2;
-      out.addByte(32);
+      instead = 32;
       inside = i >= text.length || text.at(i) != 33;
       if (inside) i--;
       else while (i + 1 < text.length && <u32>(text.at(i + 1) - 48) < 10) i++;
     } else if (byte == 42 && next == 47) {
       i++;
       inside = false;
-      out.addByte(32);
-    } else if (!inside) out.addByte(byte);
+      instead = 32;
+    } else if (inside) continue;
+    if (instead != 32 || !spaced) out.addByte(instead);
+    spaced = instead == 32;
   }
   return out.view();
 }
 
-/** A text view as a shell reads words: without quotes, backslashes and carets, `${ifs}` a space. */
+/**
+ * A text view as a shell reads words: without quotes, backslashes and carets, `${ifs}` a space, and nothing where a variable stands that
+ * goes on a word (`c${x}url`): nobody has set it.
+ */
 export function asShellWords(text: Bytes, out: ByteWriter): Bytes {
   const start = out.clear().reserve(text.length);
   let to = start;
@@ -279,9 +286,32 @@ export function asShellWords(text: Bytes, out: ByteWriter): Bytes {
       store<u8>(to++, 32);
       i += 3;
     } else if (i + 1 < text.length && (text.at(i + 1) == 64 || text.at(i + 1) == 42)) i++;
-    else store<u8>(to++, byte);
+    else {
+      const end = to > start && isLetter(load<u8>(to - 1)) ? endOfVariable(text, i + 1) : 0;
+      if (end > 0) i = end - 1;
+      else store<u8>(to++, byte);
+    }
   }
   return Bytes.of(start, <i32>(to - start));
+}
+
+function isLetter(byte: i32): bool {
+  return <u32>(byte - 97) < 26;
+}
+
+/** Behind `x` or `{x}`; 0: there is no name of a variable. */
+function endOfVariable(text: Bytes, from: i32): i32 {
+  const isBraced = from < text.length && text.at(from) == 123;
+  let at = isBraced ? from + 1 : from;
+  const start = at;
+  while (
+    at < text.length &&
+    (isLetter(text.at(at)) || text.at(at) == 95 || (at > start && <u32>(text.at(at) - 48) < 10))
+  )
+    at++;
+  if (at == start) return 0;
+  if (!isBraced) return at;
+  return at < text.length && text.at(at) == 125 ? at + 1 : 0;
 }
 
 function isWord(text: Bytes, from: i32, word: string): bool {
