@@ -297,6 +297,14 @@ const withBody = new BareStream().request([...REQUEST, ['content-type', 'applica
 
 const waf = await start('waf', {});
 const wafBodies = await start('waf', { body: {} });
+const smallGet = new BareStream().request([
+  [':path', '/v1/cart?item=4711'],
+  ['user-agent', 'curl/8.5.0'],
+  ['accept', '*/*'],
+]);
+const TWO_ORDERS = new BodyBuffer();
+const twoOrders = Buffer.from(`[${order.toString()},${order.toString()}]`);
+TWO_ORDERS.append(twoOrders, 0, twoOrders.length);
 
 function passBody(plugin: Plugin, body: BodyBuffer, head: typeof request): void {
   stream.reset(head);
@@ -378,6 +386,8 @@ bench('access, 100 rules by method and field', () => pass([accessFields]));
 bench('access, 100 rules by address alone', () => pass([accessBlocks]));
 bench('cors, an answer for an allowed origin', () => pass([cors]));
 bench('waf, heads alone', () => pass([waf]));
+bench('waf, a small GET', () => pass([waf], smallGet));
+bench('waf, a POST of 2 KiB of JSON', () => passBody(wafBodies, TWO_ORDERS, withBody));
 bench('waf, a body of 20 members', () => passBody(wafBodies, ORDER, withBody));
 bench('transform, an answer of 10 KiB in which 100 values are redacted', () => void passAnswer(redacting));
 bench('transform, one in which nothing is', () => void passAnswer(watching));

@@ -7,6 +7,10 @@ const MOST_POOL = 400_000;
 /** A request that makes more of this is not looked at any further. Far below what a callback may cost. */
 export const MOST_WORK = 500_000;
 
+/** Of the state that nothing was read before. */
+const NO_GROUP = 255;
+const NOTHING = new StaticArray<i32>(0);
+
 const UNKNOWN: u32 = 0xffffffff;
 const ENDS: u32 = 0x80000000;
 const BUCKETS = 4096;
@@ -38,9 +42,15 @@ export class PatternSet {
   private rootNext: StaticArray<i32>[] = [];
   private rootEnds: StaticArray<i32>[] = [];
 
+  /** By two classes that follow each other: the same, of patterns that began with the first. null: not worked out yet. */
+  private begunNext: StaticArray<StaticArray<i32> | null> = new StaticArray<StaticArray<i32> | null>(0);
+  private begunEnds: StaticArray<StaticArray<i32>> = new StaticArray<StaticArray<i32>>(0);
+
   /** By row and class: the row of the next state, with {@link ENDS} where patterns end in it. A row is a state times the classes. */
   private table: StaticArray<u32>;
   private states: i32 = 0;
+  /** By state: the class of the byte before it. Patterns that began with that byte are known by it, and not in `pool`. */
+  private groups: StaticArray<u8> = new StaticArray<u8>(MOST_STATES);
   /** By state: where its instructions begin in `pool`, and its ends in `ends`. One more than there are states. */
   private poolStarts: StaticArray<i32> = new StaticArray<i32>(MOST_STATES + 1);
   private endStarts: StaticArray<i32> = new StaticArray<i32>(MOST_STATES + 1);
@@ -72,6 +82,9 @@ export class PatternSet {
     this.table = new StaticArray<u32>(0);
     this.classify(program.sets);
     this.table = new StaticArray<u32>(MOST_STATES * this.classes);
+    this.begunNext = new StaticArray<StaticArray<i32> | null>(this.classes * this.classes);
+    this.begunEnds = new StaticArray<StaticArray<i32>>(this.classes * this.classes);
+    this.begunEnds.fill(NOTHING);
     this.makeRoot();
     this.restart();
   }
@@ -113,7 +126,7 @@ export class PatternSet {
     this.buckets.fill(-1);
     this.table.fill(UNKNOWN);
     this.begin();
-    this.intern();
+    this.intern(NO_GROUP);
   }
 
   scan(start: usize, length: i32): void {
@@ -155,9 +168,12 @@ export class PatternSet {
   }
 
   private make(state: i32, group: i32): u32 {
+    const last = <i32>this.groups[state];
+    const fresh = last == NO_GROUP ? NOTHING : this.begun(last, group);
+    const freshEnds = last == NO_GROUP ? NOTHING : this.begunEnds[last * this.classes + group];
     this.begin();
-    const root = this.rootNext[group];
-    for (let i = 0; i < root.length; i++) this.put(unchecked(root[i]));
+    for (let i = 0; i < fresh.length; i++) this.put(unchecked(fresh[i]));
+    for (let i = 0; i < freshEnds.length; i++) this.newEnds.push(unchecked(freshEnds[i]));
     const rootEnds = this.rootEnds[group];
     for (let i = 0; i < rootEnds.length; i++) this.newEnds.push(rootEnds[i]);
     const sample = this.samples[group];
@@ -172,11 +188,26 @@ export class PatternSet {
       this.begin();
       for (let i = 0; i < list.length; i++) this.put(list[i]);
       for (let i = 0; i < ends.length; i++) this.newEnds.push(ends[i]);
-      return this.rowOf(this.intern());
+      return this.rowOf(this.intern(group));
     }
-    const next = this.rowOf(this.intern());
+    const next = this.rowOf(this.intern(group));
     this.table[state * this.classes + group] = next;
     return next;
+  }
+
+  /** Where patterns are that began with a byte of the class `last`, after one of `group`. Worked out once. */
+  private begun(last: i32, group: i32): StaticArray<i32> {
+    const at = last * this.classes + group;
+    const known = this.begunNext[at];
+    if (known !== null) return known;
+    this.begin();
+    const root = this.rootNext[last];
+    for (let i = 0; i < root.length; i++) this.take(unchecked(root[i]), this.samples[group]);
+    this.work += root.length;
+    const list = this.list.slice<StaticArray<i32>>(0, this.listed);
+    this.begunNext[at] = list;
+    this.begunEnds[at] = StaticArray.fromArray(this.newEnds);
+    return list;
   }
 
   private rowOf(state: i32): u32 {
@@ -221,17 +252,18 @@ export class PatternSet {
   }
 
   /** The state that stands at what is listed; made where there is none yet. */
-  private intern(): i32 {
+  private intern(group: i32): i32 {
     // A sum, since the order in which they were reached means nothing.
-    let hash: u32 = 0;
+    let hash: u32 = mix(0x20000 + group);
     for (let i = 0; i < this.listed; i++) hash += mix(unchecked(this.list[i]));
     for (let i = 0; i < this.newEnds.length; i++) hash += mix(0x10000 + unchecked(this.newEnds[i]));
     const bucket = hash % BUCKETS;
     for (let state = this.buckets[bucket]; state >= 0; state = this.older[state])
-      if (this.isState(state)) return state;
+      if (<i32>this.groups[state] == group && this.isState(state)) return state;
     const state = this.states++;
     const at = this.poolStarts[state];
     this.endStarts[state] = this.ends.length;
+    this.groups[state] = <u8>group;
     memory.copy(
       changetype<usize>(this.pool) + ((<usize>at) << 2),
       changetype<usize>(this.list),

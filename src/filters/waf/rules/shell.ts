@@ -155,7 +155,7 @@ export const SHELL: Rule[] = [
     C,
     1,
     INPUT | Target.Headers,
-    '\\Wfor (/[dflr] )*.*%{1,2}[^ ]* ?in ?\\([^)]*\\) ?do\\W|\\Wif ?(/i )?(not )?(exist|defined) [^ ]+( [^ ]+)? ?[(@]*(echo|cmd|goto|call|set|exit|copy|move|del|type|start|rem|else|$)\\W?|\\Wif ?(/i )?(not )?(exist|defined) [^ ]+ \\(|\\Wif (/i )?(not )?(errorlevel|cmdextversion) \\d|\\Wif ?(/i )?(not )?\\(?["\'\\[({]?[^ ]+ (equ|neq|lss|leq|gtr|geq) |\\Wif ?/i (not )?[^ ]+ ?' +
+    '\\Wfor (/[dflr] .*)?%{1,2}[^ ]* ?in ?\\([^)]*\\) ?do\\W|\\Wif ?(/i )?(not )?(exist|defined) [^ ]+( [^ ]+)? ?[(@]*(echo|cmd|goto|call|set|exit|copy|move|del|type|start|rem|else|$)\\W?|\\Wif ?(/i )?(not )?(exist|defined) [^ ]+ \\(|\\Wif (/i )?(not )?(errorlevel|cmdextversion) \\d|\\Wif ?(/i )?(not )?\\(?["\'\\[({]?[^ ]+ (equ|neq|lss|leq|gtr|geq) |\\Wif ?/i (not )?[^ ]+ ?' +
       COMPARISON +
       '|\\Wif (not )?["\'\\[({]*x?[%!]~?\\w+[^ ]* ?==|\\Wif (not )?[^ =]+ ?={2,3} ?[^ ]+ [(@]*(echo|cmd|goto|call|set|exit|copy|del|type|cd) ',
   ),
