@@ -504,6 +504,13 @@ export const ERRORS = {
       'An upstream learns who sends a request by a field that a filter sets (`consumerHeader`, `claimsToHeaders`, `ownedHeaders`) and takes out of what comes from outside. A rule leads to the same upstream without that filter, so that the field comes through as the client wrote it, and the upstream may believe it.',
     fix: 'Put the filter in front of that rule too (`required: false` where nobody has to be known), or remove the field there with a `RequestHeaderModifier`.',
   },
+  WEIR3035: {
+    title: 'a rule names a consumer whom nothing finds',
+    source: 'config',
+    explanation:
+      'A rule of an AccessPolicy names a consumer. All filters that find out who sends, where the policy holds, know everybody by name (`api-key`, `basic`, `hmac`, `mtls`), and none knows that one: no key, user or Consumer that they select is called so. `consumers` matches no request then, `notConsumers` every one.',
+    fix: 'Correct the name, or declare the Consumer with the label that the filter selects.',
+  },
   WEIR4001: {
     title: 'a module does not compile or breaks the rules of the host',
     source: 'filter',

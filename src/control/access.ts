@@ -2,9 +2,12 @@ import { DEFAULT_RULE, type RuleSource } from '../runtime/snapshot.ts';
 import { Attachments, ruleSection } from './attachments.ts';
 import type { Config, UsableObject } from './config.ts';
 import type { Path } from './document.ts';
+import { listNames, suggest } from './nearest.ts';
 import { mergeScopes, type Layer, type Setting } from './merge.ts';
+import type { SenderNames } from './sender-names.ts';
 
 type Policy = UsableObject<'AccessPolicy'>;
+type Source = NonNullable<Policy['value']['spec']['rules'][number]['from']>[number];
 
 /** What the filter `access` gets for one request's or connection's policies. */
 export interface EffectiveAccess {
@@ -20,8 +23,8 @@ export interface EffectiveAccess {
 export class AccessTable {
   readonly #config: Config;
   readonly #attachments: Attachments<'AccessPolicy'>;
-  /** Policies in force, and whether a filter in front of one of their places finds out who sends. */
-  readonly #senderKnown = new Map<Policy, boolean>();
+  /** Policies in force, and whom filters in front of one of their places may find to send; none: there is no such filter. */
+  readonly #senders = new Map<Policy, SenderNames>();
 
   constructor(config: Config) {
     this.#config = config;
@@ -74,24 +77,53 @@ export class AccessTable {
     };
   }
 
-  /** @param known a filter in front finds out who sends, or may do so */
-  note({ policies }: EffectiveAccess, known: boolean): void {
-    for (const policy of policies)
-      this.#senderKnown.set(policy, known || this.#senderKnown.get(policy) === true);
+  /** @param names whom filters in front may find to send */
+  note({ policies }: EffectiveAccess, names: SenderNames): void {
+    for (const policy of policies) {
+      const before = this.#senders.get(policy);
+      const isOpen = before === null || names === null;
+      this.#senders.set(policy, isOpen ? null : new Set([...(before ?? []), ...names]));
+    }
   }
 
-  /** Warns of rules that ask who sends where nothing finds it out: they never match, or always. */
+  /** Warns of rules that ask who sends where nothing finds it out, or for somebody whom nothing finds: they never match, or always. */
   reportUnknownSenders(): void {
-    for (const [policy, known] of this.#senderKnown) {
-      if (known) continue;
+    for (const [policy, names] of this.#senders) {
+      if (names === null) continue;
       for (const [i, rule] of policy.value.spec.rules.entries()) {
-        const path = senderPath(rule);
+        const section = ruleSection(rule, i);
+        const at = ['spec', 'rules', i];
+        if (names.size > 0) this.#reportStrangers(policy, section, [...at, 'from'], rule.from ?? [], names);
+        const path = names.size > 0 ? null : senderPath(rule);
         if (path === null) continue;
-        const message = `rule "${ruleSection(rule, i)}" asks who sends a request, and no filter where the policy holds finds that out`;
-        this.#config.report(policy, 'WEIR3032', ['spec', 'rules', i, ...path], message, {
+        const message = `rule "${section}" asks who sends a request, and no filter where the policy holds finds that out`;
+        this.#config.report(policy, 'WEIR3032', [...at, ...path], message, {
           severity: 'warning',
           hint: 'put a filter of the phase authn in front, such as api-key or jwt',
         });
+      }
+    }
+  }
+
+  #reportStrangers(
+    policy: Policy,
+    section: string,
+    path: Path,
+    from: readonly Source[],
+    names: ReadonlySet<string>,
+  ): void {
+    for (const [i, source] of from.entries()) {
+      for (const field of ['consumers', 'notConsumers'] as const) {
+        for (const [k, name] of (source[field] ?? []).entries()) {
+          if (name.includes('*') || names.has(name)) continue;
+          const known = [...names].sort();
+          const message = `rule "${section}" names a consumer "${name}", and no filter where the policy holds finds one of that name`;
+          this.#config.report(policy, 'WEIR3035', [...path, i, field, k], message, {
+            severity: 'warning',
+            hint: suggest(name, known),
+            notes: [`they find: ${listNames(known)}`],
+          });
+        }
       }
     }
   }

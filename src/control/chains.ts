@@ -15,6 +15,7 @@ import { ModuleTable } from './module-table.ts';
 import { suggest } from './nearest.ts';
 import { PlanTable } from './plans.ts';
 import type { FilterConfig } from './schema/filter-chain.ts';
+import { SenderTable } from './sender-names.ts';
 import { StoreTable } from './stores.ts';
 import { withApi } from './validation.ts';
 
@@ -44,6 +45,7 @@ export class ChainTable {
   readonly #links = new Map<Chain, Map<string, readonly Link[]>>();
   readonly #chainIndexes = new Map<string, number>([['', 0]]);
   readonly #access: AccessTable;
+  readonly #senders: SenderTable;
   /** Plugins that were made of AccessPolicies, by their configuration. */
   readonly #accessIndexes = new Map<string, number>();
 
@@ -58,6 +60,7 @@ export class ChainTable {
     this.#modules = new ModuleTable(assets, this.#uses);
     this.attachments = new Attachments(config, 'FilterChain');
     this.#access = new AccessTable(config);
+    this.#senders = new SenderTable(this.plugins, this.modules);
     const checks = new FilterChecks({
       config,
       assets,
@@ -106,11 +109,7 @@ export class ChainTable {
     const plugins = running.map((link) => link.plugin);
     const access = this.#access.effective(names);
     if (access !== null) {
-      // One without a phase may be what finds out.
-      this.#access.note(
-        access,
-        running.some(({ phase }) => phase === null || phase === 'authn'),
-      );
+      this.#access.note(access, this.#senders.of(running));
       const plugin = this.#accessPlugin(access);
       if (plugin === MISSING) return UNUSABLE;
       plugins.splice(placeOfAccess(running), 0, plugin);

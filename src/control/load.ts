@@ -187,6 +187,7 @@ const CONCLUSIONS: ReadonlySet<ErrorCode> = new Set([
   'WEIR3030',
   'WEIR3031',
   'WEIR3032',
+  'WEIR3035',
 ]);
 
 function withoutConsequences(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {

@@ -71,3 +71,19 @@ test.each([
 ])('with %s there is none', async (_what, rule, filter, target) => {
   expect(await warnings(rule, filter, target)).toEqual([]);
 });
+
+test.each([
+  ['consumers', '{name: ann, from: [{consumers: [anne, ann, "an*"]}]}'],
+  ['notConsumers', '{name: ann, from: [{notConsumers: [anne]}]}'],
+])('a name in %s that no filter knows is a warning', async (_field, rule) => {
+  const message =
+    'rule "ann" names a consumer "anne", and no filter where the policy holds finds one of that name';
+  expect(await warnings(rule, KEYS, GATEWAY)).toEqual([`warning WEIR3035 ${message}`]);
+});
+
+test('where a filter takes names from elsewhere, there is none', async () => {
+  const key = '{kty: OKP, crv: Ed25519, x: 750UH-od0UdSx1PP7SoC4f2r5Tk0V0mUGf9RTWQMabY, kid: k, alg: EdDSA}';
+  const provider = `{name: id, issuer: 'https://id.example.com', audiences: [shop], jwks: {keys: [${key}]}, consumerClaim: sub}`;
+  const token = `{name: token, use: jwt, config: {providers: [${provider}]}}`;
+  expect(await warnings('{name: ann, from: [{consumers: [bob]}]}', `${token}, ${KEYS}`, GATEWAY)).toEqual([]);
+});
