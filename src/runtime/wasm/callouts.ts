@@ -1,7 +1,7 @@
 import { HeaderBlock, MessageKind, STATUS_INDEX } from '../http/headers.ts';
 import { Status } from './abi.ts';
 import type { Context } from './context-table.ts';
-import { CALLOUTS, CALLOUT_MS } from './limits.ts';
+import { CALLOUT_MS } from './limits.ts';
 import type { RootContext } from './root.ts';
 
 /** Takes what came of a callout. Never called before `httpCall` has returned. */
@@ -73,7 +73,7 @@ export class Callouts implements CalloutSink {
     trailers: HeaderBlock | null,
     timeoutMs: number,
   ): number {
-    if (context.outstanding >= CALLOUTS) return 0;
+    if (context.outstanding >= context.mostCallouts) return 0;
     const limit = timeoutMs === 0 ? CALLOUT_MS : Math.min(timeoutMs, CALLOUT_MS);
     const token = this.#root.plugin.host.callouts.httpCall(cluster, head, body, trailers, limit, this);
     if (token === 0) return 0;

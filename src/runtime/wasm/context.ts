@@ -8,7 +8,7 @@ import {
   type CloseType,
 } from './abi.ts';
 import type { LimitHold } from './limit-claim.ts';
-import { MiB, REQUEST_MS_PER_MIB } from './limits.ts';
+import { CALLOUTS, MiB, REQUEST_MS_PER_MIB } from './limits.ts';
 import { REPLIED, TRAPPED } from './outcome.ts';
 import type { Plugin } from './plugin.ts';
 import type { RootContext } from './root.ts';
@@ -35,8 +35,9 @@ export class StreamContext {
   stream: StreamHost | null = null;
   /** A trap was told to the stream, by a return value or by `contextFailed`. */
   failed = false;
-  /** Callouts that it has under way. */
+  /** Callouts that it has under way, and how many it may have. */
   outstanding = 0;
+  readonly mostCallouts = CALLOUTS;
   /** What it has of limits on what is under way at a time; null: nothing. */
   #holds: LimitHold[] | null = null;
 

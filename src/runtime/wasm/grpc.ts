@@ -2,7 +2,7 @@ import type { GrpcExchange, GrpcRequest, GrpcSink } from '../grpc/transport.ts';
 import { GrpcStatus } from '../grpc/status.ts';
 import type { HeaderBlock } from '../http/headers.ts';
 import type { Context } from './context-table.ts';
-import { CALLOUTS, GRPC_STREAMS } from './limits.ts';
+import { GRPC_STREAMS } from './limits.ts';
 import type { RootContext } from './root.ts';
 import type { GuestFunction } from './vm.ts';
 
@@ -27,7 +27,7 @@ export class GrpcCalls {
 
   /** @returns what the guest knows it by, or null where it was not sent */
   open(context: Context, cluster: number, request: GrpcRequest, stream: boolean): GuestCall | null {
-    if (context.outstanding >= CALLOUTS || (stream && this.#streams >= GRPC_STREAMS)) return null;
+    if (context.outstanding >= context.mostCallouts || (stream && this.#streams >= GRPC_STREAMS)) return null;
     const call = new GuestCall(this, this.root.vm.nextCall(), context.id, stream);
     const exchange = this.root.plugin.host.grpc.open(cluster, request, call);
     if (exchange === null) return null;

@@ -68,8 +68,10 @@ export const QUEUE_BYTES = MiB;
 export const METRICS = 1000;
 export const METRIC_NAME_BYTES = 256;
 
-/** Callouts that one stream, or a root context for itself, may have under way. */
+/** Callouts that one stream may have under way. */
 export const CALLOUTS = 10;
+/** Those that a root context may: it asks for many streams. */
+export const ROOT_CALLOUTS = 1000;
 export const CALLOUT_MS = 5000;
 /** gRPC streams that the root context of a plugin may have under way in one instance. */
 export const GRPC_STREAMS = 100;

@@ -2,7 +2,7 @@ import { Callouts } from './callouts.ts';
 import { DeclaredProperties } from './declared-properties.ts';
 import { Expressions } from './expressions.ts';
 import { GrpcCalls } from './grpc.ts';
-import { DONE_MS } from './limits.ts';
+import { DONE_MS, ROOT_CALLOUTS } from './limits.ts';
 import type { Plugin } from './plugin.ts';
 import type { Vm } from './vm.ts';
 
@@ -18,8 +18,9 @@ export class RootContext {
   readonly grpc: GrpcCalls;
   readonly declared = new DeclaredProperties();
   readonly expressions = new Expressions();
-  /** Callouts that it has under way for itself. */
+  /** Callouts that it has under way for itself, and how many it may have. */
   outstanding = 0;
+  readonly mostCallouts = ROOT_CALLOUTS;
   /** `proxy_on_vm_start` runs: 0.1.0 asks for its configuration without saying which. */
   startingVm = false;
   /** The guest has read `plugin_root_id`: it chooses by it what it does. */
