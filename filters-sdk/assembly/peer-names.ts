@@ -26,7 +26,7 @@ export class PeerNames {
     private first: ArrayBuffer,
   ) {}
 
-  /** To the front of the names of the running stream. */
+  /** The SDK's. To the front of the names of the running stream. */
   begin(): PeerNames {
     this.list = changetype<Pairs>(0);
     this.only = false;
@@ -73,6 +73,7 @@ export function uriNames(): PeerNames {
   return uris.begin();
 }
 
+/** Names of hosts. */
 export function dnsNames(): PeerNames {
   return hosts.begin();
 }

@@ -21,6 +21,7 @@ const OWN = [
   'fields',
   'parts',
   'bearer',
+  'peer-names',
   'claims',
   'consumer',
   'plans',

@@ -48,6 +48,7 @@ const AROUND = [
 ] as const;
 const SECRETS = {
   acme: '{key: k1, old: k2, new: k3}',
+  partner: '{shared: what-both-sides-know-and-nobody-else}',
   redis: '{password: p}',
   provider: '{key: k}',
   'registry-login': '{".dockerconfigjson": "{}"}',
