@@ -8,10 +8,12 @@ import { ByteWriter } from './writer';
 
 const CONSUMER_PLAN = utf8('consumer.plan');
 const FROM_CONSUMER = 'from-consumer';
-const NO_PLAN =
-  '{"type":"about:blank","title":"Forbidden","status":403,"detail":"the consumer has no plan"}\n';
-const OTHER_PLAN =
-  '{"type":"about:blank","title":"Forbidden","status":403,"detail":"the plan of the consumer is not known here","plan":';
+const NO_PLAN = utf8(
+  '{"type":"about:blank","title":"Forbidden","status":403,"detail":"the consumer has no plan"}\n',
+);
+const OTHER_PLAN = utf8(
+  '{"type":"about:blank","title":"Forbidden","status":403,"detail":"the plan of the consumer is not known here","plan":',
+);
 
 const scratch = new ByteWriter(128);
 
@@ -86,12 +88,11 @@ export class Plans<P> {
   /** Answers a request that {@link current} has nothing for, with the name of the plan that its consumer has. */
   refuse(): Action {
     const name = property(CONSUMER_PLAN);
-    if (name === null) scratch.clear().add(NO_PLAN);
+    if (name === null) this.noPlan.body = NO_PLAN;
     else {
       addJsonString(scratch.clear().add(OTHER_PLAN), name);
-      scratch.add('}\n');
+      this.noPlan.body = scratch.add('}\n').copy();
     }
-    this.noPlan.body = scratch.copy();
     return this.noPlan.send();
   }
 

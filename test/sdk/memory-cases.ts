@@ -149,6 +149,9 @@ export function memoryTests(requests: number): void {
     ['hmac', { keys: [{ id: 'a', secret: SECRET }], components: ['@path'], maxAge: '1d' }],
     ['webhook', { scheme: 'github', secrets: [SECRET] }],
     ['quota', { key: ['request.path'], quotas: [{ name: 'a', limit: 1000 }], charge: { on: 'response' } }],
+    // Every request is refused, by a quota of a plan, and for want of one.
+    ['quota', { plan: 'none', plans: { none: { quotas: [{ name: 'a', limit: 0 }] } } }],
+    ['rate-limit', { plan: 'from-consumer', plans: { gold: { limits: [] } } }],
     [
       'access',
       {

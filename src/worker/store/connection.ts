@@ -13,8 +13,11 @@ const LOOK_MS = 2000;
 interface ConnectionEvents {
   /** It is there; what it knew before may be gone. */
   connected(address: ServerAddress): void;
-  /** @param fault once for each time that it is lost or cannot be had */
-  lost(fault: Error): void;
+  /**
+   * @param fault once for each time that it is lost or cannot be had
+   * @param address null where none is known
+   */
+  lost(fault: Error, address: ServerAddress | null): void;
 }
 
 /**
@@ -32,6 +35,7 @@ export class StoreConnection {
   #end: (fault: Error) => void = () => undefined;
   #closed = false;
   #told = false;
+  #address: ServerAddress | null = null;
   /** In a row that failed. */
   #tries = 0;
 
@@ -83,7 +87,7 @@ export class StoreConnection {
       if (this.#closed) return;
       if (!this.#told) {
         this.#told = true;
-        this.#events.lost(fault);
+        this.#events.lost(fault, this.#address);
       }
       const wait = Math.min(LONGEST_WAIT_MS, SHORTEST_WAIT_MS * 2 ** this.#tries++);
       await sleep(wait * (0.5 + Math.random() / 2), undefined, { ref: false });
@@ -93,7 +97,9 @@ export class StoreConnection {
   /** Connects once; resolves with what has ended the connection. */
   async #serve(): Promise<Error> {
     const spec = this.#spec;
+    this.#address = null;
     const address = await masterOf(spec);
+    this.#address = address;
     const client = await clientOf({ ...spec, address });
     if (this.#closed) return new Error('closed');
     let end!: (fault: Error) => void;

@@ -102,9 +102,9 @@ export class StoreSet implements Stores {
         limits.connected();
         quotas.connected();
       },
-      lost: ({ message }) =>
+      lost: ({ message }, address) =>
         logger.error(
-          { ...where, address: spec.addresses.map(textOf).join(', '), reason: message },
+          { ...where, ...(address && { address: textOf(address) }), reason: message },
           'store out of reach',
         ),
     });

@@ -115,7 +115,7 @@ test('a connection goes on to the server that has become the master, and leaves 
   const faults: string[] = [];
   const connection = new StoreConnection(specOf([sentinel.port]), {
     connected: ({ port }) => connected.push(port),
-    lost: ({ message }) => faults.push(message),
+    lost: ({ message }, address) => faults.push(`${address?.port}: ${message}`),
   });
   await vi.waitFor(() => expect(connected).toEqual([first.port]), { timeout: 10_000 });
   // The Sentinel is told of another, as where it has learned of a failover; the first one still answers.
@@ -123,6 +123,6 @@ test('a connection goes on to the server that has become the master, and leaves 
   await client.sendCommand(['SENTINEL', 'REMOVE', 'books']);
   await client.sendCommand(['SENTINEL', 'MONITOR', 'books', '127.0.0.1', String(second.port), '1']);
   await vi.waitFor(() => expect(connected).toEqual([first.port, second.port]), { timeout: 10_000 });
-  expect(faults).toEqual([`127.0.0.1:${second.port} is the master now`]);
+  expect(faults).toEqual([`${first.port}: 127.0.0.1:${second.port} is the master now`]);
   connection.close();
 });
