@@ -3,25 +3,10 @@ import { expect, test } from 'vitest';
 import { FileReader } from '../../src/control/files.ts';
 import { loadDocuments } from '../../src/control/load.ts';
 import { parseText } from '../../src/control/parse.ts';
+import { edge } from '../support/edge.ts';
 
 const text = (rule: string, filter: string, target: string): string => `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec: {listeners: [{name: http, port: 8080, protocol: HTTP}]}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: shop}
-spec:
-  parentRefs: [{name: edge}]
-  rules: [{name: all, backendRefs: [{group: policy.weir, kind: Upstream, name: shop}]}]
----
-apiVersion: policy.weir/v1alpha1
-kind: Upstream
-metadata: {name: shop}
-spec: {endpoints: {static: [{address: 127.0.0.1, port: 9000}]}}
----
+${edge({ port: 8080, upstreamPort: 9000, route: 'shop', upstream: 'shop' })}---
 apiVersion: policy.weir/v1alpha1
 kind: FilterChain
 metadata: {name: chain}

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { edge } from '../support/edge.ts';
 import { FakeUpstream } from '../support/fake-upstream.ts';
 import { Weir } from '../support/process.ts';
 import { exchange } from '../support/raw-client.ts';
@@ -10,25 +11,7 @@ test('the access log has the fields that are configured, of what filters and str
   const weir = await Weir.start({
     files: {
       'weir.yaml': `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec:
-  gatewayClassName: weir
-  listeners: [{name: http, protocol: HTTP, port: ${port}}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: shop, annotations: {team: cart}}
-spec:
-  parentRefs: [{name: edge}]
-  rules: [{backendRefs: [{group: policy.weir, kind: Upstream, name: shop}]}]
----
-apiVersion: policy.weir/v1alpha1
-kind: Upstream
-metadata: {name: shop}
-spec: {endpoints: {static: [{address: 127.0.0.1, port: ${upstream.port}}]}}
----
+${edge({ port, upstreamPort: upstream.port, route: 'shop', upstream: 'shop', annotations: '{team: cart}' })}---
 apiVersion: policy.weir/v1alpha1
 kind: FilterChain
 metadata: {name: keys}

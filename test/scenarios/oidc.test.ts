@@ -1,6 +1,7 @@
 // Logging in with a real provider, through a real weir with two workers.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Browser } from '../support/browser.ts';
+import { edge } from '../support/edge.ts';
 import { FakeUpstream, reply } from '../support/fake-upstream.ts';
 import { IdentityProvider } from '../support/oidc-provider.ts';
 import { freePort } from '../support/ports.ts';
@@ -27,23 +28,7 @@ async function start(config: object = {}, accessToken?: number): Promise<Shop> {
     ...(accessToken === undefined ? {} : { accessToken }),
   });
   const files = (more: object): string => `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec: {listeners: [{name: http, port: ${port}, protocol: HTTP}]}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: all}
-spec:
-  parentRefs: [{name: edge}]
-  rules: [{backendRefs: [{group: policy.weir, kind: Upstream, name: app}]}]
----
-apiVersion: policy.weir/v1alpha1
-kind: Upstream
-metadata: {name: app}
-spec: {endpoints: {static: [{address: 127.0.0.1, port: ${upstream.port}}]}}
----
+${edge({ port, upstreamPort: upstream.port, upstream: 'app' })}---
 apiVersion: policy.weir/v1alpha1
 kind: Upstream
 metadata: {name: id}

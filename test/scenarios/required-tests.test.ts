@@ -1,27 +1,12 @@
 import { expect, test } from 'vitest';
+import { edge } from '../support/edge.ts';
 import { FakeUpstream } from '../support/fake-upstream.ts';
 import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
 import { exchange, getRequest } from '../support/raw-client.ts';
 
-const edge = (port: number, upstreamPort: number, key: string): string => `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec: {gatewayClassName: weir, listeners: [{name: http, port: ${port}, protocol: HTTP}]}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: all}
-spec:
-  parentRefs: [{name: edge}]
-  rules: [{name: all, backendRefs: [{group: policy.weir, kind: Upstream, name: up}]}]
----
-apiVersion: policy.weir/v1alpha1
-kind: Upstream
-metadata: {name: up}
-spec: {endpoints: {static: [{address: 127.0.0.1, port: ${upstreamPort}}]}}
----
+const keys = (port: number, upstreamPort: number, key: string): string => `
+${edge({ port, upstreamPort })}---
 apiVersion: policy.weir/v1alpha1
 kind: FilterChain
 metadata: {name: keys}
@@ -47,7 +32,7 @@ test('a configuration whose PolicyTests fail does not come in force, and what se
   const upstream = await FakeUpstream.start({ discard: true });
   const port = await freePort();
   const weir = await Weir.start({
-    files: { 'edge.yaml': edge(port, upstream.port, 'a-key-of-ann'), 'tests.yaml': cases(port, 200) },
+    files: { 'edge.yaml': keys(port, upstream.port, 'a-key-of-ann'), 'tests.yaml': cases(port, 200) },
     args: ['--require-tests'],
     workers: 1,
   });
@@ -55,7 +40,7 @@ test('a configuration whose PolicyTests fail does not come in force, and what se
     (await exchange({ port }, getRequest('/', 'h', `X-Key: ${key}`, 'Connection: close'))).status;
   expect(await status('a-key-of-ann')).toBe(200);
 
-  await weir.write('edge.yaml', edge(port, upstream.port, 'a-key-of-eve'));
+  await weir.write('edge.yaml', keys(port, upstream.port, 'a-key-of-eve'));
   await weir.waitFor(/WEIR4008 .*PolicyTest default\/keys: the key of ann/);
   expect(weir.output).toMatch(/tests\.yaml:7:\d+ +error WEIR4008/);
   expect(weir.output).toContain('status: expected 200, got 401');
@@ -68,7 +53,7 @@ test('a configuration whose PolicyTests fail does not come in force, and what se
 
   // Without tests nothing is required that could pass.
   await weir.write('tests.yaml', '# none\n');
-  await weir.write('edge.yaml', edge(port, upstream.port, 'a-key-of-zoe'));
+  await weir.write('edge.yaml', keys(port, upstream.port, 'a-key-of-zoe'));
   await weir.waitFor(/WEIR4008 .*there is no PolicyTest/);
   expect(await status('a-key-of-eve')).toBe(200);
   await weir.stop();

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { edge } from '../support/edge.ts';
 import { FakeUpstream } from '../support/fake-upstream.ts';
 import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
@@ -16,23 +17,10 @@ paths:
       responses: {"200": {description: made}}
 `;
 
-const policies = (port: number, upstream: number): string => `apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec: {listeners: [{name: http, port: ${port}, protocol: HTTP}]}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: all}
-spec:
-  parentRefs: [{name: edge}]
-  rules: [{backendRefs: [{group: policy.weir, kind: Upstream, name: shop}]}]
----
-apiVersion: policy.weir/v1alpha1
-kind: Upstream
-metadata: {name: shop}
-spec: {endpoints: {static: [{address: 127.0.0.1, port: ${upstream}}]}}
----
+const policies = (
+  port: number,
+  upstream: number,
+): string => `${edge({ port, upstreamPort: upstream, upstream: 'shop' })}---
 apiVersion: policy.weir/v1alpha1
 kind: FilterChain
 metadata: {name: shape}

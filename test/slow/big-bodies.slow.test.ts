@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { edge } from '../support/edge.ts';
 import { big, FakeUpstream } from '../support/fake-upstream.ts';
 import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
@@ -10,25 +11,7 @@ const SIZE = 1024 * MIB;
 
 // Two filters that look at heads only: bodies must pass them without being gathered.
 const policies = (port: number, upstreamPort: number): string => `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge, namespace: test}
-spec:
-  gatewayClassName: weir
-  listeners: [{name: http, port: ${port}, protocol: HTTP}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: all, namespace: test}
-spec:
-  parentRefs: [{name: edge}]
-  rules: [{backendRefs: [{group: policy.weir, kind: Upstream, name: up}]}]
----
-apiVersion: policy.weir/v1alpha1
-kind: Upstream
-metadata: {name: up, namespace: test}
-spec: {endpoints: {static: [{address: 127.0.0.1, port: ${upstreamPort}}]}}
----
+${edge({ port, upstreamPort, namespace: 'test' })}---
 apiVersion: policy.weir/v1alpha1
 kind: FilterChain
 metadata: {name: two, namespace: test}

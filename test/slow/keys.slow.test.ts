@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { makeSigner, makeToken, type Signer } from '../filters/jwt/tokens.ts';
 import { atEnd } from '../support/cleanup.ts';
+import { edge } from '../support/edge.ts';
 import { FakeUpstream } from '../support/fake-upstream.ts';
 import { Load } from '../support/load.ts';
 import { freePort } from '../support/ports.ts';
@@ -14,23 +15,7 @@ import { exchange, getRequest } from '../support/raw-client.ts';
 const CACHE_MS = 2000;
 
 const policy = (port: number, upstreamPort: number, providerPort: number): string => `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec: {gatewayClassName: weir, listeners: [{name: http, port: ${port}, protocol: HTTP}]}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: all}
-spec:
-  parentRefs: [{name: edge}]
-  rules: [{name: all, backendRefs: [{group: policy.weir, kind: Upstream, name: up}]}]
----
-apiVersion: policy.weir/v1alpha1
-kind: Upstream
-metadata: {name: up}
-spec: {endpoints: {static: [{address: 127.0.0.1, port: ${upstreamPort}}]}}
----
+${edge({ port, upstreamPort })}---
 apiVersion: policy.weir/v1alpha1
 kind: Upstream
 metadata: {name: id}

@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compileFilter } from '../../filters-sdk/cli/compile.mjs';
+import { edge } from './edge.ts';
 import { sha256Of } from './scenario.ts';
 
 /** Time, chance, data that it shares with the other worker, a callout that holds the request, a tick, metrics, logs. */
@@ -103,28 +104,7 @@ export interface ChainOptions {
 
 /** api-key, rate-limit, headers, and the filter above from guard.wasm. */
 export function guardedChain({ port, upstreamPort, authzPort }: ChainOptions): string {
-  return `apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge, namespace: shop}
-spec:
-  gatewayClassName: weir
-  listeners:
-  - {name: http, port: ${port}, protocol: HTTP}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: all, namespace: shop}
-spec:
-  parentRefs: [{name: edge}]
-  rules:
-  - backendRefs: [{group: policy.weir, kind: Upstream, name: origin}]
----
-apiVersion: policy.weir/v1alpha1
-kind: Upstream
-metadata: {name: origin, namespace: shop}
-spec:
-  endpoints: {static: [{address: 127.0.0.1, port: ${upstreamPort}}]}
----
+  return `${edge({ port, upstreamPort, upstream: 'origin', namespace: 'shop' })}---
 apiVersion: policy.weir/v1alpha1
 kind: Upstream
 metadata: {name: authz, namespace: shop}
