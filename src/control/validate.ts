@@ -153,8 +153,12 @@ function* explainIssue(document: ConfigDocument, schema: z.ZodType, issue: Issue
         yield document.fault('WEIR1041', path.slice(0, -1), `missing field "${field}"${inside(outer)}`);
         return;
       }
-      const got = show(valueAt(document.value, path));
-      yield document.fault('WEIR1040', path, `${label(path)} must be ${expected}, got ${got}`);
+      const value = valueAt(document.value, path);
+      const known = fieldsOf(schemaAt(schema, path));
+      yield document.fault('WEIR1040', path, `${label(path)} must be ${expected}, got ${show(value)}`, {
+        hint: expected === 'a list' && isMapping(value) ? 'put "- " before it' : undefined,
+        notes: known.length > 0 ? [`known fields: ${listNames(known, 12)}`] : [],
+      });
       return;
     }
     case 'invalid_value': {
@@ -254,6 +258,10 @@ export function valueAt(value: unknown, path: Path): unknown {
     current = (current as Record<string | number, unknown>)[part];
   }
   return current;
+}
+
+function isMapping(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Text for comparisons. `String` would call what the value has under `toString`. */

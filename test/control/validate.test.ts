@@ -34,6 +34,22 @@ test('what was cut out is not reported as missing', () => {
   expect(object).toMatchObject({ kind: 'HTTPRoute', name: 'a', value: null });
 });
 
+test('a value of another type is told with what belongs there', () => {
+  const told = (endpoints: string) =>
+    validate(
+      `apiVersion: policy.weir/v1alpha1\nkind: Upstream\nmetadata: {name: a}\nspec: {endpoints: ${endpoints}}\n`,
+    ).diagnostics.map(({ message, hint, notes }) => [message, hint ?? notes?.[0]]);
+  expect(told('[{address: 127.0.0.1, port: 80}]')).toEqual([
+    ['endpoints must be a mapping, got a list', 'known fields: static, dns, srv, file'],
+  ]);
+  expect(told('{static: {address: 127.0.0.1, port: 80}}')).toEqual([
+    ['endpoints.static must be a list, got a mapping', 'put "- " before it'],
+  ]);
+  expect(told('{static: ["127.0.0.1:80"]}')).toEqual([
+    ['endpoints.static[0] must be a mapping, got "127.0.0.1:80"', 'known fields: address, port, weight'],
+  ]);
+});
+
 test('a pruned field does not bring other faults to light twice', () => {
   const { diagnostics } = validate(`${ROUTE}  x: 1\n  rules:\n  - y: 1\n    filters: [{type: URLRewrite}]\n`);
   expect(diagnostics.map(({ code, line }) => `${code} line ${line}`).sort()).toEqual([
