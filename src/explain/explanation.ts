@@ -13,7 +13,7 @@ export interface Explanation {
   /** What AccessPolicies decided; empty where there are none. */
   readonly access: readonly AccessExplanation[];
   /** One for each attempt. */
-  readonly upstreams: readonly { readonly cluster: string; readonly endpoint: string }[];
+  readonly upstreams: readonly ExplainedAttempt[];
   /** What differs between the head that came and the one that went to the upstream, rule and backend included. */
   readonly sent: readonly (readonly [name: string, value: string])[];
   readonly status: number;
@@ -21,6 +21,13 @@ export interface Explanation {
   readonly details: string;
   /** The filter that answered in the upstream's place; empty: weir itself; null: nobody did. */
   readonly repliedBy: string | null;
+}
+
+export interface ExplainedAttempt {
+  readonly cluster: string;
+  readonly endpoint: string;
+  /** Its weight among the rule's backends, and that of all of them; null where it is the only one, or a filter chose it. */
+  readonly share: readonly [weight: number, of: number] | null;
 }
 
 /** What one filter of the chain decided. */
@@ -63,6 +70,7 @@ export function explain(snapshot: Snapshot, port: PortSpec, trace: Trace, status
     upstreams: trace.attempts.map(({ cluster, endpoint }) => ({
       cluster,
       endpoint: endpointText(snapshot, cluster, endpoint),
+      share: shareOf(snapshot, trace.rules.at(-1) ?? '', cluster),
     })),
     sent: trace.attempts[0]?.head ?? [],
     status,
@@ -70,6 +78,13 @@ export function explain(snapshot: Snapshot, port: PortSpec, trace: Trace, status
     details: trace.details,
     repliedBy: trace.repliedBy,
   };
+}
+
+function shareOf(snapshot: Snapshot, rule: string, cluster: string): ExplainedAttempt['share'] {
+  const backends = snapshot.rules.find(({ name }) => name === rule)?.backends ?? [];
+  const own = backends.find((backend) => snapshot.clusters[backend.cluster]?.name === cluster);
+  if (own === undefined || backends.length < 2) return null;
+  return [own.weight, backends.reduce((sum, { weight }) => sum + weight, 0)];
 }
 
 function endpointText(snapshot: Snapshot, name: string, index: number): string {
@@ -173,8 +188,10 @@ function editText({ name, before, after }: Edit): string {
 
 function putUpstream({ upstreams }: Explanation, put: Put): void {
   if (upstreams.length === 0) put('upstream', 'not reached');
-  for (const [i, { cluster, endpoint }] of upstreams.entries())
-    put(i === 0 ? 'upstream' : '', `${cluster}   ${endpoint}`);
+  for (const [i, { cluster, endpoint, share }] of upstreams.entries()) {
+    const chance = share === null ? '' : `   by chance: ${share[0]} of ${share[1]}`;
+    put(i === 0 ? 'upstream' : '', `${cluster}   ${endpoint}${chance}`);
+  }
 }
 
 function answerText({ status, flags, details, repliedBy, upstreams }: Explanation): string {

@@ -69,7 +69,7 @@ test('attempts at an upstream that fails, each with its endpoint', async () => {
   expect(stdout).toContain('answer    503   by the upstream   via_upstream   flags URX');
 });
 
-test.each([
+test.each<[string, string, string, string | RegExp, string[]?]>([
   [
     'no route',
     'POST',
@@ -88,6 +88,13 @@ test.each([
     'http://example.org/',
     'listener  none on 0.0.0.0:8080/http has the hostname example.org; there are: admin.example.com, *.example.com\n',
   ],
+  [
+    'one of several backends',
+    'GET',
+    'http://shop.example.com/cart',
+    /^upstream {2}default\/shop(-next {3}10\.0\.0\.2:9000 {3}by chance: 10| {3}10\.0\.0\.1:9000 {3}by chance: 90) of 100$/m,
+    ['-f', 'policies/canary'],
+  ],
   ['a redirect', 'GET', 'http://checkout.example.com/old/x', 'answer    301   by weir   redirect\n'],
   [
     'a target that is refused',
@@ -95,11 +102,15 @@ test.each([
     'http://checkout.example.com/a%00b',
     'answer    400   by weir   bad_path\n',
   ],
-])('%s', async (_, method, url, expected) => {
-  const { stdout, code } = await weir(method, url, ...SHOP);
-  expect(code).toBe(0);
-  expect(stdout).toContain(expected);
-});
+])(
+  '%s',
+  async (_: string, method: string, url: string, expected: string | RegExp, files: string[] = SHOP) => {
+    const { stdout, code } = await weir(method, url, ...files);
+    expect(code).toBe(0);
+    if (typeof expected === 'string') expect(stdout).toContain(expected);
+    else expect(stdout).toMatch(expected);
+  },
+);
 
 test('-o json has the same as data', async () => {
   const { stdout } = await weir('GET', 'http://checkout.example.com/v1/cart', ...SHOP, '-o', 'json');
