@@ -2,7 +2,6 @@ import { Bytes, requestHeaders, utf8 } from '@weir/filters-sdk/assembly';
 import { hasKnownCharset } from './charset';
 import { Inspector } from './inspector';
 
-const PATH = utf8(':path');
 const CONTENT_TYPE = utf8('content-type');
 const CONTENT_LENGTH = utf8('content-length');
 const TRANSFER_ENCODING = utf8('transfer-encoding');
@@ -46,8 +45,6 @@ export function lookAtFraming(inspector: Inspector, method: Bytes | null, bodyFo
   if (accept !== null && !hasParameters(accept)) inspector.report('protocol/accept');
   const encodings = requestHeaders.get(ACCEPT_ENCODING);
   if (encodings !== null && encodings.length > MOST_ENCODINGS) inspector.report('protocol/accept');
-  const path = requestHeaders.get(PATH);
-  if (path !== null && path.indexOf(35) >= 0) inspector.report('protocol/fragment');
 }
 
 function hasBody(): bool {

@@ -1,5 +1,20 @@
 // What people and programs send without meaning harm, and what is close to an attack and none. A line is the value of an argument.
 export const BENIGN: readonly string[] = [
+  'run `npm install` and then `ls`',
+  '`undefined` or `null`',
+  '"People" and "Time" is what they read',
+  'save in cases where one points one way then another',
+  'create table decorations',
+  'import (and wait)',
+  'it fails the system (the whole of it); then more',
+  'if not defined in the contract',
+  'if exist then well',
+  'start-up and set-up of add-ons',
+  'A$AP (rapper)',
+  'while (this is true)',
+  'https://example.com/a?b=c',
+  '(PowerShell scripts) & more',
+  'alias for x = y',
   'hello world',
   'shoes',
   'red & blue',
@@ -272,6 +287,61 @@ const post = (path: string, type: string, body: string): BenignRequest => ({
 });
 
 export const BENIGN_REQUESTS: readonly BenignRequest[] = [
+  { path: '/?utm_source=mail&utm_campaign=black_friday&gclid=Cj0KCQiA-aB&fbclid=IwAR0-_x', headers: BROWSER },
+  {
+    path: '/bucket/a.jpg?X-Amz-Credential=AKIA%2F20261126%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Expires=900',
+    headers: BROWSER,
+  },
+  {
+    path: '/api/items?$filter=price%20gt%2010%20and%20name%20eq%20%27shoe%27&$top=10&$orderby=name%20desc',
+    headers: BROWSER,
+  },
+  { path: '/sites/example.com/', headers: BROWSER },
+  { path: '/app/logs', headers: BROWSER },
+  { path: '/~mira/@posts/1', headers: BROWSER },
+  {
+    path: '/pay/done?session_id=cs_test_a1b2',
+    headers: [...BROWSER, ['referer', 'https://checkout.example.com/']],
+  },
+  {
+    path: '/x?cron=0%20*/5%20*%20*%20*&bbox=-122.5,37.7&layers=roads|parks&regex=%5Ea.*b%24',
+    headers: BROWSER,
+  },
+  {
+    path: '/',
+    headers: [
+      ...BROWSER,
+      [
+        'cookie',
+        'prefs=%7B%22theme%22%3A%22dark%22%7D; consent=eyJhIjp0cnVlLCJiIjpmYWxzZSwiYyI6IjEifQ==; d=Thu+Nov+26+2026+GMT%2B0100+(Central+European+Time)',
+      ],
+    ],
+  },
+  post(
+    '/soap',
+    'text/xml; charset=utf-8',
+    '<?xml version="1.0" encoding="UTF-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><Price xmlns="urn:x">Apples &amp; pears</Price></soap:Body></soap:Envelope>',
+  ),
+  post(
+    '/hook',
+    'application/json',
+    '{"ref": "refs/heads/main", "repository": {"keys_url": "https://api.example.com/repos/a/keys{/key_id}", "ssh_url": "git@example.com:a/b.git"}, "commit": {"message": "Fix login (#123)\\n\\nIt failed when the user\'s name had an apostrophe; see docs.", "added": [".github/workflows/ci.yml"]}}',
+  ),
+  post(
+    '/api/comments',
+    'application/json',
+    '{"text": "Try `npm install` first, then run `npm start`; check `node --version`.\\n\\n- first\\n- second\\n\\n> quoted text -- thanks!"}',
+  ),
+  post(
+    '/api/comments',
+    'application/json',
+    '{"text": "\\"Never again.\\"\\n\\t\\t-- Mira\\nPrice is $100 (was $150) & free shipping; offer ends 12/31."}',
+  ),
+  post(
+    '/chat',
+    'application/json',
+    '{"messages": [{"role": "user", "content": "Explain the difference between let and const in JavaScript, and when to use each one."}], "tools": [{"type": "function"}]}',
+  ),
   { path: '/', headers: BROWSER },
   { path: '/static/js/app.3f2a1b.js?v=1.2.3', headers: BROWSER },
   { path: '/api/v1/users/42/orders?limit=10&offset=20&sort=-created_at&fields=id,name', headers: BROWSER },

@@ -358,3 +358,54 @@ test('methods are those that are listed', async () => {
   expect(verdict(await get(filter, '/', [], 'PURGE'))).toBe('passes');
   expect(rulesOf(await get(filter, '/', [], 'DELETE'))).toEqual(['protocol/method']);
 });
+
+test('a field that is missing is noted, and refuses nobody', async () => {
+  const bare = await (
+    await open({ paranoia: 2 })
+  ).exchange({ request: { path: '/', authority: 'shop.test' } });
+  expect([verdict(bare), rulesOf(bare)]).toEqual([
+    'passes',
+    ['protocol/no-user-agent', 'protocol/no-accept'],
+  ]);
+});
+
+describe('a session that somebody else has begun', () => {
+  test.each([
+    ['https://evil.test/a', 'waf_denied'],
+    ['https://shop.test.evil.test/', 'waf_denied'],
+    ['https://shop.test/cart', 'passes'],
+    ['https://SHOP.test:8443/cart', 'passes'],
+    ['shop', 'passes'],
+  ])('from %s: %s', async (referer, expected) => {
+    const exchange = await get(await open(), '/?jsessionid=1', [['referer', referer]]);
+    expect(verdict(exchange)).toBe(expected);
+  });
+  test('is none without a page that the client came from', async () => {
+    expect(verdict(await get(await open(), '/?jsessionid=1'))).toBe('passes');
+  });
+  test('can be allowed for a payment that comes back', async () => {
+    const filter = await open({ exclude: [{ rules: ['session/fixation'], targets: ['args.jsessionid'] }] });
+    const referer: [string, string] = ['referer', 'https://pay.test/'];
+    expect(verdict(await get(filter, '/?jsessionid=1', [referer]))).toBe('passes');
+    expect(verdict(await get(filter, '/?phpsessid=1', [referer]))).toBe('waf_denied');
+  });
+});
+
+test('base64 is looked into where it is plain text, and only there', async () => {
+  const in64 = (text: string, encoding: BufferEncoding = 'utf8'): string =>
+    encodeURIComponent(Buffer.from(text, encoding).toString('base64'));
+  const filter = await open();
+  expect(rulesOf(await get(filter, `/?a=${in64('; cat /etc/shadow')}`))).toContain('rce/unix-command');
+  expect(verdict(await get(filter, `/?a=${in64('a page of a book, nothing more')}`))).toBe('passes');
+  expect(verdict(await get(filter, `/?a=${in64('\xff\xfe; cat /etc/shadow', 'latin1')}`))).toBe('passes');
+});
+
+test.each<[string, [string, string][]]>([
+  ['media types with parameters', [['content-type', 'multipart/related; start="<a@b>"; type=text/xml']]],
+  ['weights and charsets', [['accept', 'text/html;level=1;q=0.5, application/json; charset=utf-8, */*']]],
+  ['the rest of a file', [['range', 'bytes=1000-']]],
+  ['its end, and some parts of it', [['range', 'bytes=0-1, 5-5, -10']]],
+])('%s are nothing to refuse', async (_what, headers) => {
+  const exchange = await get(await open(), '/', headers);
+  expect([verdict(exchange), rulesOf(exchange)]).toEqual(['passes', []]);
+});

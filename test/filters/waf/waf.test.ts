@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Filter } from '@weir/filters-sdk/testing';
 import { openBuiltIn } from '../../support/filter.ts';
@@ -61,6 +62,17 @@ afterAll(async () => {
   await two.close();
 });
 
+/** What is no attack of itself, but adds to the score of one. */
+const DETAILS: AttackRequest[] = [
+  { path: '/?a=50%' },
+  {
+    headers: [
+      ['content-type', 'text/plain'],
+      ['content-type', 'text/html'],
+    ],
+  },
+  { path: `/?${'a&'.repeat(300)}` },
+];
 const ATTACKS = Object.values(ARGUMENTS).flat();
 
 test('the corpora are large enough to say something', () => {
@@ -70,6 +82,28 @@ test('the corpora are large enough to say something', () => {
 
 test.each(Object.keys(ARGUMENTS))('finds attacks of the class %s in the query', async (name) => {
   expect(await misses(one, ARGUMENTS[name]!.map(inQuery))).toEqual([]);
+});
+
+test('every rule finds something in these corpora', async () => {
+  const folder = new URL('../../../src/filters/waf/rules/', import.meta.url);
+  const sources = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'));
+  const rules = sources.flatMap((text) =>
+    [...text.matchAll(/new Rule\(\s*'([a-z]+\/[a-z-]+)'/g)].map(([, id]) => id!),
+  );
+  expect(rules.length).toBeGreaterThan(70);
+  const found = new Set<string>();
+  const filter = await openWaf({ paranoia: 2, threshold: 1000 });
+  const all = [...ATTACKS.map(inQuery), ...REQUESTS, ...DETAILS];
+  for (const request of all)
+    for (const rule of (await judge(filter, request)).split(' ').at(-1)!.split(',')) found.add(rule);
+  await filter.close();
+  // These are for decisions.test.ts: what is missing, another host, and a value larger than any here.
+  expect(rules.filter((rule) => !found.has(rule))).toEqual([
+    'protocol/no-user-agent',
+    'protocol/no-accept',
+    'protocol/address-as-host',
+    'protocol/too-complex',
+  ]);
 });
 
 test('finds the same in forms and in JSON', async () => {
@@ -108,7 +142,7 @@ describe('what is none', () => {
   test('and of what the rules were not made with, the rates that the README states hold', async () => {
     const missed = await misses(one, HELD_OUT_ATTACKS.map(inQuery));
     const wrong = await refused(one, HELD_OUT_BENIGN.map(inQuery));
-    expect(1 - missed.length / HELD_OUT_ATTACKS.length).toBeGreaterThanOrEqual(0.9);
-    expect(wrong.length / HELD_OUT_BENIGN.length).toBeLessThanOrEqual(0.07);
+    expect(1 - missed.length / HELD_OUT_ATTACKS.length).toBeGreaterThanOrEqual(0.95);
+    expect(wrong.length / HELD_OUT_BENIGN.length).toBeLessThanOrEqual(0.06);
   });
 });

@@ -31,7 +31,6 @@ export const CLIENTS: Rule[] = [
   new Rule('protocol/body-of-get', C, 1, 0, ''),
   new Rule('protocol/content-type', C, 1, 0, ''),
   new Rule('protocol/accept', C, 1, 0, ''),
-  new Rule('protocol/fragment', C, 1, 0, ''),
   new Rule('protocol/cookie-version', C, 1, Target.Cookies, '^[$](version|path|domain|port)$'),
   new Rule(
     'protocol/magic-number',
@@ -53,7 +52,7 @@ export const CLIENTS: Rule[] = [
     C,
     1,
     Target.ArgNames,
-    '^(__(host|secure)-)?([\\w.:-]+sess(ion)?(id)?|[\\w.:-]*sess(ion)?[._:-]?(id|key|token|sid)|[\\w-]*[.:](sid|sess|session)|j?sessid|sessid|phpsess\\w*|aspsession\\w*|cf(s?id|token)|cakephp|laravel_token|meteor_login_token|shiny-token|rack[.]session|ci_session)$',
+    '^(__(host|secure)-)?([\\w.:-]+sess(ion)?(id)?|sess(ion)?id|[\\w.:-]+[._:-]session[._:-](id|key|token)|[\\w-]*[.:](sid|sess|session)|j?sessid|sessid|phpsess\\w*|aspsession\\w*|cf(s?id|token)|cakephp|laravel_token|meteor_login_token|shiny-token|rack[.]session|ci_session)$',
   ),
   new Rule('protocol/multipart-name', C, 1, 0, ''),
   new Rule('protocol/zero-byte', C, 1, EVERYWHERE, ''),

@@ -54,12 +54,13 @@ export const FILES: Rule[] = [
     Target.Args | Target.Cookies | Target.Body,
     '^(https?|ftps?):/{1,3}\\d{1,3}[.]\\d{1,3}[.]\\d{1,3}[.]\\d{1,3}(:\\d+)?[/:].*[.](php|phtml|txt|jsp|asp|aspx|sh|pl|py|exe|cgi|jar|war)(\\?|$|#)|^(https?|ftps?):/{1,3}.*(\\?|[.](txt|php|phtml|gif|jpe?g|png)\\?+)$|^(https?|ftps?):/{1,3}.*/(c99|r57|shell|cmd|webshell|b374k|wso|backdoor|evil|exploit|payload)[\\w-]*[.]?|^(file|ftps?|https?)(:[^ ]*)?\\?+$|^(file|ftps?|https?|ssh2?|sftp|smb|tftp)://([^/@ ]*@)?(\\d{1,3}[.]){3}\\d{1,3}(\\W|$)|(include|require)(_once)? ?\\(? ?[\'"]?(https?|ftps?|php|data|file):',
   ),
+  // What PHP applications of old took for their own settings.
   new Rule(
     'rfi/setting',
-    Severity.Warning,
+    C,
     1,
     Target.ArgNames,
-    '^(_(server|session|request|get|post|cookie|files|env|conf|sess)\\[|globals\\[|mosconfig_|gallery_basedir|appserv_root|config\\[root_dir\\]|path\\[docroot\\]|phpbb_root_path|document_root$|absolute_path$|[\\w]*(root|base|include|config|lib|library|inc)_?(path|dir)$|http_post_vars|http_get_vars)',
+    '^(_(server|session|request|get|post|cookie|files|env|conf)\\[|globals\\[|mosconfig_|gallery_basedir|appserv_root|config\\[root_dir\\]|path\\[docroot\\]|phpbb_root_path|http_(post|get|server)_vars)',
   ),
   new Rule(
     'ssrf/metadata',

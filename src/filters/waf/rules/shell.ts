@@ -34,7 +34,7 @@ const BEFORE = '(;|\\||&|\\$\\(|[<>]\\() ?([({!] ?)*(\\w+=[\\w/.]* )*' + FOLDER;
 const ARGUMENTS = ' ?(<{1,3}|>{1,2}|\\d>)|( --?[a-z][\\w-]*| [/$.~][\\w/.$*~]+| [\\w.-]*/[\\w./-]+)';
 /** Behind a program with a word for a name. */
 const SURE =
-  '( ?[;|&`)<>}]| (-[\\w-]|[/$.~]|\\d+$|\\d+[;|&`)]|[\\w.-]*/[\\w./-]*|[\\w.-]+ ?[;|&]|[\\w-]+[.](com|net|org|test|me|io|sh|php|conf|log|txt|py|pl|rb)\\W)|,/)';
+  '( ?[;|&`)<>}]| (-[\\w-]|[/$.~]|\\d+$|\\d+[;|&`)]|[\\w.-]*/[\\w./-]*|[\\w-]+[.](com|net|org|test|me|io|sh|php|conf|log|txt|py|pl|rb)\\W)|,/)';
 
 /** Programs of Windows, which are looked for where a command may begin. */
 const WINDOWS =
@@ -155,7 +155,7 @@ export const SHELL: Rule[] = [
     C,
     1,
     INPUT | Target.Headers,
-    '\\Wfor (/[dflr] .*)?%{1,2}[^ ]* ?in ?\\([^)]*\\) ?do\\W|\\Wif ?(/i )?(not )?(exist|defined) [^ ]+( [^ ]+)? ?[(@]*(echo|cmd|goto|call|set|exit|copy|move|del|type|start|rem|else|$)\\W?|\\Wif ?(/i )?(not )?(exist|defined) [^ ]+ \\(|\\Wif (/i )?(not )?(errorlevel|cmdextversion) \\d|\\Wif ?(/i )?(not )?\\(?["\'\\[({]?[^ ]+ (equ|neq|lss|leq|gtr|geq) |\\Wif ?/i (not )?[^ ]+ ?' +
+    '\\Wfor (/[dflr] .*)?%{1,2}[^ ]* ?in ?\\([^)]*\\) ?do\\W|\\Wif ?(/i )?(not )?(exist|defined) [^ ]+( [^ ]+)? ?[(@]*(echo|cmd|goto|call|set|exit|copy|move|del|type|start|rem|else)\\W|\\Wif ?(/i )?(not )?(exist|defined) [^ ]+ \\(|\\Wif (/i )?(not )?(errorlevel|cmdextversion) \\d|\\Wif ?(/i )?(not )?\\(?["\'\\[({]?[^ ]+ (equ|neq|lss|leq|gtr|geq) |\\Wif ?/i (not )?[^ ]+ ?' +
       COMPARISON +
       '|\\Wif (not )?["\'\\[({]*x?[%!]~?\\w+[^ ]* ?==|\\Wif (not )?[^ =]+ ?={2,3} ?[^ ]+ [(@]*(echo|cmd|goto|call|set|exit|copy|del|type|cd) ',
   ),

@@ -17,7 +17,7 @@ export const XSS: Rule[] = [
     C,
     1,
     WHERE,
-    '<[^\\w<>=?!]*([\\w-]+:)?(iframe|frame|frameset|object|embed|applet|meta|base|link|isindex|layer|ilayer|bgsound|xml|xss|portal|marquee|math|svg|foreignobject|animate|set|handler|template|noscript|form|textarea|keygen|style|img|image|video|audio|source|body|html|input|button|details|dialog|slot)([ />]|$)',
+    '<[^\\w<>=?!]*(iframe|frame|frameset|object|embed|applet|meta|base|link|isindex|layer|ilayer|bgsound|xml|xss|portal|marquee|math|svg|foreignobject|animate|set|handler|template|noscript|form|textarea|keygen|style|img|image|video|audio|source|body|html|input|button|details|dialog|slot)([ />]|$)',
   ),
   new Rule(
     'xss/script-url',
@@ -66,7 +66,7 @@ export const XSS: Rule[] = [
     Severity.Error,
     1,
     WHERE,
-    '<!(--|\\[cdata\\[|doctype|entity|element|attlist)|<\\?(xml|import)|-->|<\\?? ?import ?implementation ?=',
+    '<!(--|\\[cdata\\[|doctype|entity|element|attlist)|<\\?import|-->|<\\?? ?import ?implementation ?=',
   ),
   new Rule('xss/any-tag', Severity.Error, 2, WHERE, '<[ /]*[a-z][a-z0-9:-]*[ />]'),
   new Rule(
