@@ -38,11 +38,12 @@ export class QuotaMetrics {
   }
 
   /** Logs it as well. */
-  reached({ owner, quota, key, used, limit, extra, end }: Account, mark: 'soft' | 'hard'): void {
+  reached({ owner, quota, key, used, limit, extra, end, plan }: Account, mark: 'soft' | 'hard'): void {
     this.#of(`${owner}/${quota}`)[mark]++;
     this.#log.warn(
       {
         quota: `${owner}/${quota}`,
+        ...(plan !== '' && { plan: readable(plan) }),
         scope: this.#scope,
         key: readable(key),
         used,

@@ -53,6 +53,8 @@ describe('weir quota', () => {
       [''],
     ]);
     expect((JSON.parse((await quota('list', '--json')).stdout) as unknown[]).length).toBe(4);
+    const usedUp = weir.log.filter(({ msg }) => msg === 'a quota is used up');
+    expect(usedUp).toMatchObject([{ quota: 'shop/calls', plan: 'free', key: 'ann', used: 3, limit: 3 }]);
   });
 
   test('a top-up counts at once, a reset gives the window anew, and both are remembered', async () => {
