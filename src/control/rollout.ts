@@ -285,7 +285,8 @@ export class Rollout {
     const { snapshot, code } = content;
     if (snapshot.version === this.blocked) return;
     if (!insisted && snapshot.ports.length === 0 && (this.current?.snapshot.ports.length ?? 0) > 0) {
-      this.refuse(snapshot.version, [...diagnostics, this.closesAll()], false);
+      // Warnings would be about what is missing.
+      this.refuse(snapshot.version, [this.closesAll()], false);
       return;
     }
     if (snapshot.version === this.current?.snapshot.version) {
