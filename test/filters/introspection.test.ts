@@ -222,3 +222,25 @@ test.each<[string, object, RegExp]>([
 ])('refuses a configuration with %s', async (_name, config, message) => {
   await expect(open({}, config)).rejects.toThrow(message);
 });
+
+test('many that wait for the same answer get it, though all of them take more than a callback may', async () => {
+  let answer: (given: CallAnswer) => void = () => undefined;
+  const answered = new Promise<CallAnswer>((resolve) => (answer = resolve));
+  const filter = await openFilter(MODULE, {
+    config: {
+      uri: 'https://id.test/introspect',
+      upstream: 'id',
+      client: { id: 'a', secret: 'b' },
+      claimsToHeaders: [{ claim: 'sub', header: 'x-user' }],
+    },
+    capabilities: ['default', 'secrets'],
+    limits: { perCallMs: 2 },
+    clock: NOW * 1000,
+    upstreams: { id: () => answered },
+  });
+  const exchanges = Array.from({ length: 700 }, () => filter.exchange(bearer('shared')));
+  answer({ body: '{"active":true,"sub":"mira"}' });
+  const all = await Promise.all(exchanges);
+  await filter.clock.advance(100);
+  expect(new Set(all.map(({ upstream }) => upstream?.headers['x-user']))).toEqual(new Set(['mira']));
+});

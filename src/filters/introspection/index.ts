@@ -16,6 +16,7 @@ import {
   requestHeaders,
   resumeRequest,
   setProperty,
+  setTickPeriod,
   utf8,
 } from '@weir/filters-sdk/assembly';
 import { announceConsumer } from '@weir/filters-sdk/assembly/consumer';
@@ -29,6 +30,7 @@ const PAYLOAD = utf8('jwt.payload');
 /** Longer tokens are refused unread. */
 const MOST_BYTES = 8192;
 const MOST_ANSWER = 64 * 1024;
+const DECIDED_AT_ONCE = 100;
 
 const head = new PairsWriter();
 const form = new ByteWriter(1024);
@@ -36,6 +38,8 @@ const form = new ByteWriter(1024);
 /** One question to the server, and the requests that wait for its answer. */
 class Question {
   waiting: Introspection[] = [];
+  /** What the server said; null: it gave no answer. */
+  known: Known | null = null;
 
   constructor(
     public key: string,
@@ -47,6 +51,8 @@ class IntrospectionRoot extends RootContext {
   readonly config: IntrospectionConfig = new IntrospectionConfig();
   readonly known: TokenMemory = new TokenMemory();
   private questions: Question[] = [];
+  /** Answered, with requests that have not been decided yet. */
+  private answered: Question[] = [];
 
   onConfigure(configuration: ArrayBuffer): bool {
     return this.config.read(configuration);
@@ -88,7 +94,9 @@ class IntrospectionRoot extends RootContext {
       const question = this.questions[i];
       if (question.call != response.token) continue;
       this.questions.splice(i, 1);
-      this.settle(question, this.answerOf(question, response));
+      question.known = this.answerOf(question, response);
+      this.answered.push(question);
+      this.decideSome();
       return;
     }
   }
@@ -112,13 +120,25 @@ class IntrospectionRoot extends RootContext {
     return known;
   }
 
-  private settle(question: Question, known: Known | null): void {
-    const waiting = question.waiting;
-    for (let i = 0; i < waiting.length; i++) {
-      const stream = waiting[i];
-      stream.question = null;
-      if (actAs(stream.number) && stream.decide(known) == Action.Continue) resumeRequest();
+  onTick(): void {
+    this.decideSome();
+  }
+
+  /** Thousands may wait for one answer, and a callback has a budget: the next tick has the others. */
+  private decideSome(): void {
+    let left = DECIDED_AT_ONCE;
+    while (this.answered.length > 0) {
+      const question = this.answered[0];
+      const waiting = question.waiting;
+      while (waiting.length > 0) {
+        if (left-- == 0) return setTickPeriod(1);
+        const stream = waiting.pop();
+        stream.question = null;
+        if (actAs(stream.number) && stream.decide(question.known) == Action.Continue) resumeRequest();
+      }
+      this.answered.shift();
     }
+    setTickPeriod(0);
   }
 }
 
