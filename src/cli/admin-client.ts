@@ -61,6 +61,10 @@ export async function askAdmin(
       )
       .end();
   });
+  if (response.headers.server !== 'weir') {
+    response.destroy();
+    throw new Failure(`what answers at ${flags.admin} is no weir; --admin names its admin server`);
+  }
   if (response.statusCode === 200) return response;
   throw new Failure((await textOf(response)).trim());
 }

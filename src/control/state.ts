@@ -15,7 +15,8 @@ import type { ModuleFailure } from './module-rollback.ts';
  * synced, so a name never stands for half a file. Readable by the owner alone: snapshots hold keys.
  */
 const MAGIC = Buffer.from('WEIRSNAP', 'latin1');
-const FORMAT_VERSION = 1;
+/** Raised with the shape of a snapshot: what another weir wrote is set aside, not misread. */
+const FORMAT_VERSION = 2;
 const HEADER_BYTES = 8 + 4 + 8 + 32;
 const KEPT = 3;
 const SNAPSHOT_NAME = /^snapshot-(\d{10})\.weir$/;
@@ -88,7 +89,7 @@ export class StateStore {
   }
 
   private async load(file: string): Promise<SavedSnapshot> {
-    const { number, snapshot, failures = [] } = parseSnapshot(await readFile(file));
+    const { number, snapshot, failures } = parseSnapshot(await readFile(file));
     const code = new Map<string, Uint8Array>();
     for (const { name, digest } of snapshot.modules) {
       if (!code.has(digest)) code.set(digest, await this.loadModule(name, digest));
@@ -176,11 +177,10 @@ function headerOf(json: Buffer): Buffer {
   return header;
 }
 
-/** A file of an earlier weir has no failures. */
 interface Written {
   readonly number: number;
   readonly snapshot: Snapshot;
-  readonly failures?: readonly ModuleFailure[];
+  readonly failures: readonly ModuleFailure[];
 }
 
 function parseSnapshot(bytes: Buffer): Written {

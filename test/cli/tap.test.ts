@@ -119,6 +119,12 @@ test('what is wrong is said with what to do about it', async () => {
   expect(nobody.stderr).toContain('no filter is named "nobody"; there are: shop/chain#label');
   const nothing = await command('tap', '--filter', 'x', '--admin', `127.0.0.1:${await freePort()}`);
   expect(nothing.stderr).toMatch(/no weir answers at .*ECONNREFUSED.*--admin names its admin server/);
+  const stranger = await FakeUpstream.start();
+  const elsewhere = await command('quota', 'list', '--admin', `127.0.0.1:${stranger.port}`);
+  expect(elsewhere).toMatchObject({ code: 1 });
+  expect(elsewhere.stderr).toBe(
+    `error: what answers at 127.0.0.1:${stranger.port} is no weir; --admin names its admin server\n`,
+  );
   const other = join(folder, 'm1.wasm');
   const noRecording = await command('filter', 'test', '--replay', other, '--module', other);
   expect(noRecording).toMatchObject({ code: 1 });
