@@ -22,6 +22,9 @@ export class Sleep extends Waitable {
   }
 }
 
+/** Each may go on to check a signature. */
+const WOKEN_AT_ONCE = 16;
+
 /** The ticks of a root context, shared by its `onTick` and by what sleeps. The host has one period for both. */
 class Timers {
   // Lazy: else a module where nothing waits would have it, with the classes it refers to.
@@ -33,6 +36,8 @@ class Timers {
   /** When its next one is due, where others may come before. */
   due: i64 = 0;
   sleeping: Sleep | null = null;
+  /** No sleep is due before. */
+  soonest: i64 = i64.MAX_VALUE;
   /** As the host has it. */
   set: u32 = 0;
 
@@ -48,46 +53,67 @@ class Timers {
   plan(): void {
     let period = this.period;
     if (this.sleeping !== null) {
-      const at = nowMs();
-      let first = period == 0 ? i64.MAX_VALUE : this.due;
-      let sleep = this.sleeping;
-      while (sleep !== null) {
-        first = min(first, sleep.due);
-        sleep = sleep.next;
-      }
-      period = <u32>max(1, first - at);
+      const first = period == 0 ? this.soonest : min(this.due, this.soonest);
+      period = <u32>max(1, first - nowMs());
     }
     if (period == this.set) return;
     this.set = period;
     proxy_set_tick_period_milliseconds(period);
   }
 
-  /** Wakes those whose time has come; whether it is the filter's own time as well. */
+  add(sleep: Sleep): void {
+    sleep.next = this.sleeping;
+    this.sleeping = sleep;
+    this.soonest = min(this.soonest, sleep.due);
+  }
+
+  /**
+   * Wakes those whose time has come; whether it is the filter's own time as well. Thousands may be due at once, and a
+   * callback has a budget: the next ticks have the others.
+   */
   tick(): bool {
     if (this.sleeping === null) return this.period != 0;
     const at = nowMs();
-    let sleep = this.sleeping;
-    let due: Sleep | null = null;
-    this.sleeping = null;
-    while (sleep !== null) {
-      const next = sleep.next;
-      if (sleep.due > at) {
-        sleep.next = this.sleeping;
-        this.sleeping = sleep;
-      } else {
-        sleep.next = due;
-        due = sleep;
-      }
-      sleep = next;
+    let due = this.takeDue(at);
+    for (let i = 0; i < WOKEN_AT_ONCE && due !== null; i++) {
+      const next = due.next;
+      due.settle();
+      due = next;
     }
     while (due !== null) {
       const next = due.next;
-      due.settle();
+      this.add(due);
       due = next;
     }
     const own = this.period != 0 && at >= this.due;
     if (own) this.due = at + this.period;
     return own;
+  }
+
+  /** Takes them out of those that sleep, the oldest first. */
+  private takeDue(at: i64): Sleep | null {
+    let sleep = this.sleeping;
+    let due: Sleep | null = null;
+    let later: Sleep | null = null;
+    let soonest = i64.MAX_VALUE;
+    let last: Sleep | null = null;
+    while (sleep !== null) {
+      const next = sleep.next;
+      sleep.next = null;
+      if (sleep.due <= at) {
+        sleep.next = due;
+        due = sleep;
+      } else {
+        soonest = min(soonest, sleep.due);
+        if (last === null) later = sleep;
+        else last.next = sleep;
+        last = sleep;
+      }
+      sleep = next;
+    }
+    this.sleeping = later;
+    this.soonest = soonest;
+    return due;
   }
 }
 
@@ -114,8 +140,7 @@ function nowMs(): i64 {
 export function addSleep(milliseconds: u32): Sleep {
   const sleep = new Sleep(nowMs() + milliseconds);
   const own = timersOf(runningRoot());
-  sleep.next = own.sleeping;
-  own.sleeping = sleep;
+  own.add(sleep);
   own.plan();
   return sleep;
 }

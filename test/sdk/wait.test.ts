@@ -281,6 +281,18 @@ describe('what else a callback waits for', () => {
     expect(host.messages).toEqual([]);
   });
 
+  test('thousands that sleep as long are woken one after another, within the budget of a callback', async () => {
+    const { host, plugin, request } = await start();
+    const asleep = Array.from({ length: 3000 }, () => request('/sleep'));
+    await expect
+      .poll(() => {
+        host.now += 5;
+        return asleep.filter(({ head }) => head.get('x-slept') === 'twice').length;
+      }, POLL)
+      .toBe(asleep.length);
+    expect([plugin.traps, host.messages]).toEqual([0, []]);
+  });
+
   test('whichever of several comes first', async () => {
     const { host, request, answer } = await start();
     const called = request('/any');
