@@ -1,5 +1,6 @@
 import type { PluginSpec } from '../../src/runtime/snapshot.ts';
 import { expandCapabilities } from '../../src/runtime/wasm/capabilities.ts';
+import { CALL_MS, REQUEST_MS } from '../../src/runtime/wasm/limits.ts';
 import type { Plugin } from '../../src/runtime/wasm/plugin.ts';
 import { spaceOf } from '../../src/runtime/wasm/shared.ts';
 import { saveCoverage } from './coverage.ts';
@@ -28,6 +29,8 @@ import { KitTcp } from './tcp-exchange.ts';
 
 const TENANT = 'test';
 const MiB = 1024 * 1024;
+/** Twenty times what a Module has: a test tells the work by its fuel, and a machine that is busy must not fail it. */
+const PATIENT = { perCallMs: 20 * CALL_MS, perRequestMs: 20 * REQUEST_MS };
 
 /** Opens a filter; the first of a worker makes it. */
 export async function startFilter(
@@ -43,7 +46,8 @@ export async function startFilter(
     for (const [name, script] of Object.entries(upstreams as Record<string, CallScript>))
       host.calls.scripts.set(name, script);
   const label = typeof module === 'string' ? module : options.name;
-  const checked = await checkModule(await readModule(module, options), options.limits, label);
+  const limits = { ...PATIENT, ...options.limits };
+  const checked = await checkModule(await readModule(module, options), limits, label);
   if (checked.started !== null) host.counters.set(checked.module, checked.started);
   const spec = specOf(options, callouts);
   const before = host.lines.length;

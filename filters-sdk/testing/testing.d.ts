@@ -242,7 +242,10 @@ export interface FilterOptions {
   readonly bodyWhileHeld?: boolean;
   readonly properties?: 'envoy' | 'text';
   readonly environment?: Readonly<Record<string, string>>;
-  /** Bounds of its work; default: those of a Module which says nothing. */
+  /**
+   * Bounds of its work; default: those of a Module which says nothing, with 200 ms of CPU time for a callback and a second
+   * for a request. What a test measures is fuel: a machine that is busy must not fail it.
+   */
   readonly limits?: {
     readonly memoryBytes?: number;
     readonly perCallMs?: number;

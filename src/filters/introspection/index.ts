@@ -53,6 +53,7 @@ class IntrospectionRoot extends RootContext {
   private questions: Question[] = [];
   /** Answered, with requests that have not been decided yet. */
   private answered: Question[] = [];
+  private period: u32 = 0;
 
   onConfigure(configuration: ArrayBuffer): bool {
     return this.config.read(configuration);
@@ -131,14 +132,20 @@ class IntrospectionRoot extends RootContext {
       const question = this.answered[0];
       const waiting = question.waiting;
       while (waiting.length > 0) {
-        if (left-- == 0) return setTickPeriod(1);
+        if (left-- == 0) return this.tickEvery(1);
         const stream = waiting.pop();
         stream.question = null;
         if (actAs(stream.number) && stream.decide(question.known) == Action.Continue) resumeRequest();
       }
       this.answered.shift();
     }
-    setTickPeriod(0);
+    this.tickEvery(0);
+  }
+
+  private tickEvery(milliseconds: u32): void {
+    if (this.period == milliseconds) return;
+    this.period = milliseconds;
+    setTickPeriod(milliseconds);
   }
 }
 
