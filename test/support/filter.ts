@@ -64,7 +64,8 @@ export function linesOf({ fields }: { readonly fields: readonly (readonly [strin
 function moduleOf(name: string): Promise<CompiledModule> {
   let module = modules.get(name);
   if (module === undefined) {
-    module = compileModule(filterBytes(name), { memoryBytes: BUILTIN_MEMORY_BYTES });
+    const { memoryBytes, ...cpu } = PATIENT;
+    module = compileModule(filterBytes(name), { memoryBytes, cpu });
     modules.set(name, module);
   }
   return module;
