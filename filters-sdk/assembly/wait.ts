@@ -75,7 +75,7 @@ export function callGrpc<U, S, M, B>(
 
 /**
  * At least so many milliseconds, at the next tick after them: the host's ticks are shared with `setTickPeriod`, and
- * what they do besides stays as it is.
+ * what they do besides stays as it is. Sixteen are woken in a tick; others that are due, in the next ones.
  */
 export function sleep(milliseconds: u32): Sleep {
   return addSleep(milliseconds);
