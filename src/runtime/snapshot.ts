@@ -70,7 +70,7 @@ export function portKey(spec: Pick<PortSpec, 'address' | 'port' | 'protocol'>): 
 export interface ListenerSpec {
   /** `namespace/gateway/section`. */
   readonly name: string;
-  /** Absent in snapshots that were saved before there was one. */
+  /** Where the Gateway says it; absent in snapshots that are made without files. */
   readonly source?: Position;
   /** Lower-case; `*.example.com` for a wildcard, empty for any. */
   readonly hostname: string;
