@@ -150,6 +150,17 @@ test('free ports are different and free', async () => {
   expect(new Set(ports).size).toBe(20);
 });
 
+test('processes that run at the same time get ports of different blocks', async () => {
+  const url = JSON.stringify(new URL('ports.ts', import.meta.url).href);
+  const script = `const { freePort } = await import(${url}); console.log(await freePort()); setInterval(() => 0, 1e6);`;
+  const others = Array.from({ length: 3 }, () => {
+    return new Program(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
+  });
+  const ports = await Promise.all(others.map((other) => other.waitFor(/^\d+$/m)));
+  const blocks = [await freePort(), ...ports.map(Number)].map((port) => Math.floor(port / 250));
+  expect(new Set(blocks).size).toBe(4);
+});
+
 describe('programs', () => {
   test('are waited for and stopped', async () => {
     const script = `
