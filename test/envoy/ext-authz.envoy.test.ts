@@ -22,42 +22,21 @@ interface Setting {
   readonly weir: object;
 }
 
-const GRPC = { envoy_grpc: { cluster_name: 'grpc-auth' }, timeout: '0.5s' };
-const HTTP_URI = { uri: 'http://auth', cluster: 'http-auth', timeout: '0.5s' };
-const ours = { upstream: 'grpc-auth', timeout: '500ms' };
+/** Of filters whose service answers, however late on a busy machine, and of those that give up. */
+const PATIENT = '8s';
+const SHORT = '2s';
+
+const grpcOfEnvoy = (timeout: string): object => ({ envoy_grpc: { cluster_name: 'grpc-auth' }, timeout });
+const grpcOfWeir = (timeout: string): object => ({ upstream: 'grpc-auth', timeout });
 const exact = (...names: string[]): object => ({ patterns: names.map((name) => ({ exact: name })) });
 
-const SETTINGS: Setting[] = [
-  { name: 'grpc', envoy: { grpc_service: GRPC }, weir: { grpc: ours } },
-  {
-    name: 'grpc-body',
-    envoy: { grpc_service: GRPC, with_request_body: { max_request_bytes: 16 } },
-    weir: { grpc: ours, body: { maxBytes: 16 } },
-  },
-  {
-    name: 'grpc-part',
-    envoy: {
-      grpc_service: GRPC,
-      with_request_body: { max_request_bytes: 16, allow_partial_message: true, pack_as_bytes: true },
-    },
-    weir: { grpc: ours, body: { maxBytes: 16, allowPartial: true, raw: true } },
-  },
-  {
-    name: 'grpc-few',
-    envoy: { grpc_service: GRPC, allowed_headers: exact('x-user'), status_on_error: { code: 503 } },
-    weir: { grpc: ours, allowedHeaders: ['x-user'], statusOnError: 503 },
-  },
-  {
-    name: 'grpc-open',
-    envoy: { grpc_service: GRPC, failure_mode_allow: true, failure_mode_allow_header_add: true },
-    weir: { grpc: ours, failOpen: true },
-  },
-  {
-    name: 'http',
+function http(name: string, timeout: string): Setting {
+  return {
+    name,
     envoy: {
       allowed_headers: exact('x-session'),
       http_service: {
-        server_uri: HTTP_URI,
+        server_uri: { uri: 'http://auth', cluster: 'http-auth', timeout },
         path_prefix: '/check',
         authorization_response: {
           allowed_upstream_headers: exact('x-user'),
@@ -71,7 +50,7 @@ const SETTINGS: Setting[] = [
       allowedHeaders: ['x-session'],
       http: {
         upstream: 'http-auth',
-        timeout: '500ms',
+        timeout,
         pathPrefix: '/check',
         upstreamHeaders: ['x-user'],
         upstreamHeadersToAppend: ['x-role'],
@@ -79,7 +58,48 @@ const SETTINGS: Setting[] = [
         clientHeadersOnSuccess: ['x-seen'],
       },
     },
+  };
+}
+
+const SETTINGS: Setting[] = [
+  {
+    name: 'grpc',
+    envoy: { grpc_service: grpcOfEnvoy(PATIENT) },
+    weir: { grpc: grpcOfWeir(PATIENT) },
   },
+  {
+    name: 'grpc-body',
+    envoy: { grpc_service: grpcOfEnvoy(PATIENT), with_request_body: { max_request_bytes: 16 } },
+    weir: { grpc: grpcOfWeir(PATIENT), body: { maxBytes: 16 } },
+  },
+  {
+    name: 'grpc-part',
+    envoy: {
+      grpc_service: grpcOfEnvoy(PATIENT),
+      with_request_body: { max_request_bytes: 16, allow_partial_message: true, pack_as_bytes: true },
+    },
+    weir: { grpc: grpcOfWeir(PATIENT), body: { maxBytes: 16, allowPartial: true, raw: true } },
+  },
+  {
+    name: 'grpc-few',
+    envoy: {
+      grpc_service: grpcOfEnvoy(SHORT),
+      allowed_headers: exact('x-user'),
+      status_on_error: { code: 503 },
+    },
+    weir: { grpc: grpcOfWeir(SHORT), allowedHeaders: ['x-user'], statusOnError: 503 },
+  },
+  {
+    name: 'grpc-open',
+    envoy: {
+      grpc_service: grpcOfEnvoy(SHORT),
+      failure_mode_allow: true,
+      failure_mode_allow_header_add: true,
+    },
+    weir: { grpc: grpcOfWeir(SHORT), failOpen: true },
+  },
+  http('http', PATIENT),
+  http('http-short', SHORT),
 ];
 
 /** One proxy with its upstream and its services. */
@@ -317,7 +337,7 @@ const CASES: Record<string, Case> = {
     ),
   },
   'a service of HTTP that fails': { setting: 'http', send: get(), answer: reply(500, [], 'oops') },
-  'a service of HTTP that does not answer': { setting: 'http', send: get(), answer: hang() },
+  'a service of HTTP that does not answer': { setting: 'http-short', send: get(), answer: hang() },
 };
 
 describe('ext-authz does what the filter of Envoy does', () => {

@@ -7,12 +7,13 @@ import { freePort } from '../support/ports.ts';
 import { Program, ROOT, temporaryFolder } from '../support/process.ts';
 import { exchange, getRequest } from '../support/raw-client.ts';
 import { Redis } from '../support/redis.ts';
+import { TIMED } from '../support/timing.ts';
 import { envoyProgram } from './install.ts';
 
 const LIMITS = (address: string): string => `apiVersion: policy.weir/v1alpha1
 kind: Store
 metadata: {name: limits, namespace: shop}
-spec: {redis: {address: "${address}"}, deadline: 500ms}
+spec: {redis: {address: "${address}"}, deadline: 1s}
 ---
 apiVersion: policy.weir/v1alpha1
 kind: RateLimitService
@@ -197,9 +198,12 @@ describe('weir ratelimit behind Envoy', () => {
     expect((await send('memory', 'cyd', '/')).status).toBe(429);
   });
 
-  test('the same from Redis', async () => {
+  let tries = 0;
+  test('the same from Redis', TIMED, async () => {
+    // What Redis says later than it may is an error, which a busy machine can be the cause of.
+    const user = `ann-${++tries}`;
     const statuses = [];
-    for (let i = 0; i < 4; i++) statuses.push((await send('redis', 'ann')).status);
+    for (let i = 0; i < 4; i++) statuses.push((await send('redis', user)).status);
     expect(statuses).toEqual([200, 200, 200, 429]);
   });
 });
