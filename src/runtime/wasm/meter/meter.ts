@@ -114,7 +114,10 @@ export class Meter implements FuelSource {
     this.#given = left;
     if (this.#starting) return;
     if (account !== null) {
-      account.guestMs += this.#since === 0 ? this.used * this.#msPerUnit : milliseconds() - this.#since;
+      account.guestMs +=
+        this.#since === 0
+          ? this.used * this.#msPerUnit
+          : Math.min(milliseconds() - this.#since, this.#cpuMs());
     }
     if (left < this.#slice / 2) this.#fill();
   }

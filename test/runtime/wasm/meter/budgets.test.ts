@@ -102,6 +102,17 @@ const WORKER = wat(`(module (memory (export "memory") 1)
   (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (call $work (global.get $turns)) (i32.const 0))
   (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (call $work (global.get $turns)) (i32.const 0)))`);
 
+/** Works for longer than a slice, calls `proxy_log`, and works on. */
+const INTERRUPTED = wat(`(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+  (func $work (param i32) (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (call $work (i32.const 1000000)) (drop (call $log (i32.const 2) (i32.const 0) (i32.const 1)))
+    (call $work (i32.const 1000000)) (i32.const 0)))`);
+
 async function worker(host: BareHost, hundredThousands: number, limits: ModuleLimits = {}): Promise<Plugin> {
   return host.start(WORKER, { configuration: 'x'.repeat(hundredThousands) }, limits);
 }
@@ -145,6 +156,18 @@ describe('budgets are what the Module says', CLOSELY_TIMED, () => {
     context.onRequestBody(1024 * 1024, false);
     expect(stream.guestMs).toBeGreaterThan(15);
     expect(stream.guestMs).toBeLessThan(20);
+  });
+
+  test('of a request: time that others had the machine is not its own', async () => {
+    const others = new Int32Array(new SharedArrayBuffer(4));
+    const host = new BareHost({ log: () => void Atomics.wait(others, 0, 0, 200) });
+    const plugin = await host.start(INTERRUPTED, {}, { cpu: { perCallMs: 50, perRequestMs: 100 } });
+    const [context, stream] = streamOf(plugin);
+    const since = performance.now();
+    expect(context.onRequestHeaders(4, true)).toBe(0);
+    expect(performance.now() - since).toBeGreaterThanOrEqual(199);
+    expect(stream.guestMs).toBeGreaterThan(0);
+    expect(stream.guestMs).toBeLessThan(100);
   });
 
   test('of the stack', async () => {
