@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Source } from '../../src/control/source.ts';
+import { TIMED } from '../support/timing.ts';
 
 let dir: string;
 let source: Source | null;
@@ -23,7 +24,7 @@ async function follow(paths: string[], files: string[]): Promise<void> {
   source = new Source(paths, () => changes++);
   await sleep(100); // the files are older than the reading of them
   await source.follow(files, Date.now());
-  await sleep(200); // the watcher has no public sign that it follows what was added
+  await sleep(200); // the watcher has no public sign that it follows what was added, and may be later than this
   changes = 0;
 }
 
@@ -33,7 +34,7 @@ async function seen(limitMs = 4000): Promise<boolean> {
   return changes > 0;
 }
 
-describe('Source', () => {
+describe('Source', TIMED, () => {
   test('tells of a file that is written in place', async () => {
     const file = join(dir, 'a.yaml');
     await writeFile(file, 'a');

@@ -99,7 +99,7 @@ describe('timers of the downstream connection', () => {
     await expectAtRest(plane);
   });
 
-  test('the time of the head is that of each request, not of the connection', async () => {
+  test('the time of the head is that of each request, not of the connection', TIMED, async () => {
     const { client } = await start({ headTimeoutMs: 300 });
     for (let i = 0; i < 5; i++) {
       await client.sendInPieces(getRequest(`/${i}`), 20);
@@ -170,7 +170,7 @@ describe('timers of the downstream connection', () => {
     expect(answer.json<Echo>().bodyLength).toBe(1000);
   });
 
-  test('time that the upstream holds a body back does not count against the client', async () => {
+  test('time that the upstream holds a body back does not count against the client', TIMED, async () => {
     const size = 16 * 1024 * 1024;
     const { client } = await start({ bodyTimeoutMs: 800 }, async (request, answer) => {
       await sleep(1600);
@@ -192,7 +192,7 @@ describe('timers of the downstream connection', () => {
     await expect.poll(() => upstream.connections).toBe(0);
   });
 
-  test('a client that takes its answer slowly is not cut', async () => {
+  test('a client that takes its answer slowly is not cut', TIMED, async () => {
     const size = 12 * 1024 * 1024;
     const { client } = await start({ writeTimeoutMs: 1000 }, big(size));
     const tick = setInterval(() => {
@@ -572,7 +572,7 @@ describe('limits of a cluster', () => {
     await expect.poll(() => upstream.connections).toBe(0);
   });
 
-  test('the time to the first byte begins when the request is out', async () => {
+  test('the time to the first byte begins when the request is out', TIMED, async () => {
     const upstream = await FakeUpstream.start();
     const plane = await DataPlane.start({ clusters: [{ ports: [upstream.port], firstByteTimeoutMs: 200 }] });
     const client = await RawClient.connect({ port: plane.port });

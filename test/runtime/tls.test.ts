@@ -301,7 +301,7 @@ describe('what is no handshake', () => {
     expect(performance.now() - from).toBeLessThan(900);
   });
 
-  test('handshakes under way count as connections', async () => {
+  test('handshakes under way count as connections', TIMED, async () => {
     const { plane } = await start([OPEN], { limits: { connections: 3, tlsHandshakeTimeoutMs: 400 } });
     const silent = Array.from({ length: 3 }, () => connectPlain({ port: plane.port, host: '127.0.0.1' }));
     await sleep(50);
@@ -314,7 +314,7 @@ describe('what is no handshake', () => {
     await expect.poll(() => plane.runtime.status().connections).toBe(0);
   });
 
-  test('an address may have as many connections as allowed, set up or not', async () => {
+  test('an address may have as many connections as allowed, set up or not', TIMED, async () => {
     const { plane } = await start([OPEN], { limits: { connectionsPerAddress: 2 } });
     const first = await dial(plane, 'any.example');
     const silent = connectPlain({ port: plane.port, host: '127.0.0.1' });

@@ -2,7 +2,7 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { delayed, echo, FakeUpstream } from '../support/fake-upstream.ts';
+import { echo, FakeUpstream, held } from '../support/fake-upstream.ts';
 import { Load } from '../support/load.ts';
 import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
@@ -70,13 +70,16 @@ describe('a change that is right', () => {
 
   test('leaves a request that is under way on what it began with', async () => {
     const { weir, port, yaml, served } = await start();
-    upstream.script(delayed(800, echo()));
+    const { behaviour, release } = held(echo());
+    upstream.script(behaviour);
+    const seen = upstream.total;
     const client = await RawClient.connect({ port });
     await client.send(getRequest('/slow'));
-    await sleep(200);
+    await upstream.waitForRequests(seen + 1);
     await weir.write('filter.wasm', labelFilter('m1'));
     await weir.write('edge.yaml', yaml({ policy: 'p1' }));
     await expect.poll(served, { interval: 10, timeout: 5000 }).toBe('p1 m1');
+    release();
     const before = await client.read();
     expect(`${before.header('x-policy')} ${before.header('x-module')}`).toBe('p0 m0');
     // The same connection goes on with what is in force.

@@ -239,6 +239,19 @@ export const delayed =
     await then(request, answer);
   };
 
+/** Answers once it is let go. */
+export function held(then: Behaviour): { readonly behaviour: Behaviour; readonly release: () => void } {
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const behaviour: Behaviour = async (request, answer) => {
+    await released;
+    await then(request, answer);
+  };
+  return { behaviour, release };
+}
+
 /** Never answers. Ends when the other side does. */
 export const hang = (): Behaviour => (_request, answer) =>
   new Promise((resolve) => {

@@ -6,6 +6,7 @@ import { Status } from '../../src/runtime/wasm/abi.ts';
 import { SharedLog } from '../../src/worker/shared-log.ts';
 import { Bundle } from '../support/bundle.ts';
 import { temporaryFolder } from '../support/process.ts';
+import { TIMED } from '../support/timing.ts';
 import type { SharedJob, SharedOutcome } from '../support/shared-worker.ts';
 
 const SPACE = 'shop\0vm';
@@ -64,7 +65,7 @@ describe('shared data', () => {
     expect(b.add(SPACE, 'text', 1n, 0)).toBe(Status.BadArgument);
   });
 
-  test('what has a time is gone for all when it is over, and for one that comes later', async () => {
+  test('what has a time is gone for all when it is over, and for one that comes later', TIMED, async () => {
     const [a, b] = [worker(1), worker(2)];
     a.set(SPACE, 'k', Buffer.from('v'), 0, 60);
     b.add(SPACE, 'n', 7n, 60);
