@@ -522,8 +522,8 @@ export const ERRORS = {
     title: 'a filter refused to start',
     source: 'filter',
     explanation:
-      'The module trapped while it started, or returned false from proxy_on_vm_start or proxy_on_configure: it does not accept its configuration.',
-    fix: 'Read the log lines of the filter beside this error; correct its configuration.',
+      'The module trapped while it started, or returned false from proxy_on_vm_start or proxy_on_configure: it does not accept its configuration. A filter that says which part of it is wrong, as those of the SDK do, is told at that part.',
+    fix: 'The message, or the log lines of the filter beside it, say what is wrong; correct its configuration. weir check finds it before it is served.',
   },
   WEIR4003: {
     title: 'an address cannot be bound',

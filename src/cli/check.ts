@@ -1,7 +1,17 @@
 import { Option, type Command } from 'commander';
-import { formatDiagnostics, hasErrors, toSarif } from '../control/diagnostic.ts';
+import { Canary } from '../control/canary.ts';
+import {
+  formatDiagnostics,
+  hasErrors,
+  sortDiagnostics,
+  toSarif,
+  type Diagnostic,
+} from '../control/diagnostic.ts';
+import { diagnose } from '../control/fault-report.ts';
 import { loadConfiguration, type LoadOptions } from '../control/load.ts';
 import { packageVersion } from '../package-root.ts';
+import type { Snapshot } from '../runtime/snapshot.ts';
+import { entryOf } from '../supervisor/entry.ts';
 
 export type CheckFormat = 'text' | 'json' | 'sarif';
 
@@ -10,6 +20,8 @@ export interface CheckOptions extends LoadOptions {
   readonly color?: boolean;
   /** Warnings are errors. */
   readonly strict?: boolean;
+  /** Program of the thread that filters are started in. Default: that of the package. */
+  readonly canary?: URL;
 }
 
 /** What `weir check` prints, and its exit code: 1 where there are errors, with `strict` also warnings, else 0. */
@@ -30,7 +42,7 @@ export function registerCheck(program: Command): void {
     .option('--offline', 'use no network: modules of registries and web servers are left out')
     .addHelpText(
       'after',
-      '\nExit status: 0 without errors, 1 with errors (--strict: or warnings), 2 where the command line is wrong',
+      '\nFilters are started with their configurations too, apart from all traffic, and say what they refuse.\n\nExit status: 0 without errors, 1 with errors (--strict: or warnings), 2 where the command line is wrong',
     )
     .action(
       async (
@@ -44,9 +56,26 @@ export function registerCheck(program: Command): void {
     );
 }
 
+interface Checked {
+  /** null where any diagnostic is an error. */
+  readonly snapshot: Snapshot | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Loads a configuration and starts its filters, in a thread, as `weir run` does before it serves it. */
+async function tryOut(paths: readonly string[], options: CheckOptions): Promise<Checked> {
+  const { snapshot, code, diagnostics, placeOf } = await loadConfiguration(paths, options);
+  if (snapshot === null) return { snapshot, diagnostics };
+  const canary = new Canary(options.canary ?? entryOf('canary-thread'));
+  const faults = await canary.tryOut(snapshot, code);
+  if (faults.length === 0) return { snapshot, diagnostics };
+  const found = await diagnose(faults, paths.join(' '), placeOf);
+  return { snapshot: null, diagnostics: sortDiagnostics([...diagnostics, ...found]) };
+}
+
 /** Checks a configuration as `weir run` would, without serving it. */
 export async function check(paths: readonly string[], options: CheckOptions): Promise<CheckResult> {
-  const { snapshot, diagnostics } = await loadConfiguration(paths, options);
+  const { snapshot, diagnostics } = await tryOut(paths, options);
   const isFaulty = options.strict === true ? diagnostics.length > 0 : hasErrors(diagnostics);
   const exitCode = isFaulty ? 1 : 0;
   if (options.output === 'sarif') return { text: json(toSarif(diagnostics, packageVersion())), exitCode };

@@ -2,18 +2,18 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { LocalLedger } from '../runtime/ledger.ts';
 import { LocalQuotas } from '../runtime/quota/local.ts';
 import { WasmHost } from '../runtime/wasm/plugin.ts';
-import type { PluginSpec } from '../runtime/snapshot.ts';
+import { compiledAs, type ModuleSpec, type PluginSpec } from '../runtime/snapshot.ts';
 import { compileModule, type CompiledModule } from '../runtime/wasm/module.ts';
 import { loadSymbols } from '../runtime/wasm/trap/symbols.ts';
 import { LocalSharedState } from '../runtime/wasm/shared.ts';
-import { faultOf, sourceMapOf } from '../runtime/stage-fault.ts';
+import { faultOf, sourceMapOf, type Code } from '../runtime/stage-fault.ts';
 import type { CanaryJob, CanaryReport } from './canary.ts';
 
 /**
  * Program of the canary's thread: compiles modules and starts plugins with the host that workers
  * use, one after the other, telling of each step before it begins.
  */
-const KEPT_LOG_LINES = 5;
+const KEPT_LOG_LINES = 20;
 
 let lines: string[] = [];
 let lastToken = 0;
@@ -59,16 +59,28 @@ async function start(module: CompiledModule, spec: PluginSpec): Promise<void> {
   }
 }
 
+const compiledModules = new Map<string, CompiledModule>();
+
+/** Filters often have the module of one before. */
+async function compile(module: ModuleSpec, code: Code): Promise<CompiledModule> {
+  const key = compiledAs(module);
+  const before = compiledModules.get(key);
+  if (before !== undefined) return before;
+  const bytes = code.get(module.digest);
+  if (!bytes) throw new Error(`the code of module ${module.name} is not here`);
+  const sourceMap = code.get(sourceMapOf(module.digest));
+  const compiled = await compileModule(bytes, { ...module, sourceMap });
+  compiledModules.set(key, compiled);
+  return compiled;
+}
+
 async function tryOut(job: CanaryJob): Promise<void> {
   for (const [index, { spec, module }] of job.plugins.entries()) {
     lines = [];
     let source = module.source;
     try {
       tell({ type: 'step', index, step: 'compile' });
-      const bytes = job.code.get(module.digest);
-      if (!bytes) throw new Error(`the code of module ${module.name} is not here`);
-      const sourceMap = job.code.get(sourceMapOf(module.digest));
-      const compiled = await compileModule(bytes, { ...module, sourceMap });
+      const compiled = await compile(module, job.code);
       source = spec.source;
       tell({ type: 'step', index, step: 'start' });
       await start(compiled, spec);

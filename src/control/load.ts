@@ -13,7 +13,10 @@ import { compileSnapshot } from './compile.ts';
 import { Config } from './config.ts';
 import { formatPlace, hasErrors, sortDiagnostics, type Diagnostic } from './diagnostic.ts';
 import type { ConfigDocument } from './document.ts';
+import type { PlaceOf } from './fault-report.ts';
 import { FileReader, fileFault, listFiles } from './files.ts';
+import { findFilter } from './filter-place.ts';
+import { FilterUses } from './filter-uses.ts';
 import { protocolsOf, type ModuleProtocols } from './module-protocols.ts';
 import { ModuleCache } from './module-cache.ts';
 import { ModulePuller } from './module-pull.ts';
@@ -52,6 +55,8 @@ export interface Loaded {
   readonly diagnostics: readonly Diagnostic[];
   /** Every file that the result depends on, for watching: also modules, certificates, and files that were missing. */
   readonly files: readonly string[];
+  /** Of the snapshot's plugins. */
+  readonly placeOf: PlaceOf;
 }
 
 /** With what `weir test` reads beside the snapshot. */
@@ -130,6 +135,11 @@ export async function loadDocuments(
   const diagnostics = sortDiagnostics(
     withoutConsequences(unique([...before.diagnostics, ...config.diagnostics])),
   );
+  const uses = new FilterUses(config, assets);
+  const placeOf: PlaceOf = (name) => {
+    const plugin = snapshot.plugins.find((each) => each.name === name);
+    return plugin === undefined ? null : findFilter(config, uses, secrets.texts, plugin);
+  };
   const used = new Set(snapshot.modules.map((module) => module.digest));
   return {
     snapshot: hasErrors(diagnostics) ? null : snapshot,
@@ -142,6 +152,7 @@ export async function loadDocuments(
     schemas: schemasByUse(assets),
     diagnostics,
     files: [...reader.seen],
+    placeOf,
   };
 }
 

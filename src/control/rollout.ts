@@ -303,7 +303,7 @@ export class Rollout {
     const triedAt = performance.now();
     if (faults.length === 0) faults = await this.at('deploy', deps.workers.deploy(content));
     if (faults.length > 0) {
-      const found = await diagnose(faults, deps.name);
+      const found = await diagnose(faults, deps.name, loaded.placeOf);
       const isListenFault = faults.every((fault) => fault.kind === 'listen');
       this.refuse(snapshot.version, [...diagnostics, ...found], isListenFault);
       return;

@@ -28,6 +28,8 @@ export interface StageFault {
   /** Where the plugin, module or listener was written; null where no object is to blame. */
   readonly source: Position | null;
   readonly message: string;
+  /** Name of the plugin that does not start. */
+  readonly plugin?: string;
   /** What the filter logged before it failed. */
   readonly notes?: readonly string[];
 }
@@ -45,11 +47,12 @@ const LISTEN_CODES = new Set(['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EAFNOSUP
 /** What crosses to the supervisor of an error that `Runtime.stage` or the canary ended with. */
 export function faultOf(error: unknown): StageFault {
   if (!(error instanceof Error)) return { kind: 'worker', source: null, message: String(error) };
-  const { source } = error as { source?: unknown };
+  const { source, plugin } = error as { source?: unknown; plugin?: unknown };
   return {
     kind: kindOf(error),
     source: typeof source === 'string' && source.includes(':') ? source : null,
     message: error.message,
+    ...(typeof plugin === 'string' ? { plugin } : {}),
   };
 }
 

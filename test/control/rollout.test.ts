@@ -37,15 +37,17 @@ function snapshotOf(version: string): Snapshot {
   return { version, modules: [], ports } as unknown as Snapshot;
 }
 
+const placeOf = (): null => null;
+
 function load(): Promise<Loaded> {
   const files = ['a.yaml'];
   const code = new Map<string, Uint8Array>();
   if (loaded !== null) return Promise.resolve(loaded);
   if (configuration instanceof Error) return Promise.reject(configuration);
   if (typeof configuration !== 'string') {
-    return Promise.resolve({ snapshot: null, code, diagnostics: [configuration], files });
+    return Promise.resolve({ snapshot: null, code, diagnostics: [configuration], files, placeOf });
   }
-  return Promise.resolve({ snapshot: snapshotOf(configuration), code, diagnostics: [], files });
+  return Promise.resolve({ snapshot: snapshotOf(configuration), code, diagnostics: [], files, placeOf });
 }
 
 function make(state: StateStore | null = null): Rollout {
@@ -291,6 +293,7 @@ describe('Rollout', () => {
       code: new Map([[digest, Buffer.from(digest)]]),
       diagnostics: [],
       files: [],
+      placeOf,
     });
     loaded = modules('d1');
     await rollout.request();
@@ -331,6 +334,7 @@ describe('Rollout', () => {
       code: new Map([['d2', Buffer.from('d2')]]),
       diagnostics: [],
       files: [],
+      placeOf,
     };
     await rollout.request();
     tryOut = () => Promise.resolve([{ kind: 'plugin', source: null, message: 'refused' }]);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { check } from '../../src/cli/check.ts';
+import { CANARY } from '../support/canary.ts';
 import { exampleFile, exampleNames, EXAMPLES } from '../support/examples.ts';
 
 test.each(exampleNames)('the configuration of %s is right', { timeout: 60_000 }, async (name) => {
@@ -12,7 +13,7 @@ test.each(exampleNames)('the configuration of %s is right', { timeout: 60_000 },
   await copyFile(join(EXAMPLES, 'gateway.yaml'), join(folder, 'gateway.yaml'));
   await copyFile(join(EXAMPLES, name, 'policy.yaml'), join(folder, 'policy.yaml'));
   await copyFile(await exampleFile(name), join(folder, `${name}.wasm`));
-  const { text, exitCode } = await check([folder], { output: 'text' });
+  const { text, exitCode } = await check([folder], { output: 'text', canary: CANARY });
   expect(text).toMatch(/^ok: 2 ports, \d rules?, [1-9] filter/);
   expect(exitCode).toBe(0);
 });

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { compileFilter } from '../../../filters-sdk/cli/compile.mjs';
 import { listTemplates } from '../../../src/cli/filter/template.ts';
 import { check } from '../../../src/cli/check.ts';
+import { CANARY } from '../../support/canary.ts';
 import { Program, ROOT, temporaryFolder } from '../../support/process.ts';
 
 const TEMPLATES = listTemplates(join(ROOT, 'filters-sdk/templates')).map(({ name }) => name);
@@ -133,7 +134,7 @@ describe.each(TEMPLATES)('the template %s', (template) => {
       outFile: `build/t-${template}.wasm`,
     });
     expect(problems).toEqual([]);
-    const { text, exitCode } = await check([join(project, 'policies')], { output: 'text' });
+    const { text, exitCode } = await check([join(project, 'policies')], { output: 'text', canary: CANARY });
     expect([exitCode, text]).toEqual([0, expect.stringMatching(/^ok: 1 port, \d rules?, 1 filter/)]);
   });
 
