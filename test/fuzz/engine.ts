@@ -303,7 +303,7 @@ async function ask(
   try {
     const at = dice.below(bytes.length);
     await (dice.chance(0.5) ? client.send(bytes) : client.send(bytes.subarray(0, at), bytes.subarray(at)));
-    const answer = await client.read({ method, timeoutMs: 10 * REQUEST_MS });
+    const answer = await client.read({ method, timeoutMs: 50 * REQUEST_MS });
     faults.push(...broken(answer.fields));
     return answer.status;
   } catch (fault) {
