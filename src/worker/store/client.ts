@@ -74,3 +74,11 @@ export async function runScript(
     return client.eval(script.text, call);
   }
 }
+
+/** What a server answers that has done nothing. */
+const UNDONE = /^(OOM|MISCONF|NOREPLICAS|READONLY|LOADING|BUSY|NOPERM|NOAUTH|MASTERDOWN) /;
+
+/** Whether it is known that nothing was done. */
+export function isUndone(fault: Error): boolean {
+  return UNDONE.test(fault.message);
+}

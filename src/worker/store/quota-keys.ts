@@ -51,7 +51,7 @@ export class QuotaKeys {
     return `${this.#prefix}voided:${holder}`;
   }
 
-  /** Reservations of a holder that were charged since it seemed to be gone. */
+  /** Reservations of a holder that were charged at once, as far as it is not known to have heard of it, or since it seemed to be gone. */
   charged(holder: string): string {
     return `${this.charges}${holder}`;
   }

@@ -7,8 +7,9 @@ import { storeScript } from './store-script.ts';
  *
  * Keys, behind the prefix of the Store (`QuotaKeys`): of each account a hash; of each id that was charged a string; of
  * each holder, which is one worker, a hash of what is kept back for it, the number of its last settlement, and sets of
- * reservations that were given back before they were made, and that were charged since it seemed to be gone; one
- * sorted set of holders with the time until which they count as alive; one list of top-ups and resets.
+ * reservations that were given back before they were made, and of those that were charged without its knowing: at once,
+ * where it has not said yet that it heard of it, or since it seemed to be gone; one sorted set of holders with the
+ * time until which they count as alive; one list of top-ups and resets.
  */
 const ACCOUNTS = `
 local clock = redis.call('TIME')
@@ -83,9 +84,12 @@ end
 `;
 
 /**
- * KEYS: 1 what is kept back for the holder, 2 the holders, 3 its reservations that must not be made, then accounts, then where there is an id its key.
- * ARGV: 1 holder, 2 reservation (empty: charge at once), 3 amount, 4 milliseconds that the holder counts as alive,
- * 5 that ids are known, 6 number of accounts, 7 `1` where it is charged if the holder dies; then for each start and end of the window, limit, soft, grace, plan.
+ * KEYS: 1 what is kept back for the holder, 2 the holders, 3 its reservations that must not be made, 4 those that were
+ * charged without its knowing, then accounts, then where there is an id its key.
+ * ARGV: 1 holder, 2 reservation, 3 amount, 4 milliseconds that the holder counts as alive, 5 that ids are known,
+ * 6 number of accounts, 7 `now` where it is charged at once, else it is kept back: `lost` where it is charged if the
+ * holder dies, 8 numbers of those charged at once that it knows of, with spaces between; then for each account start
+ * and end of the window, limit, soft, grace, plan.
  *
  * Answers: outcome, the time, index of the account that refuses (-1: none), then for each account start, end, used,
  * reserved, extra, and what it reached now (0 nothing, 1 soft limit, 2 limit). Outcome `window`: nothing was done, since
@@ -93,19 +97,19 @@ end
  */
 export const RESERVE_SCRIPT = storeScript(`${ACCOUNTS}
 -- It comes behind its end, from a connection that was given up.
-if ARGV[2] ~= '' and redis.call('SISMEMBER', KEYS[3], ARGV[2]) == 1 then return { 'window', now } end
+if redis.call('SISMEMBER', KEYS[3], ARGV[2]) == 1 then return { 'window', now } end
 local amount, count = tonumber(ARGV[3]), tonumber(ARGV[6])
 for i = 1, count do
-  local at = 6 * i + 1
+  local at = 6 * i + 2
   if now < tonumber(ARGV[at + 1]) or now >= tonumber(ARGV[at + 2]) then return { 'window', now } end
 end
 
 local accounts, known = {}, {}
 for i = 1, count do
-  local at = 6 * i + 1
+  local at = 6 * i + 2
   local start, ends = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local limit, soft, grace, plan = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), ARGV[at + 6]
-  local key = KEYS[3 + i]
+  local key = KEYS[4 + i]
   local a = known[key] or read(key)
   if not a then
     a = open(key, start, ends, limit, soft, grace, plan)
@@ -119,9 +123,12 @@ for i = 1, count do
   accounts[i], known[key] = a, a
 end
 
-local id = KEYS[4 + count]
+local id = KEYS[5 + count]
 local outcome, refusedBy = 'admitted', -1
-if id and redis.call('EXISTS', id) == 1 then outcome = 'repeated'
+if id and redis.call('EXISTS', id) == 1 then
+  outcome = 'repeated'
+  -- It counts on the charge from here: who does not know of it must not take it back any more.
+  redis.call('SET', id, 'repeated', 'KEEPTTL')
 else
   for i, a in ipairs(accounts) do
     if a.used + a.reserved + math.max(1, amount) > a.limit + a.extra + a.grace then
@@ -133,24 +140,29 @@ else
   end
 end
 if outcome == 'admitted' then
-  local held = { whole(amount), ARGV[7], id or '' }
+  local atOnce = ARGV[7] == 'now'
+  local held = { whole(amount), ARGV[7] == 'lost' and '1' or '', id or '' }
   for _, a in ipairs(accounts) do
     a.changed = true
-    if ARGV[2] == '' then charge(a, amount)
+    if atOnce then charge(a, amount)
     else
       a.reserved = a.reserved + amount
       held[#held + 1] = a.key
       held[#held + 1] = whole(a.start)
     end
   end
-  if ARGV[2] == '' then
+  if atOnce then
     if id then redis.call('SET', id, '', 'PX', ARGV[5]) end
+    redis.call('SADD', KEYS[4], ARGV[2])
+    redis.call('PEXPIRE', KEYS[4], ARGV[5])
   else
     redis.call('HSET', KEYS[1], ARGV[2], cmsgpack.pack(held))
     redis.call('ZADD', KEYS[2], whole(now + ARGV[4]), ARGV[1])
   end
 end
 
+-- Not first: a server without memory lets a script go on that has written.
+for number in string.gmatch(ARGV[8], '%d+') do redis.call('SREM', KEYS[4], number) end
 local answer = { outcome, now, refusedBy }
 for _, a in ipairs(accounts) do
   if a.changed then save(a) end
@@ -161,7 +173,7 @@ return answer
 
 /**
  * KEYS: 1 number of the holder's last settlement, 2 what is kept back for it, 3 its reservations that must not be
- * made, 4 those that were charged since it seemed to be gone. ARGV: 1 number of this one, 2 milliseconds
+ * made, 4 those that were charged without its knowing. ARGV: 1 number of this one, 2 milliseconds
  * that the number is kept, 3 that ids are known, then operations as JSON ({@link SettleOperation}).
  *
  * A settlement with a number that was there already does nothing, so that it may be sent again where the answer was
@@ -211,10 +223,12 @@ for i = 4, #ARGV do
       redis.call('PEXPIRE', KEYS[3], ARGV[2])
     end
   end
-  if wasCharged then
-    -- Its holder seemed to be gone, and was not.
-    change(op, i - 4, (op.what == 'commit' and amount or 0) - tonumber(op.reserved))
-    if op.what == 'release' and op.id ~= '' then redis.call('DEL', op.id) end
+  if wasCharged and op.what == 'commit' then change(op, i - 4, amount - tonumber(op.reserved))
+  elseif wasCharged then
+    if op.id == '' or redis.call('GET', op.id) ~= 'repeated' then
+      change(op, i - 4, -tonumber(op.reserved))
+      if op.id ~= '' then redis.call('DEL', op.id) end
+    end
   elseif op.what == 'commit' then
     if op.id == '' or redis.call('EXISTS', op.id) == 0 then
       change(op, i - 4, amount)

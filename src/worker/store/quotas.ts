@@ -12,6 +12,7 @@ import {
 import { Calendar, type WindowSpan } from '../../runtime/quota/window.ts';
 import type { QuotaMetrics } from '../quota-metrics.ts';
 import type { TimedQuestion } from './deadline.ts';
+import { isUndone } from './client.ts';
 import type { StoreServer } from './ledger.ts';
 import { Patience } from './patience.ts';
 import { QuotaKeys } from './quota-keys.ts';
@@ -23,6 +24,8 @@ const ALIVE_MS = 10_000;
 const BEAT_MS = 1000;
 /** A server whose clock goes on from one window to the next is asked again; one whose clock leaps is not asked for ever. */
 const TRIES = 3;
+/** It is told of so many with each question. */
+const MOST_KNOWN = 100;
 /** Numbers of a Store have this bit; those of the supervisor have not. */
 const RESERVATION = 0x8000_0000;
 
@@ -43,7 +46,6 @@ interface Question extends TimedQuestion {
   readonly ask: QuotaAsk;
   readonly waiter: QuotaWaiter;
   readonly ticket: number;
-  /** 0: charged at once. */
   readonly reservation: number;
   tries: number;
 }
@@ -71,6 +73,8 @@ export class StoreQuotas implements Quotas {
   readonly #held = new Map<number, Held>();
   readonly #beat: NodeJS.Timeout;
   #lastReservation = 0;
+  /** Those charged at once that the server is to be told were heard of: until then it could take them back. */
+  #known: number[] = [];
   /** Somebody asked: what others have left is ended as well. */
   #isUsed = false;
   /** What the server's clock is ahead of this machine's. */
@@ -126,8 +130,15 @@ export class StoreQuotas implements Quotas {
       this.#deps.metrics.decided(ask, UNAVAILABLE);
       return UNAVAILABLE;
     }
-    const reservation = ask.hold ? this.#nextReservation() : 0;
-    const question = { ask, waiter, ticket, reservation, tries: 0, askedAt, over: false };
+    const question = {
+      ask,
+      waiter,
+      ticket,
+      reservation: this.#nextReservation(),
+      tries: 0,
+      askedAt,
+      over: false,
+    };
     this.#isUsed = true;
     this.counts.asked++;
     this.#patience.deadline.add(question);
@@ -144,7 +155,7 @@ export class StoreQuotas implements Quotas {
   }
 
   refund(ask: QuotaAsk): void {
-    this.#undo(ask, this.#spansOf(ask));
+    this.#say('refund', 0, ask.amount, ask, this.#spansOf(ask));
   }
 
   /** The server is there again. */
@@ -171,23 +182,33 @@ export class StoreQuotas implements Quotas {
       `${this.#keys.held}${this.#holder}`,
       this.#keys.holders,
       this.#keys.voided(this.#holder),
+      this.#keys.charged(this.#holder),
       ...ask.quotas.map((spec) => this.#keyOf(ask, spec)),
       ...(id === '' ? [] : [this.#keys.id(id)]),
     ];
+    const known = this.#known.splice(0, MOST_KNOWN);
     const args: (string | number)[] = [
       this.#holder,
-      reservation === 0 ? '' : reservation,
+      reservation,
       ask.amount,
       ALIVE_MS,
       ID_MS,
       spans.length,
-      ask.chargeIfLost === true ? 1 : '',
+      ask.hold ? (ask.chargeIfLost === true ? 'lost' : '') : 'now',
+      known.join(' '),
     ];
     for (const [i, { limit, soft, grace, plan = '' }] of ask.quotas.entries())
       args.push(spans[i]!.start, spans[i]!.end, limit, soft, grace, plan);
     void this.#deps.server.run(RESERVE_SCRIPT, keys, args.map(String)).then(
-      (answer) => this.#answered(question, spans, answer as ReserveAnswer),
-      (fault: unknown) => this.#refused(question, spans, fault as Error),
+      (given) => {
+        const answer = given as ReserveAnswer;
+        if (answer[0] === 'window') this.#known.push(...known);
+        this.#answered(question, spans, answer);
+      },
+      (fault: unknown) => {
+        this.#known.push(...known);
+        this.#refused(question, spans, fault as Error);
+      },
     );
   }
 
@@ -207,19 +228,20 @@ export class StoreQuotas implements Quotas {
       const [start, end, used, reserved, extra, mark] = numbers.slice(6 * i, 6 * i + 6) as Numbers;
       const account = accountOf(ask, spec, { start, end }, { used, reserved, extra });
       if (mark !== 0) metrics.reached(account, mark === 1 ? 'soft' : 'hard');
-      if (outcome === 'admitted' && reservation === 0) metrics.charged(account, ask.amount);
+      if (outcome === 'admitted' && !ask.hold) metrics.charged(account, ask.amount);
       return account;
     });
-    const holds = outcome === 'admitted' && reservation !== 0;
+    const holds = outcome === 'admitted' && ask.hold;
     // Where the clock of the server was set back, that window is not the one that was asked for.
     const begun = accounts.map(({ start, end }) => ({ start, end }));
     if (holds) this.#held.set(reservation, { ask, spans: begun, heldAt: this.#deps.now() });
     if (question.over) {
       if (holds) this.release(reservation);
-      else if (outcome === 'admitted') this.#undo(ask, begun);
+      else if (outcome === 'admitted') this.#say('release', reservation, 0, ask, begun);
       return;
     }
     question.over = true;
+    if (outcome === 'admitted' && !ask.hold) this.#known.push(reservation);
     this.#tell(question, {
       outcome: outcome === 'refused' ? 'refused' : 'admitted',
       reservation: holds ? reservation : 0,
@@ -229,11 +251,11 @@ export class StoreQuotas implements Quotas {
     });
   }
 
-  /** Whether it was done is not known. What was kept back is given back; a charge that may have been made stays. */
+  /** What may have been kept back or charged is given back; what was not yet will not be any more. */
   #refused(question: Question, spans: readonly WindowSpan[], fault: Error): void {
     const { ask, reservation, over } = question;
     this.#deps.refused(fault);
-    if (reservation !== 0) this.#say('release', reservation, 0, ask, spans, true);
+    if (!isUndone(fault)) this.#say('release', reservation, 0, ask, spans, true);
     if (over) return;
     question.over = true;
     this.counts.refused++;
@@ -250,10 +272,6 @@ export class StoreQuotas implements Quotas {
     if (held === undefined) return;
     this.#held.delete(reservation);
     this.#say(what, reservation, amount, held.ask, held.spans);
-  }
-
-  #undo(ask: QuotaAsk, spans: readonly WindowSpan[]): void {
-    this.#say('refund', 0, ask.amount, ask, spans);
   }
 
   #say(

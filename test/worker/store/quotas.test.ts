@@ -223,6 +223,74 @@ describe('a charge', () => {
     expect(await patient.reserve({ id: 'x' })).toMatchObject({ outcome: 'admitted', repeated: false });
   });
 
+  test('is taken back where the connection broke before the answer', async () => {
+    const worker = new Worker();
+    worker.server.losing = 1;
+    expect((await worker.reserve({ id: 'x' })).outcome).toBe('unavailable');
+    await worker.settled();
+    expect((await accounts())[0]).toMatchObject({ used: '0' });
+    // Under its id it is one that was not made.
+    expect(await worker.reserve({ id: 'x' })).toMatchObject({ outcome: 'admitted', repeated: false });
+    expect((await accounts())[0]).toMatchObject({ used: '1' });
+  });
+
+  test('is not taken back where another has counted on it meanwhile, under the same id', async () => {
+    const [worker, other] = [new Worker(), new Worker()];
+    worker.server.losing = 1;
+    const asked = worker.reserve({ id: 'x' });
+    // It is told nothing until the other has asked.
+    let release = (): void => undefined;
+    worker.server.held = new Promise((resolve) => (release = resolve));
+    await vi.waitFor(async () => expect((await accounts())[0]).toMatchObject({ used: '1' }));
+    expect(await other.reserve({ id: 'x' })).toMatchObject({ outcome: 'admitted', repeated: true });
+    release();
+    expect((await asked).outcome).toBe('unavailable');
+    await worker.settled();
+    expect((await accounts())[0]).toMatchObject({ used: '1' });
+    expect((await worker.reserve({ id: 'x' })).repeated).toBe(true);
+  });
+
+  test('that arrives behind its end, from a connection that was given up, is not made', async () => {
+    const worker = new Worker();
+    const arriving: (() => Promise<unknown>)[] = [];
+    worker.server.delayed = arriving;
+    const asked = worker.reserve();
+    worker.server.delayed = null;
+    expect((await asked).outcome).toBe('unavailable');
+    await worker.settled();
+    expect(await arriving[0]!()).toEqual(['window', NOON]);
+    expect(await accounts()).toEqual([]);
+  });
+
+  test('that the server refused for want of memory is not taken back: it was not made', async () => {
+    const worker = new Worker();
+    await client.configSet('maxmemory', '1');
+    try {
+      expect((await worker.reserve()).outcome).toBe('unavailable');
+      expect(worker.quotas.settlements.waiting).toBe(0);
+    } finally {
+      await client.configSet('maxmemory', '0');
+    }
+    expect(await accounts()).toEqual([]);
+  });
+
+  test('is remembered by its number until the worker has heard of it, also where that is told a second time', async () => {
+    const worker = new Worker();
+    const numbers = async (): Promise<number> => {
+      const [key] = await client.keys(`${prefix}:quota:charged:*`);
+      return key === undefined ? 0 : client.sCard(key);
+    };
+    const quotas = [{ ...CALLS, limit: 1000 }];
+    for (let i = 0; i < 5; i++)
+      await Promise.all(Array.from({ length: 60 }, () => worker.reserve({ quotas })));
+    worker.server.losing = 1;
+    await worker.reserve({ quotas });
+    await worker.settled();
+    await worker.reserve({ quotas });
+    await worker.reserve({ quotas });
+    expect(await numbers()).toBe(1);
+  });
+
   test('of a quota that is named twice counts twice, as on one machine', async () => {
     const quotas = [CALLS, CALLS];
     const answer = await new Worker().reserve({ quotas });
