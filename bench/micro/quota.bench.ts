@@ -1,7 +1,7 @@
 // Question: how many charges of quotas a second are acknowledged when they are on disk, and how long does one wait?
 // Fixture: one key, one quota; so many charges under way at a time; the ledger of the supervisor on the disk of the
-// working folder, and a Redis on this machine with its file there, asked over TCP. What messages between processes add
-// is not in it. Report: charges a second, median and 99th percentile of the wait, median of three runs of a second; for
+// working folder, and a Redis on this machine with its file there, asked over TCP, alone and with a replica that must have
+// each charge. What messages between processes add is not in it. Report: charges a second, median and 99th percentile of the wait, median of three runs of a second; for
 // the ledger, charges for each write.
 import { strictEqual } from 'node:assert';
 import { execFileSync } from 'node:child_process';
@@ -100,15 +100,25 @@ await report(
 );
 await service.close();
 
-for (const fsync of hasRedis() ? ['always', 'everysec'] : []) {
-  const redis = await Redis.start('--appendonly', 'yes', '--appendfsync', fsync, '--dir', folder);
+const settings = [
+  ['always', 0],
+  ['always', 1],
+  ['everysec', 0],
+  ['everysec', 1],
+] as const;
+for (const [fsync, replicas] of hasRedis() ? settings : []) {
+  const kept = ['--appendonly', 'yes', '--appendfsync', fsync, '--dir'];
+  const redis = await Redis.start(...kept, mkdtempSync(join(folder, 'redis-')));
+  const replicaOf = ['--replicaof', '127.0.0.1', String(redis.port)];
+  const replica =
+    replicas === 0 ? null : await Redis.start(...kept, mkdtempSync(join(folder, 'replica-')), ...replicaOf);
   let up = (): void => undefined;
   const isUp = new Promise<void>((resolve) => (up = resolve));
   const addresses = [{ host: '127.0.0.1', port: redis.port }];
   const spec = {
     ...{ name: 'shop/books', addresses, sentinel: null, tls: null, username: null, password: null, db: 0 },
   };
-  const store = { ...spec, keyPrefix: 'weir', deadlineMs: 1000, silenceMs: 5000 };
+  const store = { ...spec, keyPrefix: 'weir', deadlineMs: 1000, silenceMs: 5000, replicas };
   const connection = new StoreConnection(store, { connected: () => up(), lost: () => undefined });
   await isUp;
   const quotas = new StoreQuotas({
@@ -123,9 +133,11 @@ for (const fsync of hasRedis() ? ['always', 'everysec'] : []) {
       const answer = quotas.reserve(ask, { answered: (_ticket, _ask, later) => resolve(later) }, 1);
       if (answer !== null) resolve(answer);
     });
-  await report(`Redis, appendfsync ${fsync}`, charge, null);
+  const more = replicas === 0 ? '' : `, and ${replicas} replica that must have it`;
+  await report(`Redis, appendfsync ${fsync}${more}`, charge, null);
   quotas.close();
   connection.close();
+  await replica?.kill();
   await redis.kill();
 }
 rmSync(folder, { recursive: true, force: true });

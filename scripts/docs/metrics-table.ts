@@ -155,7 +155,7 @@ const RESTING_ASK: QuotaAsk = {
 
 const RESTING_STORE = {
   name: 'shop/limits',
-  isReady: false,
+  connected: 0,
   counts: [],
   reservations: 0,
   settlements: { waiting: 0, lost: 0 },

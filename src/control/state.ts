@@ -16,7 +16,7 @@ import type { ModuleFailure } from './module-rollback.ts';
  */
 const MAGIC = Buffer.from('WEIRSNAP', 'latin1');
 /** Raised with the shape of a snapshot: what another weir wrote is set aside, not misread. */
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
 const HEADER_BYTES = 8 + 4 + 8 + 32;
 const KEPT = 3;
 const SNAPSHOT_NAME = /^snapshot-(\d{10})\.weir$/;

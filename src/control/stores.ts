@@ -85,6 +85,7 @@ export class StoreTable {
       keyPrefix,
       deadlineMs: deadline,
       silenceMs: silence,
+      replicas: redis.replicas,
     };
   }
 

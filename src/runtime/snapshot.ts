@@ -424,6 +424,8 @@ export interface StoreSpec {
   readonly deadlineMs: number;
   /** A server that says nothing for so long, though it was asked, is taken for gone. */
   readonly silenceMs: number;
+  /** So many replicas must have what quotas write before it counts as done. */
+  readonly replicas: number;
 }
 
 /** A variable that a guest may read. */

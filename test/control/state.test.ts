@@ -88,7 +88,7 @@ describe('StateStore', () => {
     const bytes = await readFile(join(dir, 'snapshot-0000000007.weir'));
     const json = bytes.subarray(52);
     expect(bytes.subarray(0, 8).toString('latin1')).toBe('WEIRSNAP');
-    expect(bytes.readUInt32LE(8)).toBe(2);
+    expect(bytes.readUInt32LE(8)).toBe(3);
     expect(bytes.readBigUInt64LE(12)).toBe(BigInt(json.length));
     expect(bytes.subarray(20, 52).toString('hex')).toBe(digestOf(json));
     expect(JSON.parse(json.toString())).toMatchObject({ number: 7 });

@@ -9,6 +9,7 @@ export function quotaPolicies(
     /** Of the server; else `sentinel`. */
     readonly address?: string;
     readonly sentinel?: object;
+    readonly replicas?: number;
     readonly deadlineMs: number;
     readonly silenceMs?: number;
   } | null = null,
@@ -18,7 +19,7 @@ export function quotaPolicies(
 apiVersion: policy.weir/v1alpha1
 kind: Store
 metadata: {name: books, namespace: shop}
-spec: {redis: ${JSON.stringify({ address: store?.address, sentinel: store?.sentinel })}, deadline: ${store?.deadlineMs}ms, silence: ${store?.silenceMs ?? 5000}ms}
+spec: {redis: ${JSON.stringify({ address: store?.address, sentinel: store?.sentinel, replicas: store?.replicas })}, deadline: ${store?.deadlineMs}ms, silence: ${store?.silenceMs ?? 5000}ms}
 ---`;
   return `${policies({ port, upstreamPort, module: null })}---${store === null ? '' : kept}
 apiVersion: policy.weir/v1alpha1

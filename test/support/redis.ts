@@ -22,7 +22,8 @@ export class Redis {
   /** @param args of redis-server, beside the port and that nothing is kept on disk */
   static async start(...args: string[]): Promise<Redis> {
     needRedis();
-    const redis = new Redis(await freePort(), args);
+    // A replica writes what it was given into a file, whatever it keeps.
+    const redis = new Redis(await freePort(), ['--dir', await temporaryFolder(), ...args]);
     await redis.#program.waitFor('Ready to accept connections');
     return redis;
   }
@@ -93,7 +94,7 @@ export class Sentinel {
       `port ${port}`,
       'bind 127.0.0.1',
       `sentinel monitor books 127.0.0.1 ${master.port} ${quorum}`,
-      'sentinel down-after-milliseconds books 400',
+      'sentinel down-after-milliseconds books 1500',
       'sentinel failover-timeout books 2000',
       ...rest,
     ];

@@ -47,6 +47,11 @@ export const storeSpec = z
         username: z.string().min(1).max(253).optional().describe('For servers with ACLs.'),
         passwordRef: secretValueRef().optional().describe('A value of a Secret of the namespace.'),
         db: integer(0, 1023).default(0).describe('Number of the database.'),
+        replicas: integer(0, 8)
+          .default(0)
+          .describe(
+            'What quotas charge and keep back counts as done when so many replicas have it, so that no failover to one of them loses any; where too few have it within the deadline, the Store is out of reach for quotas. Limits wait for none.',
+          ),
       })
       .superRefine(({ address, sentinel }, ctx) => {
         if (address === undefined && sentinel === undefined)

@@ -12,6 +12,8 @@ import { keyOf, matchesQuery, type QuotaShelf } from './shelf.ts';
 
 /** Keys that one step of a search looks at. */
 const SCAN_COUNT = 1000;
+/** What people do waits so long for replicas. */
+const REPLICAS_MS = 2000;
 /** As often as a window may end while it is asked. */
 const TRIES = 3;
 
@@ -52,6 +54,7 @@ export class StoreShelf implements QuotaShelf {
         const args = [action, amount, start, end, KEPT_ADJUSTMENTS, kept].map(String);
         const keys = [this.#keys.account(account), this.#keys.adjustments];
         const [outcome, at] = (await runScript(client, ADJUST_SCRIPT, keys, args)) as [string, number];
+        if (outcome === 'done') await this.#replicated(client);
         const changed = outcome === 'done' ? await this.#read(client, account) : null;
         if (changed !== null) return changed;
         if (outcome !== 'window') throw new Error('the account has just expired');
@@ -59,6 +62,15 @@ export class StoreShelf implements QuotaShelf {
       }
       throw new Error('the clock of the server leaps');
     });
+  }
+
+  async #replicated(client: StoreClient): Promise<void> {
+    const { replicas } = this.#spec;
+    const count = replicas === 0 ? 0 : await client.wait(replicas, REPLICAS_MS);
+    if (count < replicas)
+      throw new Error(
+        `it is done, but ${count} of ${replicas} replicas have it: look at the account before it is done again`,
+      );
   }
 
   async #find(client: StoreClient, query: QuotaQuery, most: number): Promise<AccountName[]> {

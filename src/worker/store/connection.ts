@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerAddress, StoreSpec } from '../../runtime/snapshot.ts';
 import { clientOf, runScript, type StoreClient } from './client.ts';
 import { checkServer, masterOf, movedBy, textOf } from './master.ts';
+import { Replication } from './replication.ts';
 import { Silence } from './silence.ts';
 import type { StoreScript } from './store-script.ts';
 
@@ -29,6 +30,8 @@ export class StoreConnection {
   readonly #events: ConnectionEvents;
   #client: StoreClient | null = null;
   #silence: Silence | null = null;
+  /** Null where no replica is waited for. */
+  #replication: Replication | null = null;
   /** It is known to be one that can be counted in. */
   #isServing = false;
   /** Ends the connection. */
@@ -49,9 +52,17 @@ export class StoreConnection {
     return this.#isServing && this.#client!.isReady;
   }
 
-  /** Runs a script; rejects where the server cannot be asked, or refuses. */
+  /**
+   * Runs a script; rejects where the server cannot be asked, or refuses, and where what it wrote may be lost with the
+   * server, since too few replicas have it.
+   */
   run(script: StoreScript, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    return this.#ask((client) => runScript(client, script, keys, args));
+    const replication = this.#replication;
+    return this.#ask(async (client) => {
+      const answer = await runScript(client, script, keys, args);
+      await replication?.acknowledged();
+      return answer;
+    });
   }
 
   /** Resolves when the server answered. */
@@ -113,15 +124,31 @@ export class StoreConnection {
       },
       broken: () => end(new Error(`the server has said nothing for ${spec.silenceMs} ms`)),
     });
+    const { replicas, deadlineMs, keyPrefix } = spec;
+    const replication =
+      replicas === 0
+        ? null
+        : new Replication({
+            client,
+            replicas,
+            limitMs: deadlineMs,
+            asked: () => silence.asked(),
+            heard: () => silence.heard(),
+            lacking: end,
+          });
     this.#client = client;
     this.#silence = silence;
+    this.#replication = replication;
     this.#end = end;
     const look =
       spec.sentinel === null ? null : setInterval(() => void this.#look(address, end), LOOK_MS).unref();
     try {
       // The library bounds how long it takes to connect, but not what is said first.
       client.once('connect', () => silence.asked());
-      const begun = client.connect().then(() => checkServer(client, spec));
+      const begun = client
+        .connect()
+        .then(() => checkServer(client, spec))
+        .then(() => replication?.begin(`${keyPrefix}:replicated`));
       const fault = await Promise.race([begun, ended]);
       if (fault !== undefined) return fault;
       silence.heard();

@@ -6,7 +6,7 @@ const RESULTS = ['local', 'asked', 'unreachable', 'late', 'refused'] as const;
 
 interface StoreState {
   readonly name: string;
-  readonly isReady: boolean;
+  readonly connected: number;
   /** Of limits, of quotas. */
   readonly counts: readonly Readonly<Record<(typeof RESULTS)[number], number>>[];
   /** Of quotas: what is kept back now, and what the Store has to be told. */
@@ -21,7 +21,7 @@ export function storeFamilies(stores: readonly StoreState[]): MetricFamily[] {
       'gauge',
       'weir_store_connected',
       'Connections of workers to a Store that are up.',
-      stores.map(({ name, isReady }) => [{ store: name }, isReady ? 1 : 0] as const),
+      stores.map(({ name, connected }) => [{ store: name }, connected] as const),
     ),
     family(
       'counter',

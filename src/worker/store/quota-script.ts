@@ -181,7 +181,11 @@ return answer
  * extra.
  */
 export const SETTLE_SCRIPT = storeScript(`${ACCOUNTS}
-if tonumber(ARGV[1]) <= (tonumber(redis.call('GET', KEYS[1])) or 0) then return {} end
+if tonumber(ARGV[1]) <= (tonumber(redis.call('GET', KEYS[1])) or 0) then
+  -- Written again, so that replicas are waited for that may not have it yet.
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return {}
+end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 
 local answer = {}

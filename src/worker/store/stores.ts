@@ -17,7 +17,8 @@ const REFUSALS_MS = 10_000;
 
 interface Held {
   readonly spec: StoreSpec;
-  readonly connection: StoreConnection;
+  /** One for limits and quotas, or where quotas wait for replicas one for each: limits would wait as well. */
+  readonly connections: readonly StoreConnection[];
   readonly limits: StoreLedger;
   readonly quotas: StoreQuotas;
   holders: number;
@@ -74,16 +75,16 @@ export class StoreSet implements Stores {
       );
     this.#leaving.delete(held);
     held.quotas.close();
-    held.connection.close();
+    for (const connection of held.connections) connection.close();
   }
 
   families(): MetricFamily[] {
     const all = this.#all;
     return [
       ...storeFamilies(
-        all.map(({ spec, connection, limits, quotas }) => ({
+        all.map(({ spec, connections, limits, quotas }) => ({
           name: spec.name,
-          isReady: connection.isReady,
+          connected: connections.filter(({ isReady }) => isReady).length,
           counts: [limits.counts, quotas.counts],
           reservations: quotas.reservations,
           settlements: quotas.settlements,
@@ -95,19 +96,29 @@ export class StoreSet implements Stores {
 
   #open(spec: StoreSpec): Held {
     const { logger } = this.#log;
-    const where = { store: spec.name };
-    const connection = new StoreConnection(spec, {
-      connected: (address) => {
-        logger.info({ ...where, address: textOf(address) }, 'store connected');
-        limits.connected();
-        quotas.connected();
-      },
-      lost: ({ message }, address) =>
-        logger.error(
-          { ...where, ...(address && { address: textOf(address) }), reason: message },
-          'store out of reach',
-        ),
+    const isShared = spec.replicas === 0;
+    const open = (replicas: number, use: 'limits' | 'quotas', connected: () => void): StoreConnection => {
+      const where = { store: spec.name, ...(!isShared && { for: use }) };
+      return new StoreConnection(
+        { ...spec, replicas },
+        {
+          connected: (address) => {
+            logger.info({ ...where, address: textOf(address) }, 'store connected');
+            connected();
+          },
+          lost: ({ message }, address) =>
+            logger.error(
+              { ...where, ...(address && { address: textOf(address) }), reason: message },
+              'store out of reach',
+            ),
+        },
+      );
+    };
+    const connection = open(0, 'limits', () => {
+      limits.connected();
+      if (isShared) quotas.connected();
     });
+    const books = isShared ? connection : open(spec.replicas, 'quotas', () => quotas.connected());
     const limits = new StoreLedger({
       server: connection,
       keyPrefix: spec.keyPrefix,
@@ -117,7 +128,7 @@ export class StoreSet implements Stores {
     });
     let refusedAt = -Infinity;
     const quotas = new StoreQuotas({
-      server: connection,
+      server: books,
       keyPrefix: spec.keyPrefix,
       deadlineMs: spec.deadlineMs,
       metrics: this.#quotaMetrics,
@@ -125,11 +136,11 @@ export class StoreSet implements Stores {
       wallNow: () => Date.now(),
       refused: ({ message }) => {
         // Of a connection that broke, the connection tells.
-        if (!connection.isReady || performance.now() - refusedAt < REFUSALS_MS) return;
+        if (!books.isReady || performance.now() - refusedAt < REFUSALS_MS) return;
         refusedAt = performance.now();
-        logger.error({ ...where, reason: message }, 'store refuses what quotas ask of it');
+        logger.error({ store: spec.name, reason: message }, 'store refuses what quotas ask of it');
       },
     });
-    return { spec, connection, limits, quotas, holders: 0 };
+    return { spec, connections: isShared ? [connection] : [connection, books], limits, quotas, holders: 0 };
   }
 }

@@ -348,6 +348,7 @@ describe('weir.limits_take', () => {
       keyPrefix: 'weir',
       deadlineMs: 20,
       silenceMs: 5000,
+      replicas: 0,
     };
     const inStore = (key: string, onFailure: number): Uint8Array => {
       const bytes = Buffer.from(take(0, 2, [2, 1000, 0, 1], key));

@@ -79,7 +79,7 @@ async function open(rest: Partial<StoreSpec> = {}): Promise<void> {
   const spec: StoreSpec = {
     ...{ name: 'shop/limits', addresses: [{ host: '127.0.0.1', port: wire.port }], sentinel: null },
     ...{ tls: null, username: null, password: null },
-    ...{ db: 0, keyPrefix: 'weir', deadlineMs: 20, silenceMs: SILENCE_MS, ...rest },
+    ...{ db: 0, keyPrefix: 'weir', deadlineMs: 20, silenceMs: SILENCE_MS, replicas: 0, ...rest },
   };
   connection = new StoreConnection(spec, {
     connected: () => connected++,

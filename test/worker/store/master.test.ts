@@ -12,7 +12,7 @@ const BOOKS: SentinelSpec = { master: 'books', username: null, password: null };
 const at = (port: number) => ({ host: '127.0.0.1', port });
 const specOf = (ports: readonly number[], sentinel: SentinelSpec | null = BOOKS): StoreSpec => ({
   ...{ name: 'shop/books', addresses: ports.map(at), sentinel, tls: null, username: null, password: null },
-  ...{ db: 0, keyPrefix: 'weir', deadlineMs: 20, silenceMs: 5000 },
+  ...{ db: 0, keyPrefix: 'weir', deadlineMs: 20, silenceMs: 5000, replicas: 0 },
 });
 
 let older: Redis;
