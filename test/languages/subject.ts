@@ -185,7 +185,7 @@ export async function logsSince(
   from: number,
   awaited: readonly (string | RegExp)[],
 ): Promise<string[]> {
-  const until = performance.now() + 5000;
+  const until = performance.now() + 15_000;
   for (;;) {
     const logs = subject.logs().slice(from);
     const left = [...logs];

@@ -376,7 +376,7 @@ describe.each(WORLDS)('%s', (_what, part, tlsUpstream) => {
               total(plane, 'weir_upstream_requests_pending'),
             ];
           },
-          { timeout: 5000 },
+          { timeout: 15_000 },
         )
         .toEqual([0, 0, 0, 0, 0, 0]);
       // Idle connections leave the pools when their time is over.
@@ -386,7 +386,7 @@ describe.each(WORLDS)('%s', (_what, part, tlsUpstream) => {
             total(plane, 'weir_upstream_connections'),
             ...upstreams.map(({ connections }) => connections),
           ],
-          { timeout: 5000 },
+          { timeout: 15_000 },
         )
         .toEqual([0, 0, 0]);
       expect(total(plane, 'weir_streams_active')).toBe(0);

@@ -411,7 +411,7 @@ describe('requests over TLS', () => {
     client.socket.write(getRequest('/'));
     await upstream.waitForRequests(1);
     expect(plane.runtime.status().connections).toBe(1);
-    await expect.poll(() => plane.runtime.status().connections, { timeout: 2000 }).toBe(0);
+    await expect.poll(() => plane.runtime.status().connections).toBe(0);
   });
 
   test('an upgrade becomes a tunnel', async () => {

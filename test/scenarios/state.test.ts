@@ -49,7 +49,7 @@ test('--resume serves the last good snapshot where the configuration is refused,
     join(weir.folder, 'edge.yaml'),
     policies({ port, upstreamPort: upstream.port, policy: 'p3' }),
   );
-  await expect.poll(() => served(port), { interval: 20, timeout: 8000 }).toBe('p3 m3');
+  await expect.poll(() => served(port), { interval: 20 }).toBe('p3 m3');
   await program.waitFor('snapshot in force');
   // Numbers go on where the process before left off.
   expect(program.log.find((line) => line['msg'] === 'snapshot in force')).toMatchObject({ number: 3 });

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
 import { DevProject, filterSource } from '../support/dev.ts';
 import { Load } from '../support/load.ts';
+import { ROOT, run } from '../support/process.ts';
 
 const SAVES = 50;
 const CONNECTIONS = 32;
+const BUILD = [`${ROOT}bin/weir`, 'filter', 'build', '--no-report'];
 
 test('50 saves of a filter serve within a second or two under load, and no request fails', async () => {
   const project = await DevProject.start(filterSource('word-0'));
@@ -31,6 +33,11 @@ test('50 saves of a filter serve within a second or two under load, and no reque
     await project.until(`did not serve save ${i}`, () => Promise.resolve(seen.has(`word-${i}`)));
     tookMs.push(seen.get(`word-${i}`)! - savedAt);
   }
+  // What a build from the command line, which has its compiler to load first, takes meanwhile tells how much there is
+  // of the machine.
+  const startedAt = performance.now();
+  expect(await run(process.execPath, BUILD, { cwd: project.folder })).toMatchObject({ code: 0 });
+  const buildMs = performance.now() - startedAt;
   load.stop();
   const { ok, failures } = await load.done;
   const seconds = (performance.now() - began) / 1000;
@@ -40,12 +47,12 @@ test('50 saves of a filter serve within a second or two under load, and no reque
   const share = (part: number): number => tookMs[Math.ceil(part * SAVES) - 1]!;
   process.stdout.write(
     `save to live over ${SAVES} saves: median ${Math.round(share(0.5))} ms, p95 ${Math.round(share(0.95))} ms, ` +
-      `most ${Math.round(share(1))} ms; ${ok} answers at ${Math.round(ok / seconds)} a second, ` +
+      `most ${Math.round(share(1))} ms, a build alone ${Math.round(buildMs)} ms; ${ok} answers at ${Math.round(ok / seconds)} a second, ` +
       `${[...failures.values()].reduce((a, b) => a + b, 0)} failed\n`,
   );
   expect([...failures]).toEqual([]);
   expect(ok).toBeGreaterThan(SAVES * CONNECTIONS);
-  // On a quiet machine 1 s and 2 s; others may be at work on this one.
-  expect(share(0.5)).toBeLessThan(2500);
-  expect(share(0.95)).toBeLessThan(5000);
+  // On a quiet machine 1 s and 2 s; others may be at work on this one, or it is slow.
+  expect(share(0.5)).toBeLessThan(Math.max(2500, buildMs / 3));
+  expect(share(0.95)).toBeLessThan(Math.max(5000, buildMs / 1.5));
 });

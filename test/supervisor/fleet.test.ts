@@ -71,7 +71,7 @@ describe('a fleet', () => {
     expect(versions()).toEqual(['a', 'a']);
     expect(fleet.current?.snapshot.version).toBe('a');
     await expect
-      .poll(async () => (await fleet.dumps(1000)).map(({ dump }) => dump.status.streams), { timeout: 2000 })
+      .poll(async () => (await fleet.dumps(1000)).map(({ dump }) => dump.status.streams))
       .toEqual([0, 0]);
     expect(await fleet.deploy(release('b'))).toEqual([]);
   });
@@ -137,12 +137,12 @@ describe('a fleet', () => {
     start(1);
     await fleet.deploy(release('throw@1'));
     const [before] = pids();
-    await expect.poll(() => pids()[0], { interval: 2, timeout: 5000 }).not.toBe(before);
+    await expect.poll(() => pids()[0], { interval: 2 }).not.toBe(before);
     // The old process is still there: it has its streams to finish.
     expect(() => process.kill(before!, 0)).not.toThrow();
     await fleet.deploy(release('a'));
     await ready();
-    await expect.poll(() => isAlive(before!), { timeout: 8000 }).toBe(false);
+    await expect.poll(() => isAlive(before!)).toBe(false);
   });
 
   test('an event loop that does not turn any more is ended and replaced', { timeout: 30_000 }, async () => {

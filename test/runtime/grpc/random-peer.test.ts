@@ -112,7 +112,7 @@ describe('whatever a server does', () => {
     expect(client.client.size).toBe(0);
     expect(client.cluster.activeRequests).toBe(0);
     expect(client.cluster.endpoints.map(({ active }) => active)).toEqual([0, 0]);
-    await expect.poll(() => client.connections, { timeout: 8000 }).toBe(0);
+    await expect.poll(() => client.connections).toBe(0);
     expect(client.cluster.connections).toBe(0);
   });
 

@@ -101,7 +101,7 @@ class Worker {
   }
 
   async settled(): Promise<void> {
-    await vi.waitFor(() => expect(this.quotas.settlements.waiting).toBe(0), { timeout: 5000, interval: 2 });
+    await vi.waitFor(() => expect(this.quotas.settlements.waiting).toBe(0), { timeout: 15_000, interval: 2 });
   }
 }
 
@@ -338,7 +338,7 @@ describe('what is kept back', () => {
     gone.server.isReady = false;
     now += 11_000;
     await vi.waitFor(async () => expect((await other.reserve({ hold: true })).outcome).toBe('admitted'), {
-      timeout: 5000,
+      timeout: 15_000,
       interval: 100,
     });
     gone.server.isReady = true;
@@ -363,7 +363,7 @@ describe('what is kept back', () => {
       now += 11_000;
       await vi.waitFor(
         async () => expect((await accounts())[0]).toMatchObject({ used: '2', reserved: '0' }),
-        { timeout: 5000, interval: 50 },
+        { timeout: 15_000, interval: 50 },
       );
       const [, , free] = await accounts();
       expect(free).toMatchObject({ used: '0', reserved: '0' });
