@@ -11,6 +11,7 @@ import {
   parseSize,
   size,
 } from '../../src/control/schema/scalar.ts';
+import { spent } from '../support/timing.ts';
 
 describe('durations (GEP-2257)', () => {
   test.each([
@@ -116,9 +117,8 @@ test.each([
 });
 
 test('a long value that is no header value is refused in linear time', () => {
-  const start = performance.now();
-  expect(headerValue().safeParse(`${'a'.repeat(4000)}\n`).success).toBe(false);
-  expect(performance.now() - start).toBeLessThan(1000);
+  const parse = (): boolean => headerValue().safeParse(`${'a'.repeat(4000)}\n`).success;
+  expect(spent(() => expect(parse()).toBe(false))).toBeLessThan(1000);
 });
 
 test.each([

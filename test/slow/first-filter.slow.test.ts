@@ -128,6 +128,6 @@ describe('from an empty folder with the packed packages alone', () => {
         /verdict +loads here/,
       );
     },
-    120_000,
+    240_000,
   );
 });
