@@ -72,7 +72,7 @@ test.each([
   ['rate-limit-service', 79],
   ['security-headers', 50],
   ['transform', 122],
-  ['waf', 190],
+  ['waf', 230],
   ['validate', 70],
 ])(
   '%s is at most %i KiB',

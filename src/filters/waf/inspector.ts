@@ -23,6 +23,7 @@ const SPLITTERS = [
   utf8('vrfy '),
   utf8('bcc:'),
 ];
+const ADDRESSES = [utf8('http:/'), utf8('https:/'), utf8('ftp:/'), utf8('ftps:/'), utf8('//')];
 
 /** Where the end of a line has no business. */
 const HEAD = Target.Headers | Target.Referer | Target.UserAgent | Target.Path;
@@ -42,6 +43,10 @@ export class Inspector {
   private readonly zeroByte: i32;
   private readonly complex: i32;
   private readonly fixation: i32;
+  private readonly parameter: i32;
+  private readonly elsewhere: i32;
+  /** The name that was looked at last is one that `rfi/parameter` knows. */
+  private namesCode: bool = false;
 
   constructor(
     private book: RuleBook,
@@ -51,16 +56,20 @@ export class Inspector {
     this.zeroByte = book.indexOf('protocol/zero-byte');
     this.complex = book.indexOf('protocol/too-complex');
     this.fixation = book.indexOf('session/fixation');
+    this.parameter = book.indexOf('rfi/parameter');
+    this.elsewhere = book.indexOf('rfi/elsewhere');
   }
 
   /** @param path of the request, without its query */
   begin(findings: Findings, path: Bytes): void {
     this.findings = findings;
     this.path = path;
+    this.namesCode = false;
   }
 
   /** @param value with the escapes read that its place has */
   look(target: i32, name: Bytes, value: Bytes): void {
+    if (target == Target.ArgNames) this.namesCode = false;
     if (value.length == 0) return;
     this.lookAtText(target, name, value);
     const inside = (target & (Target.Args | Target.Cookies | Target.Body)) != 0 ? textInBase64(value) : null;
@@ -72,6 +81,7 @@ export class Inspector {
     if (this.text.hadZero && target != Target.Body) this.hit(this.zeroByte, target, name);
     if (this.text.hadBreak && target != Target.Body && splitsHead(value, (target & HEAD) != 0))
       this.hit(this.injection, target, name);
+    if (this.namesCode && target == Target.Args && isAddress(text)) this.hit(this.parameter, target, name);
     this.scan(this.book.inText, text, target, name);
     if (this.text.hadComment) this.scan(this.book.inText, withoutComments(text, this.comments), target, name);
     if (this.text.hadQuote) this.scan(this.book.inShell, asShellWords(text, this.words), target, name);
@@ -84,7 +94,10 @@ export class Inspector {
     if (set.work > MOST_WORK) this.hit(this.complex, target, name);
     for (let i = 0; i < set.count; i++) {
       const rule = unchecked(set.found[i]);
-      if ((this.book.rules[rule].targets & target) != 0) this.hit(rule, target, name);
+      if ((this.book.rules[rule].targets & target) == 0) continue;
+      if (rule == this.elsewhere && !namesOther(text)) continue;
+      if (rule == this.parameter) this.namesCode = true;
+      else this.hit(rule, target, name);
     }
   }
 
@@ -138,6 +151,13 @@ function isBase64(byte: i32): bool {
   return <u32>(byte - 48) < 10 || <u32>((byte | 32) - 97) < 26 || byte == 43 || byte == 47;
 }
 
+/** Whether a value has the address of another server in it. */
+function namesOther(text: Bytes): bool {
+  const authority = requestHeaders.get(AUTHORITY);
+  const start = text.indexOfBytes('://');
+  return authority === null || start < 0 || !hostAt(text, start + 3).equalsIgnoreCase(hostAt(authority, 0));
+}
+
 /** Whether a page of another host has sent the client here. */
 function isFromElsewhere(): bool {
   const referer = requestHeaders.get(REFERER);
@@ -146,6 +166,12 @@ function isFromElsewhere(): bool {
   const start = referer.indexOfBytes('://');
   if (start < 0) return false;
   return !hostAt(referer, start + 3).equalsIgnoreCase(hostAt(authority, 0));
+}
+
+/** `http://…` and the like, also without all of its slashes. */
+function isAddress(text: Bytes): bool {
+  for (let i = 0; i < ADDRESSES.length; i++) if (liesAt(text, 0, ADDRESSES[i])) return true;
+  return false;
 }
 
 function hostAt(text: Bytes, from: i32): Bytes {

@@ -59,8 +59,8 @@ export class Node {
 const MOST_REPEATS = 200;
 
 /**
- * Reads a pattern: literals, `.`, classes, groups, `|`, `?`, `*`, `+`, `{m,n}`, `\d`, `\w`, `\s` and their opposites. `^` and `$` are
- * the zero byte, which stands in front of a value and behind it and nowhere in it, so that `\W` is a border of a word there too.
+ * Reads a pattern: literals, `.`, classes, groups, `|`, `?`, `*`, `+`, `{m,n}`, `\n`, `\d`, `\w`, `\s` and the opposites of these
+ * three. A space is one of any kind, an end of a line too, which is `\n` alone. `^` and `$` are the zero byte, which stands in front of a value and behind it and nowhere in it, so that `\W` is a border of a word there too.
  * Letters are those of both cases.
  */
 export class PatternReader {
@@ -155,7 +155,9 @@ export class PatternReader {
     }
     if (next == 94 || next == 36) return new Node(NodeKind.Set, ByteSet.of(0));
     if (next == 42 || next == 43 || next == 63 || next == 123) this.fail('nothing to repeat');
-    return new Node(NodeKind.Set, ByteSet.of(this.literal(next)));
+    const set = ByteSet.of(this.literal(next));
+    if (next == 32) set.add(10, 10);
+    return new Node(NodeKind.Set, set);
   }
 
   private group(): Node {
@@ -196,6 +198,7 @@ export class PatternReader {
       else set.add(from, to);
     }
     this.at++;
+    if (set.has(32)) set.add(10, 10);
     if (inverted) set.invert();
     return set;
   }
@@ -206,7 +209,8 @@ export class PatternReader {
     this.at++;
     const set = new ByteSet();
     const kind = next | 32;
-    if (kind == 100) set.add(48, 57);
+    if (next == 110) set.add(10, 10);
+    else if (kind == 100) set.add(48, 57);
     else if (kind == 115) {
       set.add(9, 13);
       set.add(32, 32);

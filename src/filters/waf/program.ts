@@ -9,7 +9,7 @@ export enum Op {
 }
 
 /** More would make a byte that was never seen before cost too much. */
-const MOST_OPS = 40_000;
+const MOST_OPS = 80_000;
 
 /** Several patterns as one program of a nondeterministic automaton. */
 export class Program {

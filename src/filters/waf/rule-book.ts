@@ -1,9 +1,12 @@
+import { ADDRESSES } from './rules/addresses';
 import { CLIENTS } from './rules/clients';
 import { CODE } from './rules/code';
 import { FILES } from './rules/files';
 import { PHP } from './rules/php';
 import { SHELL } from './rules/shell';
 import { SQL } from './rules/sqli';
+import { SUSPICIONS } from './rules/suspicions';
+import { WINDOWS_SHELL } from './rules/windows';
 import { XSS } from './rules/xss';
 import { PatternSet } from './pattern-set';
 import { Program } from './program';
@@ -21,10 +24,13 @@ export class RuleBook {
     this.addAll(SQL);
     this.addAll(XSS);
     this.addAll(FILES);
+    this.addAll(ADDRESSES);
     this.addAll(SHELL);
+    this.addAll(WINDOWS_SHELL);
     this.addAll(PHP);
     this.addAll(CODE);
     this.addAll(CLIENTS);
+    this.addAll(SUSPICIONS);
   }
 
   private addAll(rules: Rule[]): void {

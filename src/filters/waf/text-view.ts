@@ -46,7 +46,7 @@ function plainBytes(): StaticArray<u8> {
 
 /**
  * A value as whoever is behind may read it: escapes of URLs (again and again), HTML, JavaScript and CSS and overlong or wide UTF-8 are read, letters
- * are small, runs of white space are one space, zero bytes are gone.
+ * are small, a run of white space is one space, or one end of a line where it has one, zero bytes are gone.
  */
 export class TextView {
   /** It had a zero byte. */
@@ -99,8 +99,10 @@ export class TextView {
       return;
     }
     if (byte == 32 || (byte >= 9 && byte <= 13)) {
-      if (byte == 10 || byte == 13) this.hadBreak = true;
-      if (!this.spaced) store<u8>(this.to++, 32);
+      const isBreak = byte == 10 || byte == 13;
+      if (isBreak) this.hadBreak = true;
+      if (!this.spaced) store<u8>(this.to++, isBreak ? 10 : 32);
+      else if (isBreak) store<u8>(this.to - 1, 10);
       this.spaced = true;
       return;
     }
@@ -110,12 +112,16 @@ export class TextView {
     store<u8>(this.to++, <u8>lower(byte));
   }
 
-  /** A character of any plane; wide forms of ASCII count as it. */
+  /** A character of any plane; wide and encircled forms of ASCII count as it, as they do to readers of host names. */
   private putPoint(point: i32): void {
     if (point >= 0xff01 && point <= 0xff5e) this.put(point - 0xfee0);
     else if (point < 128) this.put(point);
     else if (point == 0xa0 || point == 0x2028 || point == 0x2029 || point == 0x3000) this.put(32);
     else if (point == 0x2018 || point == 0x2019 || point == 0x2b9 || point == 0x2bc) this.put(39);
+    else if (point == 0x3002 || point == 0xff61) this.put(46);
+    else if (point >= 0x2460 && point <= 0x2468) this.put(point - 0x2460 + 49);
+    else if (point >= 0x24b6 && point <= 0x24e9) this.put(97 + ((point - 0x24b6) % 26));
+    else if (point == 0x24ea) this.put(48);
     else this.put(0x80 | (point & 0x7f));
   }
 
@@ -262,45 +268,65 @@ export function withoutComments(text: Bytes, out: ByteWriter): Bytes {
       inside = false;
       instead = 32;
     } else if (inside) continue;
-    if (instead != 32 || !spaced) out.addByte(instead);
-    spaced = instead == 32;
+    const isSpace = instead == 32 || instead == 10;
+    if (!isSpace || !spaced) out.addByte(instead);
+    spaced = isSpace;
   }
   return out.view();
 }
 
 /**
- * A text view as a shell reads words: without quotes, backslashes and carets, `${ifs}` a space, and nothing where a variable stands that
- * goes on a word (`c${x}url`): nobody has set it.
+ * A text view as a shell reads words: without quotes, backslashes, carets and continued lines, `${ifs}` a space, and nothing where
+ * nothing comes from: empty substitutions, parameters that are not set, and a variable that goes on a word (`c${x}url`).
  */
 export function asShellWords(text: Bytes, out: ByteWriter): Bytes {
   const start = out.clear().reserve(text.length);
   let to = start;
   for (let i = 0; i < text.length; i++) {
     const byte = text.at(i);
-    if (byte == 34 || byte == 39 || byte == 92 || byte == 94) continue;
-    if (byte != 36) store<u8>(to++, byte);
-    else if (isWord(text, i + 1, '{ifs}')) {
-      store<u8>(to++, 32);
-      i += 5;
-    } else if (isWord(text, i + 1, 'ifs')) {
-      store<u8>(to++, 32);
-      i += 3;
-    } else if (i + 1 < text.length && (text.at(i + 1) == 64 || text.at(i + 1) == 42)) i++;
+    if (byte == 92 && i + 1 < text.length && text.at(i + 1) == 10) i++;
+    else if (byte == 34 || byte == 39 || byte == 92 || byte == 94) continue;
+    else if (byte != 36) store<u8>(to++, byte);
     else {
-      const end = to > start && isLetter(load<u8>(to - 1)) ? endOfVariable(text, i + 1) : 0;
-      if (end > 0) i = end - 1;
-      else store<u8>(to++, byte);
+      const next = i + 1 < text.length ? text.at(i + 1) : 0;
+      const separator = endOfSeparator(text, i + 1);
+      if (separator > 0) {
+        if (to == start || load<u8>(to - 1) != 32) store<u8>(to++, 32);
+        i = separator - 1;
+      } else if (next == 64 || next == 42) i++;
+      else if (next == 40 && i + 2 < text.length && text.at(i + 2) == 41) i += 2;
+      else if (next == 34 || next == 39) continue;
+      else {
+        const end = to > start && isLetter(load<u8>(to - 1)) ? endOfParameter(text, i + 1) : 0;
+        if (end > 0) i = end - 1;
+        else store<u8>(to++, byte);
+      }
     }
   }
   return Bytes.of(start, <i32>(to - start));
+}
+
+/** Behind `ifs`, `{ifs}`, `{ifs%??}` and `ifs$9`; 0: none of them. */
+function endOfSeparator(text: Bytes, from: i32): i32 {
+  let at = 0;
+  if (isWord(text, from, 'ifs')) at = from + 3;
+  else if (isWord(text, from, '{ifs')) {
+    at = from + 4;
+    while (at < text.length && text.at(at) != 125 && text.at(at) != 32) at++;
+    if (at == text.length || text.at(at) != 125) return 0;
+    at++;
+  } else return 0;
+  // Nobody has set the parameter $9 either, and it ends the name in front.
+  return at + 1 < text.length && text.at(at) == 36 && <u32>(text.at(at + 1) - 48) < 10 ? at + 2 : at;
 }
 
 function isLetter(byte: i32): bool {
   return <u32>(byte - 97) < 26;
 }
 
-/** Behind `x` or `{x}`; 0: there is no name of a variable. */
-function endOfVariable(text: Bytes, from: i32): i32 {
+/** Behind `x`, `{x}` or, within a word, one of `!`, `?`, `-`, `$`, `_` and digits; 0: there is no name of a parameter. */
+function endOfParameter(text: Bytes, from: i32): i32 {
+  if (from + 1 < text.length && isLetter(text.at(from + 1)) && isSpecial(text.at(from))) return from + 1;
   const isBraced = from < text.length && text.at(from) == 123;
   let at = isBraced ? from + 1 : from;
   const start = at;
@@ -312,6 +338,10 @@ function endOfVariable(text: Bytes, from: i32): i32 {
   if (at == start) return 0;
   if (!isBraced) return at;
   return at < text.length && text.at(at) == 125 ? at + 1 : 0;
+}
+
+function isSpecial(byte: i32): bool {
+  return byte == 33 || byte == 63 || byte == 45 || byte == 36 || byte == 95 || <u32>(byte - 48) < 10;
 }
 
 function isWord(text: Bytes, from: i32, word: string): bool {

@@ -1,4 +1,5 @@
 import { EVERYWHERE, INPUT, Rule, Severity, Target } from '../rule';
+import { oneOf } from '../words';
 
 const WHERE = INPUT | Target.Path | Target.Referer | Target.UserAgent | Target.Headers | Target.FileNames;
 const C = Severity.Critical;
@@ -17,7 +18,17 @@ export const CODE: Rule[] = [
     C,
     1,
     WHERE,
-    '(java[.](lang|io|net|util|nio)[.]|javax[.](script|naming|el|management)[.]|org[.](apache|springframework|codehaus|hibernate|jboss)[.]|ognl[.]|freemarker[.]template|com[.](sun|opensymphony|mchange)[.])[a-z.]+|runtime ?[.] ?getruntime|processbuilder|#(_memberaccess|context|request|parameters|application|session|cmd|rt|a)[ =.\\[(]|@[a-z.]+@[a-z]+|\\W(class|t) ?\\( ?[\'"]?java|[.]getclass ?\\(|[.]forname ?\\(|class[.](module[.])?classloader|\\.getmethods? ?\\(|^ro0ab|^aced0005|aced0005|(org[.](omg|mozilla[.]javascript|python|jruby|codehaus|w3c|xml|ietf)|sun[.](misc|reflect|net)|weblogic|groovy[.](lang|util)|bsh|clojure[.](core|lang)|scala[.](sys|tools)|java[.](awt|beans|rmi|security|sql|text|applet|math|time)|javax[.]\\w+|jdk[.](jshell|internal))[.]\\w+|^(java|javax|org[.]omg)[.]\\w+([.]\\w+)+',
+    '(java[.](lang|io|net|util|nio)[.]|javax[.](script|naming|el|management)[.]|org[.](apache|springframework|codehaus|hibernate|jboss)[.]|ognl[.]|freemarker[.]template|com[.](sun|opensymphony|mchange)[.])[a-z.]+|runtime ?[.] ?getruntime|processbuilder|#(_memberaccess|context|request|parameters|application|session|cmd|rt|a)[ =.\\[(]|@[a-z.]+@[a-z]+|\\W(class|t) ?\\( ?[\'"]?java|[.]getclass ?\\(|[.]forname ?\\(|class[.](module[.])?classloader|\\.getmethods? ?\\(|^ro0ab|^aced0005|aced0005|(org[.](omg|mozilla[.]javascript|python|jruby|codehaus|w3c|xml|ietf)|sun[.](misc|reflect|net)|weblogic|groovy[.](lang|util)|bsh|clojure[.](core|lang)|scala[.](sys|tools)|java[.](awt|beans|rmi|security|sql|text|applet|math|time)|javax[.]\\w+|jdk[.](jshell|internal))[.]\\w+|^(java|javax|org[.]omg)[.]\\w+([.]\\w+)+|\\W(invoker|instantiate|chained|constant|clone)transformer|templatesimpl|badattributevalueexpexception|annotationinvocationhandler|tiedmapentry|lazymap|jdbcrowsetimpl|objectinputstream|readobject ?\\(|urlclassloader|scriptenginemanager|xmldecoder|fileoutputstream|filewriter|beancomparator|methodclosure|prototypeserializationfactory|prototypeclonefactory|whileclosure|forclosure|getdeclared(method|field|constructor)|\\Wsetaccessible ?\\(|defineclass ?\\(|unmarshaller|xstream|yamlfactory|snakeyaml|!!javax?[.]',
+  ),
+  // Of what runs commands and loads classes in base64, at any place in it.
+  new Rule(
+    'rce/encoded',
+    C,
+    1,
+    INPUT | Target.Headers,
+    oneOf(
+      'amf2ys5syw5nl phdmeubgfuzy qyxzhlmxhbmcu z2v0unvudgltz dldfj1bnrpbw nzxrsdw50aw1l uhjvy2vzc0j1awxkzx byb2nlc3ncdwlszgvy qcm9jzxnzqnvpbgrlc y2hpbgrfchjvy2vzc noawxkx3byb2nlc3 jaglszf9wcm9jzxnz l2jpbi9iyxno 9iaw4vymfza vymlul2jhc2 l2v0yy9wyxnzd2 9ldgmvcgfzc3dk vzxrjl3bhc3n3z am5katpszgfw puzgk6bgrhc qbmrpomxkyx am5katpybw puzgk6cm1p qbmrponjta sw52b2tlclryyw5zzm9ybwvy ludm9rzxjucmfuc2zvcm1lc jbnzva2vyvhjhbnnmb3jtzx q2xhc3nmb2fkzx nsyxnztg9hzgvy dbgfzc0xvywrlc',
+    ),
   ),
   new Rule(
     'java/template',
@@ -31,21 +42,21 @@ export const CODE: Rule[] = [
     C,
     1,
     WHERE,
-    '\\{\\{ ?[^}]*(\\d ?\\* ?[\'"]?\\d|config|self|request|cycler|joiner|namespace|lipsum|class|mro|globals|subclasses|builtins|import|__|[.]constructor|range ?\\(|_self|app[.]|dump ?\\(|\\|)|\\{% ?(for|if|set|import|include|extends|block|macro|raw|debug|from)|<%=? ?[^%]*(\\d ?\\*|system|file|exec|`|eval|global|request|response|runtime|require|process)|#\\{ ?\\d ?\\*|\\{php\\}|\\{system ?\\(|#set ?\\(|<#assign|\\{\\{ ?[\'"\\[\\](]+[^}]*\\}\\}|\\[\\[\\$\\{|__\\$\\{|\\$\\{\\{|\\*\\{\\w|@\\(\\d+ ?[*+]|#\\{[^}]*(\\d ?[*+]|[.`(])|<#(list|if|import|include)|\\{(%-?|#) ?\\w+',
+    '\\{\\{ ?[^}]*(\\d ?\\* ?[\'"]?\\d|config|self|request|cycler|joiner|namespace|lipsum|class|mro|globals|subclasses|builtins|import|__|[.]constructor|range ?\\(|_self|app[.]|dump ?\\(|\\|)|\\{% ?(for|if|set|import|include|extends|block|macro|raw|debug|from)|<%=? ?[^%]*(\\d ?\\*|system|file|exec|`|eval|global|request|response|runtime|require|process)|#\\{ ?\\d ?\\*|\\{php\\}|\\{system ?\\(|#set ?\\(|<#assign|\\{\\{ ?[\'"\\[\\](]+[^}]*\\}\\}|\\[\\[\\$\\{|__\\$\\{|\\$\\{\\{|\\*\\{\\w|@\\(\\d+ ?[*+]|#\\{[^}]*(\\d ?[*+]|[.`(])|<#(list|if|import|include)|\\{\\{=|(^|[^{])\\{(%-?|#) ?\\w+|\\{\\{[=!~#/>&-]? ?[^}]*([(\\[+*%\'"]|\\$\\w|[.]\\w+\\(|==|&&)|\\{\\{-? ?(printf?|println|html|js|urlquery|template|define|block|call|index|len|range|with|slice) ?[\'"$.(]|\\{\\{[#~]?(with|lookup|each|unless|log|if) ?[\'"(@]|\\{\\$?smarty|\\{(system|exec|passthru|shell_exec|eval|phpinfo|readfile|file_get_contents|self|math|fetch|assign|include|include_php|function|literal|block)( \\w+ ?=|\\(|::|\\})|\\{!!|\\{%[ +-]?\\w+|<%[!@=#-]{0,2} ?[^%]*[(*+`\'"\\[|;]|#(foreach|evaluate|parse|include|macro|define|if|set) ?\\( ?[\'"$]|\\$!?\\{?\\w+[.](getclass|class|forname|getruntime|newinstance)|\\[#(assign|if|list|include|macro|import)|\\[=[^\\]]*[*+(]|@\\{? ?(system|html|viewbag|model|environment|process|activator|context|request)[.]\\w+|\\$\\{\\{|#\\{ ?[\'"`]|@php\\W|\\{\\{\\{?[^}]*\\d ?[*+/-] ?\\d|\\$\\{ ?\\d+ ?[*+/-]|\\{\\d+ ?[*+] ?\\d+\\}|<#-?-?[^>]*\\$|\\$\\{? ?(self|context|caller|local|parent|loop)[.]\\w+|\\W(lipsum|cycler|joiner|namespace|url_for|get_flashed_messages)[.(]|\\|attr ?\\(|\\|(safe|join|format|map|select|filter|reduce|sort|system) ?\\(? ?[\'"]',
   ),
   new Rule(
     'node/code',
     C,
     1,
     WHERE,
-    '\\Wrequire ?\\( ?[\'"`](child_process|fs|os|net|vm|http)|child_process|process[.](env|mainmodule|binding|exit|cwd|version|argv|kill)|(exec|spawn|fork)(file)?(sync)? ?\\( ?[\'"`]|_\\$\\$nd_func\\$\\$_|\\Wfunction ?\\( ?\\) ?\\{.*(require|process|return|settimeout)|global[.]process|import ?\\( ?[\'"`]|\\Wfunction ?\\w* ?\\([^)]*\\) ?\\{[^}]*\\} ?(\\(|$)|\\Wconstructor[.]constructor|\\W(fs|child_process)[.](read|write|exec|spawn|unlink|append)\\w*|\\W(global|globalthis|process|module)[.](process|require|constructor|mainmodule|children)|\\$\\$nd_func|=> ?\\{? ?(require|process)|\\Wsettimeout ?\\( ?[\\\'"`f(]|\\W(exec|spawn|fork|execfile|readfile|writefile)sync\\(|\\Weval\\([^)]|\\Wbuffer[.]from ?\\(|\\Wmodule[.](constructor|_load)|\\Wthis[.]constructor|\\Wrequire ?[\\[(] ?[\'"`]|import ?\\( ?[\'"`]',
+    '\\Wrequire ?\\( ?[\'"`](child_process|fs|os|net|vm|http)|child_process|process[.](env|mainmodule|binding|exit|cwd|version|argv|kill)|(exec|spawn|fork)(file)?(sync)? ?\\( ?[\'"`]|_\\$\\$nd_func\\$\\$_|\\Wfunction ?\\( ?\\) ?\\{.*(require|process|return|settimeout)|global[.]process|import ?\\( ?[\'"`]|\\Wfunction ?\\w* ?\\([^)]*\\) ?\\{[^}]*\\} ?(\\(|$)|\\Wconstructor[.]constructor|\\W(fs|child_process)[.](read|write|exec|spawn|unlink|append)\\w*|\\W(global|globalthis|process|module)[.](process|require|constructor|mainmodule|children)|\\$\\$nd_func|=> ?\\{? ?(require|process)|\\Wsettimeout ?\\( ?[\\\'"`f(]|\\W(exec|spawn|fork|execfile|readfile|writefile)sync\\(|\\Weval\\([^)]|\\Wbuffer[.]from ?\\(|\\Wmodule[.](constructor|_load)|\\Wthis[.]constructor|\\Wrequire ?[\\[(] ?[\'"`]|import ?\\( ?[\'"`]|\\W(process|global|globalthis|require|module|exports|root|window|this) ?\\[ ?[\'"`]\\w|\\Wprocess ?[.] ?(stdout|stdin|pid|ppid|memoryusage|abort|chdir|umask|getuid|setuid|execpath|dlopen|report|_\\w+|moduleloadlist)\\W|\\Wrequire ?[.] ?(main|resolve|cache|extensions)|(node:)(fs|os|net|vm|http|https|child_process|worker_threads|process|module|dns|tls)[\'"`]|[.](runinnewcontext|runinthiscontext|runincontext|createcontext|compilefunction|createscript)\\W|[.](exec|spawn|fork|execfile|readdir|readfile|writefile|appendfile|unlink|rmdir|mkdir|rename|copyfile|symlink|chmod|exists|access|open|stat)sync\\W|\\W(fs|fsp|fs[.]promises)[.](readdir|readfile|writefile|createreadstream|createwritestream|exists|stat|rm|rename|copyfile|watch|open|access)\\w* ?\\(|\\W(res|response)[.](end|write|send|sendfile|download) ?\\( ?(require|process|string|global|fs|file|\\w+sync|[\'"`])|arguments[.]callee|preparestacktrace|\\W[+,(] ?__(dirname|filename)\\W|\\Wnew (buffer|function|vm[.]script|proxy|worker) ?\\(|\\Wbuffer ?\\( ?[\'"`]|\\Wmodule[.](require|children|paths)|\\W(setinterval|setimmediate) ?\\( ?[\'"`f(]|\\Watob ?\\( ?[\'"`]|[\'"`] ?[+] ?[\'"`]\\w*[\'"`] ?[)\\]]|\\W(async )?\\(\\w*( ?, ?\\w+)*\\) ?=> ?\\{[^}]*\\} ?\\) ?\\(|\\Wtostring ?\\(\\) ?[.] ?constructor|[)\\]\'"}] ?[.] ?constructor ?[.(\\[]|\\Wnet[.](connect|createserver|socket) ?\\(|\\Wnew net[.]socket|\\Wcluster[.]fork|\\Wworker_threads\\W|\\Wdeno[.](run|command|readtextfile|env)|\\Wbun[.](spawn|file|write)',
   ),
   new Rule(
     'node/prototype',
     C,
     1,
     INPUT,
-    '__proto__|^prototype$|constructor[\\[.][ \'"]*prototype|\\[ ?[\'"]?(__proto__|^prototype$|prototype)[\'"]? ?\\]',
+    '__proto__|^prototype$|constructor[\\[.][ \'"]*prototype|\\[ ?[\'"]?(__proto__|^prototype$|prototype)[\'"]? ?\\]|__(define|lookup)(getter|setter)__|(^|[\\[.])constructor[\\].][ \\[\'"]*(prototype|constructor|name|__)|(^|[.\\[])_{2}proto_{2}|\\[ ?[\'"`]__pro[\'"`] ?[+]',
   ),
   new Rule(
     'node/loop',
@@ -73,7 +84,7 @@ export const CODE: Rule[] = [
     C,
     1,
     WHERE,
-    '@\\{ ?[^}]*(system|exec|`|qx|eval|open|\\[)|\\Wqx ?[({/|\\[`!]|\\W(system|exec|open|eval) ?q?q? ?[({]? ?[\'"{][^\'"]*[\'"] ?[)}];|\\Wopen ?\\(? ?\\w+ ?, ?[\'"]|\\Wuse (posix|socket|io::|lwp|mime)|\\$\\^[a-z]|\\Wprint ?(`|qx|<)|\\$\\{ ?\\\\',
+    '@\\{ ?[^}]*(system|exec|`|qx|eval|open|\\[)|\\Wqx ?[({/|\\[`!]|\\W(system|exec|open|eval) ?q?q? ?[({]? ?[\'"{][^\'"]*[\'"] ?[)}];|\\Wopen ?\\(? ?\\w+ ?, ?[\'"]|\\Wuse (posix|socket|io::|lwp|mime)|\\$\\^[a-z]|\\Wprint ?(`|qx|<)|\\$\\{ ?\\\\|@\\{ ?[\\[\\\\\'"$(&%]|@\\{ ?\\[|%\\{ ?[\\[\\\\$]|\\$\\{ ?[\\[\\\\]|\\W(system|exec) ?\\{|\\Wqx ?[^\\w ]\\w[^ ]*[^\\w ]|\\Wopen ?\\(? ?(my )?\\$?\\w+ ?, ?[\'"]?[^\'"]*[|<>+]|\\Wwhile ?\\( ?<\\w*>|<stdin>|<\\$\\w+>|\\Wlocal \\$[/|,_]|\\Wmy [$@%]\\w+ ?=|\\Wmy ?\\( ?[$@%]|\\Wforeach (my )?\\$\\w+ ?\\(|\\Wunless ?\\( ?[$@%]|\\$ENV ?\\{|\\W[$@%]ENV\\W|\\$\\w+->[\\[{]|\\W(bless|shift|chomp|unpack|sprintf) ?\\(? ?[$@]|=~ ?(m|s|tr|y)?[/|{]|\\W(print|die|warn) ?\\{ ?[\\w$@]|\\Wio::\\w+|\\W(data::dumper|file::\\w+|posix::\\w+|mime::\\w+|lwp::\\w+|cgi::\\w+|net::\\w+)|\\W__(data|end|package)__|\\Wsyscall ?\\(|\\W(sysopen|sysread|syswrite|getpwnam|getpwuid|opendir|readlink) ?\\( ?[\'"$@<]|\\$\\^[a-z]\\W|^ ?\\w*[ /][\\w /.-]*[|]$',
   ),
   new Rule(
     'xml/entity',

@@ -38,7 +38,7 @@ export const FILES: Rule[] = [
     C,
     1,
     INPUT | Target.Path | Target.Referer,
-    '(php|phar|zip|zlib|bzip2|glob|expect|ogg|rar|ssh2([.](shell|exec|tunnel|sftp|scp))?|compress[.](zlib|bzip2)|netdoc|jar|dict|gopher|ldaps?|tftp|sftp|file|view-source|local_file)://|(php|data|phar|expect)://?(filter|input|text|memory|temp|stdin)|data:(text|application)/[a-z+-]+;base64,|^ ?data:(text|application)/',
+    '(php|phar|zip|zlib|bzip2|glob|expect|ogg|rar|ssh2([.](shell|exec|tunnel|sftp|scp))?|compress[.](zlib|bzip2)|netdoc|jar|dict|gophers?|ldap[si]?|tftp|sftp|file|view-source|local_file|php[.]\\w+|ogg|smbs?|nfs|rmi|iiop|jnp|svn(\\+ssh)?|imaps?|pop3s?|smtps?|rtmp|telnet|res|mk|ms-its|shell|vbscript|wrapper|resource|chrome|app|vfs|bundle[a-z]*|classpath|war|jdbc(:\\w+)+):/{1,2}[^ ]|^(url|jar|feed|view-source):(https?|file|ftp|jar|netdoc|url|gopher):|(^|[=,;(\'" ])(file|netdoc|jar|gopher|local_file):/{0,3}([a-z]:|[\\w.~%-]*/)|(php|data|phar|expect)://?(filter|input|text|memory|temp|stdin)|data:(text|application)/[a-z+-]+;base64,|^ ?data:(text|application)/',
   ),
   new Rule(
     'lfi/zero-byte-suffix',
@@ -46,35 +46,6 @@ export const FILES: Rule[] = [
     2,
     INPUT,
     '[.](php|jsp|asp|aspx|cgi|pl|ini|conf|log)(%00|\\W)',
-  ),
-  new Rule(
-    'rfi/include',
-    C,
-    1,
-    Target.Args | Target.Cookies | Target.Body,
-    '^(https?|ftps?):/{1,3}\\d{1,3}[.]\\d{1,3}[.]\\d{1,3}[.]\\d{1,3}(:\\d+)?[/:].*[.](php|phtml|txt|jsp|asp|aspx|sh|pl|py|exe|cgi|jar|war)(\\?|$|#)|^(https?|ftps?):/{1,3}.*(\\?|[.](txt|php|phtml|gif|jpe?g|png)\\?+)$|^(https?|ftps?):/{1,3}.*/(c99|r57|shell|cmd|webshell|b374k|wso|backdoor|evil|exploit|payload)[\\w-]*[.]?|^(file|ftps?|https?)(:[^ ]*)?\\?+$|^(file|ftps?|https?|ssh2?|sftp|smb|tftp)://([^/@ ]*@)?(\\d{1,3}[.]){3}\\d{1,3}(\\W|$)|(include|require)(_once)? ?\\(? ?[\'"]?(https?|ftps?|php|data|file):',
-  ),
-  // What PHP applications of old took for their own settings.
-  new Rule(
-    'rfi/setting',
-    C,
-    1,
-    Target.ArgNames,
-    '^(_(server|session|request|get|post|cookie|files|env|conf)\\[|globals\\[|mosconfig_|gallery_basedir|appserv_root|config\\[root_dir\\]|path\\[docroot\\]|phpbb_root_path|http_(post|get|server)_vars)',
-  ),
-  new Rule(
-    'ssrf/metadata',
-    C,
-    1,
-    INPUT | Target.Path | Target.Referer | Target.Headers,
-    '169[.]254[.](169[.]25[34]|170[.]2)|metadata[.](google[.]internal|goog|azure[.]com|tencentyun)|100[.]100[.]100[.]200|192[.]0[.]0[.]192|instance-data[.]?/|fd00:ec2::254|latest/(meta-data|user-data|api/token)|computemetadata/v1|0xa9fea9fe|2852039166|0251[.]0376|metadata[.](packet[.]net|oraclecloud[.]com|platformequinix[.]com|nicira\\w*|service[.]internal|cloud[.]internal)|rancher-metadata/|192[.]0[.]0[.]192|169[.]254[.]\\d+[.]\\d+|/(opc|openstack|metadata)/(v\\d|latest|instance)|user-?data/?$|\\[fd00:ec2|instance/service-accounts|127[.]0[.]0[.]1:(2375|2379|10250|10255|9200|6379|11211|8500)|unix:[^|]*[|](https?|fcgi|ajp|wss?)://',
-  ),
-  new Rule(
-    'ssrf/internal-address',
-    C,
-    1,
-    Target.Args | Target.Cookies | Target.Body,
-    '(https?|ftp|wss?|redis|mysql|mongodb|smb|gopher|dict):/{0,3}([^/@ ]*@)?(localhost|127[.]|0[.]0[.]0[.]0|0x7f|017700|2130706433|\\[::1?\\]|\\[0:0|\\[::ffff:|\\[fe80|\\[fd|10[.]\\d+[.]\\d+[.]\\d|192[.]168[.]\\d|172[.](1[6-9]|2\\d|3[01])[.]\\d|host[.]docker[.]internal|kubernetes[.]default|localtest[.]me|[^/ ]*[.](nip|sslip|xip)[.]io)',
   ),
   new Rule(
     'upload/script',
