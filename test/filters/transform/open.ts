@@ -1,9 +1,6 @@
 import { everySplit, type Exchange, type Filter, type FilterOptions } from '@weir/filters-sdk/testing';
 import { openBuiltIn } from '../../support/filter.ts';
 
-/** How long cold code takes for a large body is up to the machine. */
-export const PATIENT = { limits: { memoryBytes: 16 * 1024 * 1024, perCallMs: 1000, perRequestMs: 2000 } };
-
 type Body = string | readonly (string | Uint8Array)[];
 
 export const open = (config: object, options: FilterOptions = {}): Promise<Filter> =>

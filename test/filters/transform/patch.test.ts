@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import jsonPatch, { type Operation } from 'fast-json-patch';
-import { JSON_TYPE, PATIENT, cut, ofRequests, sent } from './open.ts';
+import { JSON_TYPE, cut, ofRequests, sent } from './open.ts';
 
 /** What the upstream gets of a document, or the refusal. */
 async function patched(document: string, patch: object[], more: object = {}): Promise<string> {
@@ -172,21 +172,13 @@ describe('a patch', () => {
     ['a list that it goes into', (count: number) => `{"a":[${Array(count).fill('1').join(',')}]}`],
     ['an object that it goes into', (count: number) => `{"a":{${Array(count).fill('"":1').join(',')}}}`],
   ])('opens no more than 10 000 values: %s', async (_what, documentOf) => {
-    const filter = await ofRequests(
-      { patch: [{ op: 'add', path: '/a/0', value: 2 }], maxBytes: '1Mi' },
-      {},
-      PATIENT,
-    );
+    const filter = await ofRequests({ patch: [{ op: 'add', path: '/a/0', value: 2 }], maxBytes: '1Mi' });
     expect((await sent(filter, documentOf(9_000))).upstream).not.toBeNull();
     for (const count of [10_001, 140_000]) {
       const { upstream, answer } = await sent(filter, documentOf(count));
       expect([upstream, answer.status, answer.details]).toEqual([null, 422, 'transform_patch']);
     }
-    const elsewhere = await ofRequests(
-      { patch: [{ op: 'add', path: '/b', value: 2 }], maxBytes: '1Mi' },
-      {},
-      PATIENT,
-    );
+    const elsewhere = await ofRequests({ patch: [{ op: 'add', path: '/b', value: 2 }], maxBytes: '1Mi' });
     expect((await sent(elsewhere, documentOf(140_000))).upstream).not.toBeNull();
     expect(filter.traps + elsewhere.traps).toBe(0);
   });

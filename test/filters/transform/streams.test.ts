@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PATIENT, answered, cut, ofAnswers, seen } from './open.ts';
+import { answered, cut, ofAnswers, seen } from './open.ts';
 
 const HIDE = { redact: [{ at: ['/**/p'], replace: '***' }] };
 const LINES = { 'content-type': 'application/x-ndjson' };
@@ -32,7 +32,7 @@ describe('lines of JSON', () => {
     ['a line', LINES, '', '\n'],
     ['an event', EVENTS, 'id: 1\r\ndata: ', '\r\n\r\n'],
   ])('and %s of many pieces costs no more than one of few', async (_what, headers, before, after) => {
-    const filter = await ofAnswers(HIDE, headers === EVENTS ? WHEN : {}, PATIENT);
+    const filter = await ofAnswers(HIDE, headers === EVENTS ? WHEN : {});
     const document = JSON.stringify({ p: 1, x: 'y'.repeat(200_000) });
     const fuelOf = async (size: number): Promise<number> => {
       const exchange = await answered(filter, cut(before + document + after, [size]), headers);
