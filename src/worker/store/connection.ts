@@ -11,11 +11,14 @@ const LONGEST_WAIT_MS = 1000;
 /** Sentinels are asked this often whether there is another master, also while the one that is known answers. */
 const LOOK_MS = 2000;
 
+/** Reasons that an outage is told by. */
+const MOST_TOLD = 5;
+
 interface ConnectionEvents {
   /** It is there; what it knew before may be gone. */
   connected(address: ServerAddress): void;
   /**
-   * @param fault once for each time that it is lost or cannot be had
+   * @param fault why it was lost or cannot be had: each reason once until it is there again
    * @param address null where none is known
    */
   lost(fault: Error, address: ServerAddress | null): void;
@@ -37,7 +40,8 @@ export class StoreConnection {
   /** Ends the connection. */
   #end: (fault: Error) => void = () => undefined;
   #closed = false;
-  #told = false;
+  /** Why it could not be had since it was lost. */
+  readonly #told = new Set<string>();
   #address: ServerAddress | null = null;
   /** In a row that failed. */
   #tries = 0;
@@ -96,8 +100,8 @@ export class StoreConnection {
     while (!this.#closed) {
       const fault = await this.#serve().catch((error: unknown) => error as Error);
       if (this.#closed) return;
-      if (!this.#told) {
-        this.#told = true;
+      if (!this.#told.has(fault.message) && this.#told.size < MOST_TOLD) {
+        this.#told.add(fault.message);
         this.#events.lost(fault, this.#address);
       }
       const wait = Math.min(LONGEST_WAIT_MS, SHORTEST_WAIT_MS * 2 ** this.#tries++);
@@ -153,7 +157,7 @@ export class StoreConnection {
       if (fault !== undefined) return fault;
       silence.heard();
       this.#isServing = true;
-      this.#told = false;
+      this.#told.clear();
       this.#tries = 0;
       this.#events.connected(address);
       return await ended;

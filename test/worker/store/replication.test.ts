@@ -105,3 +105,18 @@ test('a settlement that is told a second time is acknowledged when they have the
   replica.freeze();
   await expect(connection.run(SETTLE_SCRIPT, keys, args)).rejects.toThrow('0 of 1 replicas');
 });
+
+test('each reason why a server cannot be had is told once, until it can', async () => {
+  const alone = await Redis.start();
+  open({ addresses: [{ host: '127.0.0.1', port: alone.port }] });
+  const lacking = `0 of 1 replicas have what was written within ${DEADLINE_MS} ms`;
+  await vi.waitFor(() => expect(faults).toEqual([lacking]), patient);
+  await alone.kill();
+  await vi.waitFor(() => expect(faults.length).toBeGreaterThan(1), patient);
+  await alone.restart();
+  await vi.waitFor(async () => {
+    const asked = await (await alone.client()).info('commandstats');
+    expect(Number(/cmdstat_wait:calls=(\d+)/.exec(asked)?.[1])).toBeGreaterThan(1);
+  }, patient);
+  expect(faults.filter((fault) => fault === lacking)).toEqual([lacking]);
+});
