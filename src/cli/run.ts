@@ -157,16 +157,21 @@ async function run(flags: RunFlags, command: Command): Promise<number> {
 async function supervise(supervisor: Supervisor, log: Log): Promise<number> {
   const ended = new Promise<number>((resolve) => {
     let drainingSince: number | null = null;
+    let isAborted = false;
     const onSignal = (signal: 'SIGINT' | 'SIGTERM'): void => {
       if (drainingSince !== null) {
         if (performance.now() - drainingSince < ECHO_MS) return;
         log.logger.warn({ signal }, 'second signal, ending at once');
+        isAborted = true;
         void supervisor.abort().then(() => resolve(exitCodeOf(signal)));
         return;
       }
       drainingSince = performance.now();
       log.logger.info({ signal }, 'draining');
-      void supervisor.drain().then(() => resolve(ExitCode.Ok));
+      void supervisor.drain().then(() => {
+        // Workers that are ended have drained as well.
+        if (!isAborted) resolve(ExitCode.Ok);
+      });
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);

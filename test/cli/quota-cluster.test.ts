@@ -56,7 +56,6 @@ beforeAll(async () => {
     );
     weirs.push(await Weir.start({ files: { 'edge.yaml': config } }));
   }
-  await connected();
 });
 
 describe('a quota of the cluster', () => {

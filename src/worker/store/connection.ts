@@ -29,6 +29,9 @@ interface ConnectionEvents {
  * asked twice.
  */
 export class StoreConnection {
+  /** Resolves when it is there, or could not be had. */
+  readonly tried: Promise<void>;
+  #wasTried!: () => void;
   readonly #spec: StoreSpec;
   readonly #events: ConnectionEvents;
   #client: StoreClient | null = null;
@@ -49,6 +52,7 @@ export class StoreConnection {
   constructor(spec: StoreSpec, events: ConnectionEvents) {
     this.#spec = spec;
     this.#events = events;
+    this.tried = new Promise((resolve) => (this.#wasTried = resolve));
     void this.#keep();
   }
 
@@ -100,6 +104,7 @@ export class StoreConnection {
     while (!this.#closed) {
       const fault = await this.#serve().catch((error: unknown) => error as Error);
       if (this.#closed) return;
+      this.#wasTried();
       if (!this.#told.has(fault.message) && this.#told.size < MOST_TOLD) {
         this.#told.add(fault.message);
         this.#events.lost(fault, this.#address);
@@ -160,6 +165,7 @@ export class StoreConnection {
       this.#told.clear();
       this.#tries = 0;
       this.#events.connected(address);
+      this.#wasTried();
       return await ended;
     } finally {
       this.#isServing = false;

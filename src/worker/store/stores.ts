@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SharedLedgers, Stores } from '../../runtime/ledger.ts';
 import type { MetricFamily } from '../../runtime/metrics.ts';
 import type { StoreSpec } from '../../runtime/snapshot.ts';
@@ -53,6 +54,14 @@ export class StoreSet implements Stores {
     this.#held.delete(key);
     held.limits.close();
     void this.#leave(held);
+  }
+
+  /** Resolves when each server is there or could not be had, or there is no more time. */
+  async tried(limitMs: number): Promise<void> {
+    const limit = new AbortController();
+    const all = Promise.all(this.#all.flatMap(({ connections }) => connections.map(({ tried }) => tried)));
+    await Promise.race([all, sleep(limitMs, undefined, limit).catch(() => undefined)]);
+    limit.abort();
   }
 
   /** Resolves when all servers were told what was charged, or there is no more time. */
