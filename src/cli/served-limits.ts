@@ -74,12 +74,11 @@ export class ServedLimits {
         `${this.#files.join(', ')}: no object of kind RateLimitService, so there is nothing to serve`,
       );
     const before = this.#held;
-    this.#held = [];
-    this.#service.configure(rateLimits, ({ store }) => {
-      if (store === null) return this.#memory;
-      this.#held.push(store);
-      return this.#stores.acquire(store).limits;
-    });
+    this.#held = rateLimits.map(({ store }) => store).filter((store) => store !== null);
+    const ledgers = new Map(this.#held.map((store) => [store, this.#stores.acquire(store).limits]));
+    // The first calls are counted, too.
+    await this.#stores.tried();
+    this.#service.configure(rateLimits, ({ store }) => (store === null ? this.#memory : ledgers.get(store)!));
     // Calls that run still ask them, for as long as their deadline.
     for (const store of before) setTimeout(() => this.#stores.release(store), 2 * store.deadlineMs).unref();
     return true;

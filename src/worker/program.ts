@@ -62,8 +62,6 @@ export interface WorkerProgramOptions<Staged> {
 /** After a fault that nobody caught, streams get this long. */
 const FAILING_DRAIN_MS = 5000;
 const HEARTBEAT_MS = 500;
-/** A snapshot waits so long for Stores that it is the first to count in. */
-const CONNECT_MS = 1000;
 /** Stores are told for so long what was charged last. */
 const STORES_MS = 500;
 /** A folder that is gone fails each call: one line in this time tells of it. */
@@ -205,7 +203,7 @@ export class WorkerProgram<Staged> {
     try {
       const staged = await this.runtime.stage(snapshot, code);
       // The first requests are counted, too.
-      await this.stores.tried(CONNECT_MS);
+      await this.stores.tried();
       if (this.discarded.delete(id)) {
         this.runtime.discard(staged);
         return;

@@ -13,6 +13,8 @@ import { StoreQuotas } from './quotas.ts';
 
 /** A store that no filter uses any more is told for so long what was charged. */
 const DRAIN_MS = 60_000;
+/** Who has a store opened waits so long for it. */
+const FIRST_MS = 1000;
 /** A server that refuses is logged this often. */
 const REFUSALS_MS = 10_000;
 
@@ -57,7 +59,7 @@ export class StoreSet implements Stores {
   }
 
   /** Resolves when each server is there or could not be had, or there is no more time. */
-  async tried(limitMs: number): Promise<void> {
+  async tried(limitMs = FIRST_MS): Promise<void> {
     const limit = new AbortController();
     const all = Promise.all(this.#all.flatMap(({ connections }) => connections.map(({ tried }) => tried)));
     await Promise.race([all, sleep(limitMs, undefined, limit).catch(() => undefined)]);
