@@ -15,11 +15,15 @@ import type { CanaryJob, CanaryReport } from './canary.ts';
  */
 const KEPT_LOG_LINES = 20;
 
+/** Of the plugin that is being started. */
 let lines: string[] = [];
+let starting = '';
 let lastToken = 0;
 
 const host = new WasmHost({
-  log: (_level, _plugin, message) => {
+  log: (_level, plugin, message) => {
+    // One before may still log what became of its calls.
+    if (plugin !== starting) return;
     lines.push(message);
     if (lines.length > KEPT_LOG_LINES) lines.shift();
   },
@@ -77,6 +81,7 @@ async function compile(module: ModuleSpec, code: Code): Promise<CompiledModule> 
 async function tryOut(job: CanaryJob): Promise<void> {
   for (const [index, { spec, module }] of job.plugins.entries()) {
     lines = [];
+    starting = spec.name;
     let source = module.source;
     try {
       tell({ type: 'step', index, step: 'compile' });

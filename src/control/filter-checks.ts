@@ -1,5 +1,6 @@
 import type { Assets } from './assets.ts';
 import type { Config, UsableObject } from './config.ts';
+import { formatPath } from './document.ts';
 import type { FilterSchema } from './filter-schema.ts';
 import { moduleName, type FilterUses } from './filter-uses.ts';
 import { suggest } from './nearest.ts';
@@ -85,7 +86,9 @@ export class FilterChecks {
     const filter = chain.value.spec.filters[index]!;
     const path = ['spec', 'filters', index];
     const secret = schema.secret || this.#deps.uses.fromSecrets(chain, filter.name).length > 0;
-    for (const fault of schema.check(filter.config ?? {}, secret)) {
+    const faults = schema.check(filter.config ?? {}, secret);
+    if (faults.length === 0) this.#checkUpstreams(chain, index, schema, from);
+    for (const fault of faults) {
       const at = [...path, 'config', ...fault.path];
       const there = valueAt(chain.document.value, at) !== undefined || filter.config !== undefined;
       this.#deps.config.report(
@@ -104,6 +107,26 @@ export class FilterChecks {
       );
     }
   }
+
+  /** A filter reaches no Upstream that its place in the chain does not grant. */
+  #checkUpstreams(chain: Chain, index: number, schema: FilterSchema, from: string): void {
+    const filter = chain.value.spec.filters[index]!;
+    const granted = filter.callouts.map(({ as, name }) => as ?? name);
+    for (const { path, name } of schema.upstreamsIn(filter.config ?? {})) {
+      if (granted.includes(name)) continue;
+      this.#deps.config.report(
+        chain,
+        'WEIR1207',
+        ['spec', 'filters', index, 'config', ...path],
+        `filter "${filter.name}": ${formatPath(['config', ...path])} names "${name}", which is none of the callouts of the filter`,
+        {
+          hint: suggest(name, granted) ?? `add callouts: [{name: ${name}}] beside config`,
+          notes: [`rule comes from the schema ${from}`],
+        },
+      );
+    }
+  }
+
   /** A filter that decides who may pass must not be passed by where it fails. */
   #checkOnError(chain: Chain, filter: FilterConfig, index: number): void {
     const phase = this.#deps.uses.phaseOf(chain, filter.use);

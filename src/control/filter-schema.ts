@@ -21,7 +21,8 @@ export interface SchemaFault {
 
 /**
  * The JSON Schema (draft 2020-12) that a filter carries for its configuration. Its keyword
- * `x-weir-phase` says which phase the filter belongs to, `x-weir-capabilities` what it needs, and `x-weir-body-member`
+ * `x-weir-phase` says which phase the filter belongs to, `x-weir-capabilities` what it needs, `x-weir-upstream`
+ * that a text names an Upstream of the filter's callouts, and `x-weir-body-member`
  * which member of the configuration, or of one of its rules, switches on that it reads bodies, which it then sees while it
  * holds the head.
  */
@@ -41,6 +42,8 @@ export class FilterSchema {
   /** As JSON. */
   readonly schema: object;
   readonly #validate: ValidateFunction;
+  /** Names of Upstreams by their JSON pointers, as validating comes by them. */
+  readonly #upstreams = new Map<string, string>();
 
   /** @throws Error where the schema itself is not valid */
   constructor(schema: object, engine?: ReturnType<typeof linearEngine>, skipped: readonly string[] = []) {
@@ -52,7 +55,7 @@ export class FilterSchema {
       inlineRefs: false,
       ...(engine === undefined ? {} : { code: { regExp: engine } }),
     });
-    addKeywords(ajv);
+    addKeywords(ajv, (name, pointer) => this.#upstreams.set(pointer, name));
     this.#validate = ajv.compile(schema);
     this.skipped = skipped;
     this.schema = schema;
@@ -100,6 +103,13 @@ export class FilterSchema {
     if (this.#validate(config)) return [];
     return relevant(this.#validate.errors ?? []).map((error) => explain(config, error, secret));
   }
+
+  /** Where a configuration that fits names Upstreams. */
+  upstreamsIn(config: unknown): { readonly path: Path; readonly name: string }[] {
+    this.#upstreams.clear();
+    this.#validate(config);
+    return [...this.#upstreams].map(([pointer, name]) => ({ path: toPath(config, pointer), name }));
+  }
 }
 
 // Errors that only say that one of several others has to be mended.
@@ -109,7 +119,18 @@ const SUMMARIES = new Set(['anyOf', 'oneOf', 'if', 'allOf', 'not', 'propertyName
 function relevant(errors: readonly ErrorObject[]): ErrorObject[] {
   const inBranch = (error: ErrorObject) => /\/(anyOf|oneOf)\/\d+/.test(error.schemaPath);
   // What is wrong with a name is said by the error about that name.
-  const ofValues = errors.filter((error) => error.propertyName === undefined);
+  const names = errors.filter(({ keyword }) => keyword === 'propertyNames');
+  const saysWhy = (name: ErrorObject, error: ErrorObject) =>
+    error !== name && error.instancePath === name.instancePath && error.data === name.params['propertyName'];
+  const ofValues = errors
+    .filter((error) => error.propertyName === undefined && !names.some((name) => saysWhy(name, error)))
+    // That a condition is not met is said by what it asks for.
+    .filter(({ keyword }) => keyword !== 'if')
+    .map((error): ErrorObject => {
+      if (!names.includes(error)) return error;
+      const why = errors.find((other) => saysWhy(error, other))?.parentSchema as Described | undefined;
+      return { ...error, parentSchema: { ...error.parentSchema, description: why?.description } };
+    });
   const branches = ofValues.filter(inBranch);
   const result: ErrorObject[] = [];
   for (const error of ofValues.filter((candidate) => !inBranch(candidate))) {
@@ -154,7 +175,7 @@ function explain(config: unknown, error: ErrorObject, secret: boolean): SchemaFa
   const where = formatPath(['config', ...path]);
   const params = error.params as Record<string, unknown>;
   const got = secret ? '' : `, got ${describe(error.data)}`;
-  const about = (error.parentSchema as { description?: string } | undefined)?.description;
+  const about = (error.parentSchema as Described | undefined)?.description;
   const origin = originOf(error);
   const fault = (message: string, hint?: string): SchemaFault => ({
     path,
@@ -163,6 +184,10 @@ function explain(config: unknown, error: ErrorObject, secret: boolean): SchemaFa
     hint,
     origin,
   });
+  const forbidden = (name: string): SchemaFault => {
+    const message = `${where} must not have the field "${name}"`;
+    return { path: [...path, name], key: true, message, hint: about, origin };
+  };
   switch (error.keyword) {
     case 'additionalProperties':
     case 'unevaluatedProperties': {
@@ -173,10 +198,12 @@ function explain(config: unknown, error: ErrorObject, secret: boolean): SchemaFa
       const hint = suggest(name, known) ?? (known.length > 0 ? `known: ${listNames(known)}` : undefined);
       return { path: [...path, name], key: true, message: `${where} has no field "${name}"`, hint, origin };
     }
-    case 'propertyNames': {
-      const name = String(params['propertyName']);
-      const message = `${where} must not have the field "${name}"`;
-      return { path: [...path, name], key: true, message, origin };
+    case 'propertyNames':
+      return forbidden(String(params['propertyName']));
+    case 'not': {
+      const name = forbiddenFields(error.schema).find((each) => valueAt(error.data, [each]) !== undefined);
+      if (name !== undefined) return forbidden(name);
+      return fault(`may not be ${secret ? 'this' : describe(error.data)}`, about);
     }
     case 'required':
       return fault(`needs the field "${String(params['missingProperty'])}"`);
@@ -230,6 +257,16 @@ function explain(config: unknown, error: ErrorObject, secret: boolean): SchemaFa
     default:
       return fault(error.message ?? 'is not allowed');
   }
+}
+
+interface Described {
+  readonly description?: string;
+}
+
+/** Fields that a schema behind `not` must not find: `{required: [a]}`, or several of these in `anyOf`. */
+function forbiddenFields(schema: unknown): string[] {
+  const { required = [], anyOf = [] } = schema as { required?: string[]; anyOf?: unknown[] };
+  return [...required, ...anyOf.flatMap(forbiddenFields)];
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {

@@ -1,4 +1,5 @@
 import type { Ajv2020 } from 'ajv/dist/2020.js';
+import type { DataValidationCxt } from 'ajv/dist/types/index.js';
 import { PatternError } from '../runtime/regex-parse.ts';
 import { schemaPattern, type SchemaPattern } from '../runtime/schema-pattern.ts';
 import { filterDuration, parseSize } from './schema/scalar.ts';
@@ -7,8 +8,22 @@ type Bounds = readonly [least: number, most: number];
 
 const BOUNDS = { type: 'array', items: { type: 'number' }, minItems: 2, maxItems: 2 };
 
-/** The keywords that schemas of configuration classes use beside the standard's. */
-export function addKeywords(ajv: Ajv2020): void {
+/**
+ * The keywords that schemas use beside the standard's.
+ *
+ * @param onUpstream is told of each value that names an Upstream, with its JSON pointer
+ */
+export function addKeywords(ajv: Ajv2020, onUpstream: (name: string, pointer: string) => void): void {
+  ajv.addKeyword({
+    keyword: 'x-weir-upstream',
+    type: 'string',
+    schemaType: 'boolean',
+    errors: false,
+    validate: (names: boolean, value: string, _schema?: unknown, at?: DataValidationCxt): boolean => {
+      if (names && at !== undefined) onUpstream(value, at.instancePath);
+      return true;
+    },
+  });
   const shared = { metaSchema: BOUNDS, errors: false };
   ajv.addKeyword({ keyword: 'x-weir-duration', validate: within(filterDuration), ...shared });
   ajv.addKeyword({ keyword: 'x-weir-size', validate: within(parseSize), ...shared });

@@ -76,7 +76,7 @@ test('every fault that filters find is told, each at the value that it is about'
     ['WEIR4002', 17, 56, 18],
   ]);
   expect(diagnostics.map(({ message }) => message)).toEqual([
-    expect.stringMatching(/^filter "waf": config\.exclude\[0\]\.rules\[0\]: .*sql/),
+    expect.stringMatching(/^filter "waf": config\.exclude\[0\]\.rules\[0\]: no rule of this name/),
     expect.stringMatching(/^filter "waf": config\.rules\[0\]\.pattern: .*\(/),
     expect.stringMatching(/^filter "rate": config\.key\[0\]\.cel: /),
   ]);
@@ -108,6 +108,110 @@ interface SarifResult {
   readonly ruleId: string;
   readonly locations: [{ readonly physicalLocation: { readonly region: { readonly startLine: number } } }];
 }
+
+/** Filter, configuration, what stands at the place of the fault, what is wrong with it, the nearest fix. */
+const REFUSED: readonly [string, string, string, RegExp, string?][] = [
+  [
+    'waf',
+    '{exclude: [{rules: [sql/unoin]}]}',
+    'sql/unoin',
+    /no rule of this name$/,
+    'did you mean "sql/union"?',
+  ],
+  ['waf', '{rules: [{name: own/é, pattern: "a("}]}', '"a("', /\.pattern: a \( without a \)$/],
+  ['cors', '{origins: ["*"], credentials: true}', 'origins', /"\*" cannot be combined with credentials/],
+  ['security-headers', '{omit: [referrer-policy]}', 'omit', /there is none$/],
+  [
+    'cache-control',
+    '{rules: [{cacheControl: {noStore: true, maxAge: 1m}}]}',
+    'true',
+    /what must not be stored/,
+  ],
+  ['hmac', '{keys: [{id: a, secret: short}]}', 'short', /at least 32 bytes$/],
+  [
+    'api-key',
+    '{from: [{header: x-key}], keys: [{name: a, key: b}, {name: c, key: b}]}',
+    '{name: c',
+    /stands in the list/,
+  ],
+  [
+    'mtls',
+    '{identities: [{name: a, dns: a.test}, {name: b, dns: a.test}]}',
+    '{name: b',
+    /stands in the list/,
+  ],
+  [
+    'webhook',
+    '{scheme: plain, secrets: [xxxxxxxxxxxxxxxxxxxx], header: host}',
+    'host',
+    /that filters may change$/,
+  ],
+  ['access', '{policies: [{name: a, action: DENY, rules: [{when: [{expression: "a +"}]}]}]}', '"a +"', /CEL/],
+  ['rate-limit', '{key: [source.address], limit: {requests: 1, per: 365d}}', '365d', /expected from 1 to/],
+  ['rate-limit', '{key: [{cel: "1 +"}], limit: {requests: 1, per: 1s}}', '"1 +"', /not a CEL expression/],
+  [
+    'quota',
+    '{key: [request.headers.authorization], quotas: [{name: a, limit: 1, window: day}]}',
+    'request.h',
+    /a credential/,
+  ],
+  [
+    'headers',
+    '{request: {set: {x-a: "${request.pth}"}}}',
+    '"${request.pth}"',
+    /unknown variable request\.pth/,
+  ],
+  ['transform', '{request: [{query: {set: {a: "${x"}}}]}', '"${x"', /expected } after \${/],
+];
+
+test('of every value that only its filter can judge, what is wrong is told at it', async () => {
+  const chain = REFUSED.map(([use, config], i) => `  - {name: f${i}, use: ${use}, config: ${config}}\n`);
+  const { text } = await checked(chain.join(''), 'json');
+  const errors = (JSON.parse(text) as { diagnostics: Diagnostic[] }).diagnostics.filter(
+    ({ severity }) => severity === 'error',
+  );
+  const told = errors.map(({ code, line, column, sourceLine, message, hint }) => ({
+    code,
+    filter: line - 12,
+    message,
+    hint,
+    // Of filters that may hold secrets no line is shown.
+    at: (sourceLine ?? chain[line - 12]!).slice(column - 1),
+  }));
+  expect(told).toEqual(
+    REFUSED.map(([, , at, message, hint], i) => ({
+      code: 'WEIR4002',
+      filter: i,
+      message: expect.stringMatching(message) as string,
+      hint,
+      at: expect.toSatisfy((text: string) => text.startsWith(at)) as string,
+    })),
+  );
+});
+
+test('an Upstream that the filter may not call is told, with what is to be added', async () => {
+  const provider = (upstream: string) =>
+    `{name: id, issuer: "https://id.test", jwks: {uri: "https://id.test/jwks", upstream: ${upstream}}}`;
+  const filter = (upstream: string, more: string) =>
+    `  - {name: who, use: jwt, config: {providers: [${provider(upstream)}]}${more}}\n`;
+  const upstream = `---
+apiVersion: policy.weir/v1alpha1
+kind: Upstream
+metadata: {name: id}
+spec: {endpoints: {static: [{address: 127.0.0.1, port: 1}]}}
+`;
+  const faultOf = async (name: string, more: string) => (await found(filter(name, more) + upstream))[0];
+  expect(await faultOf('id', ', callouts: [{name: id}]')).toBeUndefined();
+  expect(await faultOf('login', ', callouts: [{name: id, as: login}]')).toBeUndefined();
+  expect(await faultOf('idd', ', callouts: [{name: id}]')).toMatchObject({
+    code: 'WEIR1207',
+    message:
+      'filter "who": config.providers[0].jwks.upstream names "idd", which is none of the callouts of the filter',
+    hint: 'did you mean "id"?',
+  });
+  const { text } = await checked(filter('id', ''), 'text');
+  expect(text).toMatch(/WEIR1207.*\n.*\n.*\^\^ add callouts: \[\{name: id\}\] beside config/);
+});
 
 test('a module that says no in its own words is told at the configuration, with them', async () => {
   await writeFile(join(folder, 'own.wasm'), refusingFilter('level must be 1 to 5'));

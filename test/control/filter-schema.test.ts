@@ -34,6 +34,25 @@ describe('the message says what the author has to mend', () => {
       [['', 'config needs exactly one of the fields a, b']],
     ],
     [
+      'a condition is not told beside what it asks for',
+      { if: { required: ['a'] }, then: { required: ['b'] } },
+      { a: 1 },
+      [['', 'config needs the field "b"']],
+    ],
+    [
+      'a field that excludes another',
+      { required: ['a'], not: { anyOf: [{ required: ['b'] }, { required: ['c'] }] } },
+      { a: 1, c: 2 },
+      [['c', 'config must not have the field "c"']],
+    ],
+    ['a value that may not be', { not: { const: 'host' } }, 'host', [['', 'config may not be "host"']]],
+    [
+      'a name that may not be, told once',
+      { propertyNames: { $ref: '#/$defs/name' }, $defs: { name: { not: { const: 'host' } } } },
+      { host: 1 },
+      [['host', 'config must not have the field "host"']],
+    ],
+    [
       'names of fields',
       { propertyNames: { pattern: '^[a-z]+$' } },
       { ok: 1, 'Not ok': 1 },

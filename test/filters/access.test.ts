@@ -603,11 +603,11 @@ describe('a configuration that is wrong', () => {
     [{ policies: [policy('DENY', [onPath('admin')])] }, /must begin with/],
     [{ policies: [policy('DENY', [onPath('/a/{b', 'Template')])] }, /whole segment/],
     [{ policies: [policy('DENY', [onPath('/a/../b')])] }, /dot segments/],
-    [{ policies: [policy('DENY', [onPath('/a[', 'RegularExpression')])] }, /does not take this expression/],
+    [{ policies: [policy('DENY', [onPath('/a[', 'RegularExpression')])] }, /not a regular expression/],
     [{ policies: [policy('DENY', [{ from: [{ ipBlocks: ['10.0.0.1/8'] }] }])] }, /an address or a block/],
     [{ policies: [policy('DENY', [{ from: [{ ipBlocks: ['010.0.0.1'] }] }])] }, /an address or a block/],
     [{ policies: [policy('DENY', [{ when: [{ header: 'x' }] }])] }, /one of "values" and "notValues"/],
-    [{ policies: [policy('DENY', [{ when: [{ expression: 'a +' }] }])] }, /does not take this expression/],
+    [{ policies: [policy('DENY', [{ when: [{ expression: 'a +' }] }])] }, /not a CEL expression/],
     [{ policies: [policy('DENY', [byHeader('a*b')])] }, /at one end alone/],
   ])('is refused: %j', async (config, message) => {
     expect((await refusalOf('access', config)).join('\n')).toMatch(message);

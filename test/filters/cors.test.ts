@@ -174,8 +174,11 @@ test.each([
     { origins: ['https://a*.example.com'] },
     'origins[0]: expected an origin such as "https://app.example.com"',
   ],
-  [{ origins: ['*'], credentials: true }, 'origin "*" cannot be combined with credentials: list the origins'],
-  [{ origins: ['null'], credentials: true }, 'origin "null" cannot be combined with credentials'],
+  [
+    { origins: ['*'], credentials: true },
+    'origins: "*" cannot be combined with credentials: list the origins',
+  ],
+  [{ origins: ['null'], credentials: true }, 'origins: "null" cannot be combined with credentials'],
   [{ credentials: true, exposeHeaders: ['*'] }, '"*" means nothing to browsers when credentials are on'],
   [{ methods: ['GET POST'] }, 'methods[0]: expected a method'],
   [{ headers: ['a:b'] }, 'headers[0]: expected the name of a field'],

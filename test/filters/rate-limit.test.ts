@@ -423,7 +423,7 @@ describe('rate-limit', () => {
     [{ limit: LIMIT, cost: 'response.size' }, 'cost: not known yet when the request comes'],
     [{ limit: LIMIT, cost: { response: 'request.size' } }, 'cost.response: not of the answer'],
     [{ limit: LIMIT, cost: 'everything' }, 'cost: unknown attribute'],
-    [{ limit: LIMIT, key: [{ cel: '1 +' }] }, 'key[0].cel: the host has no such expression'],
+    [{ limit: LIMIT, key: [{ cel: '1 +' }] }, 'key[0].cel: not a CEL expression that this host can evaluate'],
     [{ limit: { requests: 0, per: '1s' } }, 'limit.requests: expected a whole number from 1 to 1000000000'],
     [{ limit: { requests: 1.5, per: '1s' } }, 'limit.requests: expected a whole number from 1 to 1000000000'],
     [{ limit: { requests: 1 } }, 'limit: "per" is required'],

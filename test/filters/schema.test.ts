@@ -19,6 +19,7 @@ function validate(name: string, config: unknown): boolean {
     const ajv = new Ajv2020({ strict: true, strictRequired: false });
     // The filter's phase and capabilities, for the control plane.
     ajv.addKeyword('x-weir-phase');
+    ajv.addKeyword('x-weir-upstream');
     ajv.addKeyword('x-weir-body-member');
     ajv.addKeyword('x-weir-capabilities');
     ajv.addKeyword('x-weir-cpu-per-call-ms');

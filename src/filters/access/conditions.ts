@@ -236,7 +236,7 @@ class Expressions {
 
   add(value: JsonValue, text: string): void {
     const expression = new Expression(text);
-    if (!expression.valid) faultAt(value, 'the host does not take this expression');
+    if (!expression.valid) faultAt(value, 'not a regular expression that this host can match');
     this.all.push(expression);
   }
 
@@ -259,7 +259,7 @@ export class ExpressionHolds extends Condition {
   constructor(value: JsonValue) {
     super();
     this.expression = new Expression(String.UTF8.decode(value.text));
-    if (!this.expression.valid) faultAt(value, 'the host does not take this expression');
+    if (!this.expression.valid) faultAt(value, 'not a CEL expression that this host can evaluate');
   }
 
   holds(_facts: Facts, lenient: bool): bool {

@@ -43,7 +43,7 @@ export class BasicConfig {
     const config = Config.of(value);
     const name = config.text('username');
     if (name.byteLength == 0 || view(name).indexOf(58) >= 0)
-      faultAt(value, 'a user name is not empty and has no colon');
+      config.fault('username', 'a user name is not empty and has no colon');
     const consumer = Consumer.read(config, name);
     const end = readNotAfter(config);
     let hash: ArrayBuffer | null = null;

@@ -49,11 +49,11 @@ export class CorsConfig {
     this.readOrigins(config);
     this.credentials = config.boolean('credentials', false);
     if (this.any && this.credentials) {
-      faultAt(config.value, 'origin "*" cannot be combined with credentials: list the origins');
+      config.fault('origins', '"*" cannot be combined with credentials: list the origins');
     }
     // A frame that any page makes, with `sandbox`, has this origin.
-    if (this.credentials && this.allowsOrigin(view(NULL))) {
-      faultAt(config.value, 'origin "null" cannot be combined with credentials: any page can have it');
+    if (this.credentials && !this.any && this.allowsOrigin(view(NULL))) {
+      config.fault('origins', '"null" cannot be combined with credentials: any page can have it');
     }
     if (config.has('methods')) this.methods = tokens(config, 'methods', false);
     else this.methods = [utf8Of('GET'), utf8Of('HEAD'), utf8Of('POST')];

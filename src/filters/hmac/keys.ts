@@ -74,10 +74,14 @@ function secretOf(config: Config): ArrayBuffer {
   let secret = encoded ? config.text('secretBase64') : config.text('secret');
   if (encoded) {
     const bytes = fromBase64(view(secret));
-    if (bytes === null) config.fault('secretBase64', 'is not base64');
-    else secret = bytes.copy();
+    if (bytes === null) {
+      config.fault('secretBase64', 'is not base64');
+      return secret;
+    }
+    secret = bytes.copy();
   }
-  if (secret.byteLength < LEAST_SECRET) faultAt(config.value, 'a secret has at least 32 bytes');
+  if (secret.byteLength < LEAST_SECRET)
+    config.fault(encoded ? 'secretBase64' : 'secret', 'a secret has at least 32 bytes');
   return secret;
 }
 

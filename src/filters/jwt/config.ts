@@ -69,7 +69,7 @@ export class JwtConfig {
     const provider = new Provider(config.text('name'), config.text('issuer'));
     for (let i = 0; i < this.providers.length; i++) {
       if (view(this.providers[i].issuer).equals(provider.issuer))
-        faultAt(value, 'another provider has this issuer');
+        config.fault('issuer', 'another provider has this issuer');
     }
     const audiences = config.items('audiences');
     for (let i = 0; i < audiences.length; i++) {

@@ -86,9 +86,9 @@ export class Charge {
     this.source = Source.Attribute;
     const name = view(value.text);
     this.attribute = parseAttribute(name);
-    if (this.attribute === null) faultAt(value, 'unknown attribute');
     const ofAnswer = name.startsWith('response.') || name.startsWith('upstream.');
-    if (ofAnswer && !this.onResponse) faultAt(value, 'not known yet when the request comes');
+    if (this.attribute === null) faultAt(value, 'unknown attribute');
+    else if (ofAnswer && !this.onResponse) faultAt(value, 'not known yet when the request comes');
   }
 
   private readPath(value: JsonValue): void {

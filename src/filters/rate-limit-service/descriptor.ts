@@ -84,7 +84,7 @@ class Entry {
     if (attribute !== null) this.attribute = attributeOf(attribute);
     if (config.has('cel')) {
       const expression = new Expression(String.UTF8.decode(config.text('cel')));
-      if (!expression.valid) config.fault('cel', 'the host has no such expression');
+      if (!expression.valid) config.fault('cel', 'not a CEL expression that this host can evaluate');
       this.expression = expression;
     }
     if (config.has('default')) this.missing = config.text('default');

@@ -151,7 +151,7 @@ export class LimitRule {
     const config = Config.of(value);
     if (config.has('cel')) {
       const expression = new Expression(String.UTF8.decode(config.text('cel')));
-      if (!expression.valid) config.fault('cel', 'the host has no such expression');
+      if (!expression.valid) config.fault('cel', 'not a CEL expression that this host can evaluate');
       this.parts.push(new KeyPart(null, expression));
     } else prefix.addByte(0).add(config.text('constant'));
     config.end();

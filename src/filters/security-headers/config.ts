@@ -37,7 +37,8 @@ export class SecurityConfig {
   read(configuration: ArrayBuffer): bool {
     const config = readConfig(configuration);
     if (config.choice('preset', ['none', 'strict']) == 1) this.addPreset(config.items('omit'));
-    else if (config.has('omit')) config.fault('omit', 'leaves out fields of a preset, and there is none');
+    else if (config.member('omit') !== null)
+      config.fault('omit', 'leaves out fields of a preset, and there is none');
     this.replaces = config.boolean('override', false);
     if (config.has('hsts')) this.put(this.readTransportSecurity(config.object('hsts')));
     if (config.has('contentSecurityPolicy'))

@@ -87,8 +87,8 @@ function addOwn(value: JsonValue, book: RuleBook): void {
     targets |= bits;
   }
   const pattern = String.UTF8.decode(config.text('pattern'));
-  if (!name.startsWith('own/') || name.length == 4 || book.knows(name))
-    config.fault('name', 'must begin with own/ and differ from the others');
+  if (!name.startsWith('own/') || name.length == 4) config.fault('name', 'must begin with own/');
+  else if (book.knows(name)) config.fault('name', 'another rule has this name');
   const fault =
     pattern.length == 0 ? 'must not be empty' : book.add(new Rule(name, severity, 1, targets, pattern));
   if (fault.length > 0) config.fault('pattern', fault);

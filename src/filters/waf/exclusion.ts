@@ -1,5 +1,6 @@
 import { Bytes, utf8, view } from '@weir/filters-sdk/assembly';
 import { Config, JsonKind, JsonValue, faultAt } from '@weir/filters-sdk/assembly/config';
+import { didYouMean } from '@weir/filters-sdk/assembly/nearest';
 import { RuleBook, isNamed } from './rule-book';
 import { Target } from './rule';
 
@@ -60,7 +61,10 @@ export class Exclusion {
     for (let i = 0; i < book.rules.length; i++) this.rules.push(names.length == 0);
     for (let i = 0; i < names.length; i++) {
       const name = names[i].kind == JsonKind.String ? String.UTF8.decode(names[i].text) : '';
-      if (!book.knows(name)) faultAt(names[i], 'no rule of this name, such as sql/union or sql/*');
+      if (!book.knows(name)) {
+        const near = didYouMean(name, book.names());
+        faultAt(names[i], 'no rule of this name' + (near.length > 0 ? near : ', such as sql/union or sql/*'));
+      }
       for (let k = 0; k < book.rules.length; k++) if (isNamed(book.rules[k].id, name)) this.rules[k] = true;
     }
   }

@@ -70,6 +70,18 @@ export class RuleBook {
     return -1;
   }
 
+  /** What exclusions may name: rules, and classes of them such as `sql/*`. */
+  names(): string[] {
+    const names: string[] = [];
+    for (let i = 0; i < this.rules.length; i++) {
+      const id = this.rules[i].id;
+      const all = id.substring(0, id.indexOf('/') + 1) + '*';
+      if (!names.includes(all)) names.push(all);
+      names.push(id);
+    }
+    return names;
+  }
+
   /** Whether `sql/union`, or `sql/*`, names any. */
   knows(name: string): bool {
     for (let i = 0; i < this.rules.length; i++) if (isNamed(this.rules[i].id, name)) return true;

@@ -148,10 +148,21 @@ describe('rules of one’s own', () => {
     expect((await refusalOf('waf', { rules: [rule] })).join('\n')).toContain(said);
   });
 
-  test('an exclusion of a rule that is not there is refused', async () => {
-    expect((await refusalOf('waf', { exclude: [{ rules: ['sql/unoin'] }] })).join('\n')).toContain(
-      'no rule of this name',
-    );
+  test('two rules of one name are refused', async () => {
+    const rule = { name: 'own/a', pattern: 'a' };
+    expect(await refusalOf('waf', { rules: [rule, rule] })).toEqual([
+      expect.stringMatching(/rules\[1\]\.name: another rule has this name$/),
+    ]);
+  });
+
+  test.each([
+    ['sql/unoin', 'no rule of this name, did you mean "sql/union"?'],
+    ['sqli/*', 'no rule of this name, did you mean "sql/*"?'],
+    ['quux/corge', 'no rule of this name, such as sql/union or sql/*'],
+  ])('an exclusion of %s, which there is not, is refused with the nearest', async (name, said) => {
+    const [line] = await refusalOf('waf', { exclude: [{ rules: [name] }] });
+    expect(line).toMatch(/exclude\[0\]\.rules\[0\]: /);
+    expect(line!.endsWith(said)).toBe(true);
   });
 });
 
