@@ -72,7 +72,7 @@ test.each([
   ['rate-limit-service', 79],
   ['security-headers', 50],
   ['transform', 122],
-  ['waf', 230],
+  ['waf', 245],
   ['validate', 70],
 ])(
   '%s is at most %i KiB',

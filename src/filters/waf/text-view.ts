@@ -40,6 +40,10 @@ const PLAIN = plainBytes();
 function plainBytes(): StaticArray<u8> {
   const plain = new StaticArray<u8>(256);
   for (let byte = 33; byte < 0xc0; byte++) plain[byte] = <u8>lower(byte);
+  // As browsers of old read seven bits.
+  plain[0xbc] = 60;
+  plain[0xbe] = 62;
+  plain[0xa2] = 34;
   plain[34] = plain[36] = plain[37] = plain[38] = plain[39] = plain[42] = plain[92] = plain[94] = 0;
   return plain;
 }
@@ -119,6 +123,7 @@ export class TextView {
     else if (point == 0xa0 || point == 0x2028 || point == 0x2029 || point == 0x3000) this.put(32);
     else if (point == 0x2018 || point == 0x2019 || point == 0x2b9 || point == 0x2bc) this.put(39);
     else if (point == 0x3002 || point == 0xff61) this.put(46);
+    else if (point == 0xbc || point == 0xbe) this.put(point == 0xbc ? 60 : 62);
     else if (point >= 0x2460 && point <= 0x2468) this.put(point - 0x2460 + 49);
     else if (point >= 0x24b6 && point <= 0x24e9) this.put(97 + ((point - 0x24b6) % 26));
     else if (point == 0x24ea) this.put(48);
@@ -221,6 +226,8 @@ export class TextView {
       return;
     }
     this.at++;
+    // Of a longer character nothing is looked at.
+    if (byte >= 0xf0) for (let i = 0; i < 3 && (this.peek(0) & 0xc0) == 0x80; i++) this.at++;
     this.put(byte);
   }
 

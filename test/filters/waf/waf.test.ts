@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Filter } from '@weir/filters-sdk/testing';
 import { openBuiltIn } from '../../support/filter.ts';
 import { ARGUMENTS, REQUESTS, type AttackRequest } from './attacks.ts';
-import { BENIGN, BENIGN_REQUESTS } from './benign.ts';
+import { BENIGN, BENIGN_OF_DEVELOPERS, BENIGN_REQUESTS } from './benign.ts';
 import { HELD_OUT_ATTACKS, HELD_OUT_BENIGN } from './held-out.ts';
 import { RULES, SUSPICIONS } from './rule-cases.ts';
 
@@ -130,6 +130,8 @@ describe('what is none', () => {
   test('passes in arguments, at the first level', async () => {
     expect(await refused(one, BENIGN.map(inQuery))).toEqual([]);
     expect(await refused(one, BENIGN.map(inJson))).toEqual([]);
+    expect(await refused(one, BENIGN_OF_DEVELOPERS.map(inJson))).toEqual([]);
+    expect(await refused(one, BENIGN_OF_DEVELOPERS.map(inForm))).toEqual([]);
   });
 
   test('passes as whole requests', async () => {

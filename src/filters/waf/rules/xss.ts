@@ -24,7 +24,7 @@ export const XSS: Rule[] = [
     C,
     1,
     WHERE,
-    '(j ?a ?v ?a ?s ?c ?r ?i ?p ?t|v ?b ?s ?c ?r ?i ?p ?t|livescript|mocha) ?:[^ ]|data ?: ?(text/html|image/svg\\+xml|application/x?html|text/xml|application/xml)[ ;,]|(j avascript|ja vascript|jav ascript|javasc ript|javascr ipt|javascri pt|javascrip t|v bscript|vb script|vbs cript) ?:|java?script ?:[ ]?\\\\|^ ?data:[^,]*[, ]+<',
+    '(j ?a ?v ?a ?s ?c ?r ?i ?p ?t|v ?b ?s ?c ?r ?i ?p ?t|livescript|mocha) ?:[^ ]|data ?: ?(text/html|image/svg\\+xml|application/x?html|text/xml|application/xml)[ ;,]|(j avascript|ja vascript|jav ascript|javasc ript|javascr ipt|javascri pt|javascrip t|v bscript|vb script|vbs cript) ?:|java?script ?:[ ]?\\\\|^ ?data:[^,]*[, ]+<|&[#x]*[\\da-f]+;?[^ ]*script ?:|:script ?:',
   ),
   new Rule(
     'xss/javascript-call',
