@@ -1,5 +1,4 @@
 import { Option, type Command } from 'commander';
-import { Canary } from '../control/canary.ts';
 import {
   formatDiagnostics,
   hasErrors,
@@ -7,11 +6,10 @@ import {
   toSarif,
   type Diagnostic,
 } from '../control/diagnostic.ts';
-import { diagnose } from '../control/fault-report.ts';
 import { loadConfiguration, type LoadOptions } from '../control/load.ts';
 import { packageVersion } from '../package-root.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
-import { entryOf } from '../supervisor/entry.ts';
+import { startFaults } from './start-faults.ts';
 
 export type CheckFormat = 'text' | 'json' | 'sarif';
 
@@ -62,14 +60,12 @@ interface Checked {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Loads a configuration and starts its filters, in a thread, as `weir run` does before it serves it. */
+/** Loads a configuration, and starts its filters where its text has no errors. */
 async function tryOut(paths: readonly string[], options: CheckOptions): Promise<Checked> {
-  const { snapshot, code, diagnostics, placeOf } = await loadConfiguration(paths, options);
+  const { snapshot, diagnostics, ...rest } = await loadConfiguration(paths, options);
   if (snapshot === null) return { snapshot, diagnostics };
-  const canary = new Canary(options.canary ?? entryOf('canary-thread'));
-  const faults = await canary.tryOut(snapshot, code);
-  if (faults.length === 0) return { snapshot, diagnostics };
-  const found = await diagnose(faults, paths.join(' '), placeOf);
+  const found = await startFaults({ snapshot, ...rest }, paths, options.canary);
+  if (found.length === 0) return { snapshot, diagnostics };
   return { snapshot: null, diagnostics: sortDiagnostics([...diagnostics, ...found]) };
 }
 

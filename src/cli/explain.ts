@@ -26,6 +26,7 @@ import {
   type LiveRequest,
 } from './explain-live.ts';
 import { wrapped } from './output.ts';
+import { startFaultText } from './start-faults.ts';
 import { stderrLog } from './stderr-log.ts';
 
 interface ExplainFlags extends LiveFlags {
@@ -158,9 +159,12 @@ function askLive(
 }
 
 async function explainRequest(method: string, url: RequestUrl, flags: ExplainFlags): Promise<number> {
-  const { snapshot, code, diagnostics, consumers, secretTexts } = await loadConfiguration(flags.file, {
-    standIns: flags.as !== undefined,
-  });
+  const { snapshot, code, diagnostics, consumers, secretTexts, placeOf } = await loadConfiguration(
+    flags.file,
+    {
+      standIns: flags.as !== undefined,
+    },
+  );
   process.stderr.write(formatDiagnostics(diagnostics, { color: process.stderr.isTTY, consequence: null }));
   if (snapshot === null) return ExitCode.Refused;
   const port = portFor(snapshot, url);
@@ -187,7 +191,7 @@ async function explainRequest(method: string, url: RequestUrl, flags: ExplainFla
     rehearsal = await Rehearsal.open(snapshot, code, stderrLog);
   } catch (error) {
     if (!(error instanceof StageError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(await startFaultText({ snapshot, code, placeOf }, flags.file, error));
     return ExitCode.Refused;
   }
   const answers: readonly UpstreamStep[] = [{ ...PLAIN_ANSWER, status: flags.upstreamStatus }];

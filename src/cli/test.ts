@@ -11,6 +11,7 @@ import { junitText } from './junit.ts';
 import { nearPlace } from './near-place.ts';
 import { colorsFor } from './output.ts';
 import { onReaderGone } from './output-faults.ts';
+import { startFaultText } from './start-faults.ts';
 import { stderrLog } from './stderr-log.ts';
 
 interface TestFlags {
@@ -65,7 +66,7 @@ async function testOnce(
     return { exitCode: failed || gaps ? ExitCode.Refused : ExitCode.Ok, files };
   } catch (error) {
     if (!(error instanceof StageError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(await startFaultText({ snapshot, ...rest }, paths, error));
     return { exitCode: ExitCode.Refused, files };
   }
 }

@@ -46,6 +46,21 @@ test('cases that pass: status 0, a line for each, and what they leave out', asyn
   expect(code).toBe(0);
 });
 
+test('a filter that does not start is told at the value that it refuses', async () => {
+  const file = await changedShop('use: api-key', 'use: waf');
+  const waf = (await readFile(file, 'utf8')).replace(
+    /(use: waf\n +config:)[\s\S]*?(?=\n {4}- name:)/,
+    '$1 {exclude: [{rules: [sql/unoin]}]}',
+  );
+  await writeFile(file, waf);
+  const { stderr, code } = await weir(file, TESTS);
+  expect(stderr).toMatch(
+    /shop\.yaml:\d+:\d+ {2}error WEIR4002 {2}filter "who": config\.exclude\[0\]\.rules\[0\]/,
+  );
+  expect(stderr).toMatch(/\^{9} did you mean "sql\/union"\?/);
+  expect(code).toBe(1);
+});
+
 test('--strict fails where something is not tested', async () => {
   expect((await weir(SHOP, TESTS, '--strict')).code).toBe(1);
 });
