@@ -22,7 +22,7 @@ export interface SchemaFault {
 /**
  * The JSON Schema (draft 2020-12) that a filter carries for its configuration. Its keyword
  * `x-weir-phase` says which phase the filter belongs to, `x-weir-capabilities` what it needs, `x-weir-upstream`
- * that a text names an Upstream of the filter's callouts, and `x-weir-body-member`
+ * that a text names an Upstream of the filter's callouts, `x-weir-time-zone` that it names a time zone, and `x-weir-body-member`
  * which member of the configuration, or of one of its rules, switches on that it reads bodies, which it then sees while it
  * holds the head.
  */
@@ -211,6 +211,11 @@ function explain(config: unknown, error: ErrorObject, secret: boolean): SchemaFa
       const { property, missingProperty } = params as { property: string; missingProperty: string };
       return fault(`needs the field "${missingProperty}" beside "${property}"`);
     }
+    case 'x-weir-time-zone':
+      return fault(
+        `must be a time zone of the IANA database such as Europe/Berlin${got}`,
+        suggest(plain(error.data), Intl.supportedValuesOf('timeZone')),
+      );
     case 'x-weir-duration':
       return fault(`must be ${spanOf(error, formatDuration)}${got}`);
     case 'x-weir-size':

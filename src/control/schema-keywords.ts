@@ -1,5 +1,6 @@
 import type { Ajv2020 } from 'ajv/dist/2020.js';
 import type { DataValidationCxt } from 'ajv/dist/types/index.js';
+import { isTimeZone } from '../runtime/quota/window.ts';
 import { PatternError } from '../runtime/regex-parse.ts';
 import { schemaPattern, type SchemaPattern } from '../runtime/schema-pattern.ts';
 import { filterDuration, parseSize } from './schema/scalar.ts';
@@ -23,6 +24,13 @@ export function addKeywords(ajv: Ajv2020, onUpstream: (name: string, pointer: st
       if (names && at !== undefined) onUpstream(value, at.instancePath);
       return true;
     },
+  });
+  ajv.addKeyword({
+    keyword: 'x-weir-time-zone',
+    type: 'string',
+    schemaType: 'boolean',
+    errors: false,
+    validate: (wanted: boolean, name: string): boolean => !wanted || isTimeZone(name),
   });
   const shared = { metaSchema: BOUNDS, errors: false };
   ajv.addKeyword({ keyword: 'x-weir-duration', validate: within(filterDuration), ...shared });

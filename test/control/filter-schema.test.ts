@@ -86,6 +86,17 @@ describe('the message says what the author has to mend', () => {
     expect(messages(schema, config)).toEqual(expected);
   });
 
+  test('a time zone that there is not, with the nearest', () => {
+    const schema = new FilterSchema({ type: 'string', 'x-weir-time-zone': true });
+    expect(schema.check('Europe/Berlin')).toEqual([]);
+    expect(schema.check('Europe/Berln')).toMatchObject([
+      {
+        message: 'config must be a time zone of the IANA database such as Europe/Berlin, got "Europe/Berln"',
+        hint: 'did you mean "Europe/Berlin"?',
+      },
+    ]);
+  });
+
   test('the nearest field is suggested', () => {
     const [fault] = new FilterSchema({ properties: { requests: {} }, additionalProperties: false }).check({
       request: 1,

@@ -20,6 +20,7 @@ function validate(name: string, config: unknown): boolean {
     // The filter's phase and capabilities, for the control plane.
     ajv.addKeyword('x-weir-phase');
     ajv.addKeyword('x-weir-upstream');
+    ajv.addKeyword('x-weir-time-zone');
     ajv.addKeyword('x-weir-body-member');
     ajv.addKeyword('x-weir-capabilities');
     ajv.addKeyword('x-weir-cpu-per-call-ms');
