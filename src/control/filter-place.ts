@@ -57,12 +57,9 @@ export class FilterPlace {
   /** How much of a path is in the file: weir puts keys of Consumers, Plans and OpenAPI documents into configurations. */
   #written(config: unknown, path: Path): Path {
     let written = config;
-    let received = parsed(this.#received);
     for (const [depth, part] of path.entries()) {
       written = memberOf(written, part);
-      received = memberOf(received, part);
-      const isOther = typeof part === 'number' && JSON.stringify(written) !== JSON.stringify(received);
-      if (written === undefined || isOther) return path.slice(0, depth);
+      if (written === undefined) return path.slice(0, depth);
     }
     return path;
   }

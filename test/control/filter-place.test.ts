@@ -57,7 +57,7 @@ test.each([
   ],
   [
     'behind characters beyond ASCII',
-    'config: {request: {set: {x-a: "ü𝄞", x-b: e}}}',
+    'config: {request: {set: {x-a: "ü𝄞𝄞𝄞𝄞𝄞𝄞𝄞𝄞", x-b: e}}}',
     '"e"',
     'e',
     'config.request.set.x-b',
