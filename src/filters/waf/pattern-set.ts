@@ -5,7 +5,7 @@ import { Op, Program } from './program';
 const MOST_STATES = 4096;
 const MOST_POOL = 400_000;
 /** A request that makes more of this is not looked at any further. Far below what a callback may cost. */
-export const MOST_WORK = 500_000;
+export const MOST_WORK = 750_000;
 
 /** Of the state that nothing was read before. */
 const NO_GROUP = 255;

@@ -56,6 +56,55 @@ export class Node {
   ) {}
 }
 
+/**
+ * The ways of an either, where those that begin with the same set are one that goes on in several: the automaton is in fewer places at a
+ * time. Their order means nothing, since it looks for all.
+ */
+export function waysOf(either: Node): Node[] {
+  const ways: Node[] = [];
+  for (let i = 0; i < either.parts.length; i++) addWay(ways, either.parts[i]);
+  return ways;
+}
+
+function addWay(ways: Node[], part: Node): void {
+  const inner =
+    part.kind == NodeKind.Sequence && part.parts.length == 1 && part.parts[0].kind == NodeKind.Either
+      ? part.parts[0]
+      : part;
+  if (inner.kind == NodeKind.Either) {
+    for (let i = 0; i < inner.parts.length; i++) addWay(ways, inner.parts[i]);
+    return;
+  }
+  if (inner.kind == NodeKind.Sequence && inner.parts.length > 0 && inner.parts[0].kind == NodeKind.Set) {
+    for (let i = 0; i < ways.length; i++) {
+      if (ways[i].parts.length == 0 || ways[i].parts[0].kind != NodeKind.Set) continue;
+      if (!ways[i].parts[0].set.equals(inner.parts[0].set)) continue;
+      ways[i] = joined(ways[i], inner);
+      return;
+    }
+  }
+  ways.push(inner);
+}
+
+/** Two sequences that begin with the same set. */
+function joined(one: Node, other: Node): Node {
+  const rest = new Node(NodeKind.Either, NO_BYTES);
+  const last = one.parts[one.parts.length - 1];
+  if (one.parts.length == 2 && last.kind == NodeKind.Either) rest.parts = last.parts.slice();
+  else rest.parts.push(restOf(one));
+  rest.parts.push(restOf(other));
+  const sequence = new Node(NodeKind.Sequence, NO_BYTES);
+  sequence.parts.push(one.parts[0]);
+  sequence.parts.push(rest);
+  return sequence;
+}
+
+function restOf(sequence: Node): Node {
+  const rest = new Node(NodeKind.Sequence, NO_BYTES);
+  for (let i = 1; i < sequence.parts.length; i++) rest.parts.push(sequence.parts[i]);
+  return rest;
+}
+
 const MOST_REPEATS = 200;
 
 /**

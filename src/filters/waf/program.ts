@@ -1,4 +1,4 @@
-import { ByteSet, Node, NodeKind, PatternReader } from './pattern';
+import { ByteSet, Node, NodeKind, PatternReader, waysOf } from './pattern';
 
 export enum Op {
   Set,
@@ -56,7 +56,7 @@ export class Program {
       this.emit(Op.Set, this.indexOf(node.set));
     } else if (node.kind == NodeKind.Sequence) {
       for (let i = 0; i < node.parts.length; i++) this.emitNode(node.parts[i]);
-    } else if (node.kind == NodeKind.Either) this.emitEither(node.parts, 0);
+    } else if (node.kind == NodeKind.Either) this.emitEither(waysOf(node), 0);
     else this.emitRepeat(node.parts[0], node.least, node.most);
   }
 

@@ -96,7 +96,7 @@ export const RULES: readonly RuleCase[] = [
       'x|run.bat',
       'x & c:\\temp\\x.cmd',
       'c:\\x\\y.exe /s',
-      'x\n"x.ps1" -a',
+      'x|"x.ps1" -a',
       'regsvr.exe /s /u',
     ],
     passes: [
@@ -130,15 +130,6 @@ export const RULES: readonly RuleCase[] = [
       'environment: test',
       'a start - process it',
       'A | B | C',
-    ],
-  },
-  {
-    rule: 'rce/encoded',
-    finds: ['x L2Jpbi9iYXNoIC1j', 'data=Z2V0UnVudGltZQ', 'AA/2V0Y2hpbGRfcHJvY2Vzcw'],
-    passes: [
-      'iVBORw0KGgoAAAANSUhEUg==',
-      'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtaXJhIn0.abc',
-      'SGVsbG8gd29ybGQsIGhvdyBhcmU=',
     ],
   },
   {
@@ -537,8 +528,8 @@ export const SUSPICIONS: readonly RuleCase[] = [
     passes: ['the runtime of a film', 'invoke a spirit', 'java', 'process'],
   },
   {
-    rule: 'rce/encoded-word',
-    finds: ['cnVudGltZQ==', 'xx d2hvYW1p'],
+    rule: 'rce/encoded',
+    finds: ['x L2Jpbi9iYXNoIC1j', 'data=Z2V0UnVudGltZQ', 'cnVudGltZQ==', 'xx d2hvYW1p'],
     passes: ['cnVuZG93bg==', 'whoami', 'SGVsbG8gd29ybGQ='],
   },
   {

@@ -3,7 +3,7 @@ import { INPUT, Rule, Severity, Target } from '../rule';
 const C = Severity.Critical;
 /** Of what servers fetch, and whom it says it is. */
 const SCHEME =
-  '(https?|ftps?|wss?|redis|mysql|mongodb|postgres(ql)?|amqps?|smb|gopher|dict|ldaps?|tftp|sftp|ssh|file):/{0,3}([^/@ ]*@)?';
+  '\\W(https?|ftps?|wss?|redis|mysql|mongodb|postgres(ql)?|amqps?|smb|gopher|dict|ldaps?|tftp|sftp|ssh|file):/{0,3}([^/@ ]*@)?';
 
 /** Addresses that the server would fetch from. */
 export const ADDRESSES: Rule[] = [
@@ -20,7 +20,7 @@ export const ADDRESSES: Rule[] = [
     C,
     1,
     Target.ArgNames,
-    '^(inc|include|includes|require)$|(^|[\\w\\[.-])(include|inc|absolute|abs|root|base|basic|document|doc|docs|lib|library|template|tpl|theme|config|conf|class|classes|module|plugin|lang|language|skin|core|main|files?|app|site|script|php|phpbb|vbulletin|server|sys|system|func|function)[_-]?(path|dir|directory|folder|root|file|inc|include|url|page)s?\\]?$|^\\w*(_|\\[)(path|dir|root|inc|include)\\]?$',
+    '^(inc|include|includes|require)$|(^|[_\\[.-])(include|inc|absolute|abs|root|base|basic|document|doc|docs|lib|library|template|tpl|theme|config|conf|class|classes|module|plugin|lang|language|skin|core|main|files?|app|site|script|php|phpbb|vbulletin|server|sys|system|func|function)[_-]?(path|dir|directory|folder|root|file|inc|include|url|page)s?\\]?$|^\\w*(_|\\[)(path|dir|root|inc|include)\\]?$',
   ),
   // What PHP applications of old took for their own settings.
   new Rule(

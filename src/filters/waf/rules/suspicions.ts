@@ -151,13 +151,15 @@ export const SUSPICIONS: Rule[] = [
     WHERE,
     '\\W(java|javax|jakarta|sun|com[.]sun)[.]\\w|(^|\\W)(processbuilder|classloader|getclass|forname|newinstance|getmethod|getruntime|deserializ\\w*|objectinput\\w*|objectoutput\\w*|xmldecoder|getproperty|setproperty|bsh|ognl|jndi)(\\W)|(runtime|process|invoke|serializ\\w*)[.(]\\w|[.](runtime|process|invoke|serializ\\w*)(\\W)|@[a-z]+([.][a-z]+)+@|rmi://',
   ),
+  // Of what runs commands and loads classes in base64, at any place in it.
   new Rule(
-    'rce/encoded-word',
+    'rce/encoded',
     C,
     2,
     INPUT | Target.Headers,
     oneOf(
-      'l2jpbi9za 9iaw4vc2 vymlul3no c3lzdgvtk n5c3rlbs zexn0zw0o phnjcmlwd xzy3jpch 8c2nyaxb0 cnvudgltz j1bnrpbw ydw50aw1l unvudgltz sdw50aw1l chjvy2vzc byb2nlc3 wcm9jzxnz uhjvy2vzc qcm9jzxnz amf2yxgu amf2ys51dgls phdmeudxrpb qyxzhlnv0aw amf2ys5pb phdmeuaw qyxzhlmlv cmvhze9iamvjd jlywrpymply3 yzwfkt2jqzwn0 zm9ytmftz zvck5hbw mb3joyw1l z2v0q2xhc3 dldensyxnz nzxrdbgfzc aw52b2tl c2vyawfsaxpl nlcmlhbgl6z zzxjpywxpem u2vyawfsax nlcmlhbgl6 tzxjpywxpe cg93zxjzagvsb bvd2vyc2hlbg wb3dlcnnozwxs d2hvyw1p aw1wb3j0ig9z ltcg9ydcbvc pbxbvcnqgb3 dw5pb24gc2vszwn0 vuaw9uihnlbgvjd 1bmlvbibzzwxly3',
+      'amf2ys5syw5nl phdmeubgfuzy qyxzhlmxhbmcu z2v0unvudgltz dldfj1bnrpbw nzxrsdw50aw1l uhjvy2vzc0j1awxkzx byb2nlc3ncdwlszgvy qcm9jzxnzqnvpbgrlc y2hpbgrfchjvy2vzc noawxkx3byb2nlc3 jaglszf9wcm9jzxnz l2jpbi9iyxno 9iaw4vymfza vymlul2jhc2 l2v0yy9wyxnzd2 9ldgmvcgfzc3dk vzxrjl3bhc3n3z am5katpszgfw puzgk6bgrhc qbmrpomxkyx am5katpybw puzgk6cm1p qbmrponjta sw52b2tlclryyw5zzm9ybwvy ludm9rzxjucmfuc2zvcm1lc jbnzva2vyvhjhbnnmb3jtzx q2xhc3nmb2fkzx nsyxnztg9hzgvy dbgfzc0xvywrlc ' +
+        'l2jpbi9za 9iaw4vc2 vymlul3no c3lzdgvtk n5c3rlbs zexn0zw0o phnjcmlwd xzy3jpch 8c2nyaxb0 cnvudgltz j1bnrpbw ydw50aw1l unvudgltz sdw50aw1l chjvy2vzc byb2nlc3 wcm9jzxnz uhjvy2vzc qcm9jzxnz amf2yxgu amf2ys51dgls phdmeudxrpb qyxzhlnv0aw amf2ys5pb phdmeuaw qyxzhlmlv cmvhze9iamvjd jlywrpymply3 yzwfkt2jqzwn0 zm9ytmftz zvck5hbw mb3joyw1l z2v0q2xhc3 dldensyxnz nzxrdbgfzc aw52b2tl c2vyawfsaxpl nlcmlhbgl6z zzxjpywxpem u2vyawfsax nlcmlhbgl6 tzxjpywxpe cg93zxjzagvsb bvd2vyc2hlbg wb3dlcnnozwxs d2hvyw1p aw1wb3j0ig9z ltcg9ydcbvc pbxbvcnqgb3 dw5pb24gc2vszwn0 vuaw9uihnlbgvjd 1bmlvbibzzwxly3',
     ),
   ),
   // Comparisons of Django, which reach through relations.

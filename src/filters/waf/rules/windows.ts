@@ -78,14 +78,14 @@ export const WINDOWS_SHELL: Rule[] = [
     C,
     1,
     WHERE,
-    '[;|&\\n] ?"?[\\w\\\\/.:~-]*[.](exe|bat|cmd|ps1|vbs|hta|wsf|scr|cpl)"?( |$|[;|&<>])|(^|[;|&\\n"] ?)([a-z]:|\\\\\\\\[\\w.-]+)\\\\[^ |<>*?"]*[.](exe|bat|cmd|ps1|vbs|hta|wsf|scr|cpl)"? ?([-/;|&<>]|\\w+[.])|(^|[;|&\\n] ?)"?[\\w\\\\/.:~-]*[.](exe|bat|cmd|ps1|vbs|hta)"? (-\\w|/[a-z?]\\W|/[a-z]{2,8}:)',
+    '[;|&] ?"?[\\w\\\\/.:~-]*[.](exe|bat|cmd|ps1|vbs|hta|wsf|scr|cpl)"?( |$|[;|&<>])|(^|[;|&"] ?)([a-z]:|\\\\\\\\[\\w.-]+)\\\\[^ |<>*?"]*[.](exe|bat|cmd|ps1|vbs|hta|wsf|scr|cpl)"? ?([-/;|&<>]|\\w+[.])|(^|[;|&] ?)"?[\\w\\\\/.:~-]*[.](exe|bat|cmd|ps1|vbs|hta)"? (-\\w|/[a-z?]\\W|/[a-z]{2,8}:)',
   ),
   new Rule(
     'rce/powershell',
     C,
     1,
     WHERE,
-    '\\[(system|convert|text|io|net|reflection|char|string|array|type|math|environment|diagnostics|scriptblock|ref|activator|runtime|appdomain|byte|int)([.][\\w.]+)?(\\[\\])?\\]( ?::|[$])|\\$(env:|executioncontext|psversiontable|pshome|pscommandpath|psscriptroot|shellid|verbosepreference|psitem)|\\$\\{env:|[.](downloadstring|downloadfile|downloaddata|uploadstring|invokescript|invokecommand|shellexecute)\\W|frombase64string|\\W-(encodedcommand|executionpolicy|windowstyle|noprofile|noninteractive|noexit)\\W|-(ep|exec) bypass|-w(in)? hidden|(^|[;|=({] ?)[&.] ?\\( ?[\'"$(][^)]*\\)|\\| ?(iex|ogv|ft|fl|gm|sls|select-string|out-\\w+|convertto-\\w+|convertfrom-\\w+|foreach-object|where-object|% ?\\{|\\? ?\\{)(\\W)|\\Wnew-object |\\W(invoke|start|get|set|out|add|remove|new)-(expression|command|webrequest|restmethod|process|item|wmimethod|wmiobject|ciminstance|object|mimikatz|shellcode|obfuscation|eventlog|mppreference)\\W',
+    '\\[(system|convert|text|io|net|reflection|char|string|array|type|math|environment|diagnostics|scriptblock|ref|activator|runtime|appdomain|byte|int)([.][\\w.]+)?(\\[\\])?\\]( ?::|[$])|\\$(env:|executioncontext|psversiontable|pshome|pscommandpath|psscriptroot|shellid|verbosepreference|psitem)|\\$\\{env:|[.](downloadstring|downloadfile|downloaddata|uploadstring|invokescript|invokecommand|shellexecute)\\W|\\Wfrombase64string|\\W-(encodedcommand|executionpolicy|windowstyle|noprofile|noninteractive|noexit)\\W|-(ep|exec) bypass|-w(in)? hidden|(^|[;|=({] ?)[&.] ?\\( ?[\'"$(][^)]*\\)|\\| ?(iex|ogv|ft|fl|gm|sls|select-string|out-\\w+|convertto-\\w+|convertfrom-\\w+|foreach-object|where-object|% ?\\{|\\? ?\\{)(\\W)|\\Wnew-object |\\W(invoke|start|get|set|out|add|remove|new)-(expression|command|webrequest|restmethod|process|item|wmimethod|wmiobject|ciminstance|object|mimikatz|shellcode|obfuscation|eventlog|mppreference)\\W',
     true,
   ),
 ];
