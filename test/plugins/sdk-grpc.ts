@@ -38,7 +38,7 @@ class Root extends RootContext {
 
   onTick(): void {
     setTickPeriod(0);
-    grpcCall('echo', SERVICE, 'Unary', null, 'from the root', 1000);
+    grpcCall('echo', SERVICE, 'Unary', null, 'from the root', 5000);
   }
 
   onGrpcMessage(message: GrpcMessage): void {

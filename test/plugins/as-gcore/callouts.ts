@@ -13,7 +13,7 @@ import {
 } from '@gcoredev/proxy-wasm-sdk-as/assembly';
 import { reply, requestHeader, setRequestHeader, text, utf8 } from './support';
 
-const TIMEOUT = 500;
+const TIMEOUT = 2000;
 
 function head(method: string, path: string): Headers {
   return [

@@ -11,7 +11,7 @@ import {
 } from '@weir/filters-sdk/assembly';
 import { HttpAnswer, call, wait } from '@weir/filters-sdk/assembly/wait';
 
-const TIMEOUT = 500;
+const TIMEOUT = 2000;
 
 function head(method: string, path: string): PairsWriter {
   return new PairsWriter().add(':method', method).add(':path', path).add(':authority', 'authz');

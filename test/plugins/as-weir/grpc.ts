@@ -33,7 +33,7 @@ export class Grpc extends StreamContext {
     const space = call.indexOf(32);
     const method = call.slice(0, space < 0 ? call.length : space);
     const message = call.slice(method.length + 1);
-    const answer: GrpcAnswer = wait(callGrpc('grpc', SERVICE, method, metadata(), message, 500));
+    const answer: GrpcAnswer = wait(callGrpc('grpc', SERVICE, method, metadata(), message, 2000));
     if (!answer.failed) {
       requestHeaders.set('x-grpc-reply', answer.body);
       return Action.Continue;

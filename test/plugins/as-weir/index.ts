@@ -85,7 +85,7 @@ class Root extends RootContext {
   onDone(): bool {
     if (this.role != 'root') return true;
     const head = new PairsWriter().add(':method', 'GET').add(':path', '/end').add(':authority', 'authz');
-    this.lastCall = httpCall('authz', head, '', 1000);
+    this.lastCall = httpCall('authz', head, '', 2000);
     return this.lastCall == 0;
   }
 

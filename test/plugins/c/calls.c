@@ -46,7 +46,7 @@ static int32_t grpc_request(stream *s) {
   const char *message = call[method] == ' ' ? call + method + 1 : "";
   text metadata = pairs(FIELDS("x-from", LANGUAGE));
   uint32_t token = 0;
-  if (proxy_grpc_call("grpc", 4, "test.Echo", 9, call, method, metadata.data, metadata.size, message, strlen(message), 500, &token) != OK)
+  if (proxy_grpc_call("grpc", 4, "test.Echo", 9, call, method, metadata.data, metadata.size, message, strlen(message), 2000, &token) != OK)
     abort();
   expect(s, token);
   return PAUSE;

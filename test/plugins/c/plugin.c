@@ -122,7 +122,7 @@ void expect(stream *from, uint32_t token) {
 int32_t call(stream *from, const char *upstream, const char *const *fields, const char *body) {
   text headers = pairs(fields);
   uint32_t token = 0;
-  int32_t status = proxy_http_call(upstream, strlen(upstream), headers.data, headers.size, body, strlen(body), NULL, 0, 500, &token);
+  int32_t status = proxy_http_call(upstream, strlen(upstream), headers.data, headers.size, body, strlen(body), NULL, 0, 2000, &token);
   if (status == OK) expect(from, token);
   return status;
 }

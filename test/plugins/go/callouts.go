@@ -5,7 +5,7 @@ import (
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/types"
 )
 
-const timeout = 500
+const timeout = 2000
 
 type auth struct{ types.DefaultHttpContext }
 

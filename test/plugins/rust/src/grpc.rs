@@ -25,7 +25,7 @@ impl HttpContext for Unary {
         let call = self.get_http_request_header("x-call").unwrap_or_default();
         let (method, message) = call.split_once(' ').unwrap_or((&call, ""));
         let metadata = vec![("x-from", LANGUAGE.as_bytes())];
-        let (message, timeout) = (Some(message.as_bytes()), Duration::from_millis(500));
+        let (message, timeout) = (Some(message.as_bytes()), Duration::from_millis(2000));
         self.dispatch_grpc_call("grpc", "test.Echo", method, metadata, message, timeout)
             .unwrap();
         Action::Pause
