@@ -14,7 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { ROOT } from '../support/process.ts';
 import { needDebian, needGo, needRustTarget } from './toolchains.ts';
 
@@ -36,7 +36,8 @@ const RECIPES: Record<Language, Recipe> = {
   rust: {
     need: () => needRustTarget('wasm32-wasip1'),
     build: (source, out) => {
-      const target = join(CACHE, 'cargo');
+      // Of its own, since what comes out has one name, whichever of the two crates it is.
+      const target = join(CACHE, 'cargo', basename(source));
       const args = ['build', '--quiet', '--release', '--locked', '--target', 'wasm32-wasip1'];
       run('cargo', [...args, '--target-dir', target], source);
       copyFileSync(join(target, 'wasm32-wasip1/release/plugin.wasm'), out);
