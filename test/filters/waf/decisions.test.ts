@@ -420,3 +420,22 @@ test.each<[string, [string, string][]]>([
   const exchange = await get(await open(), '/', headers);
   expect([verdict(exchange), rulesOf(exchange)]).toEqual(['passes', []]);
 });
+
+test('in a pattern a space is the end of a line too, and \\n is that alone', async () => {
+  const rules = ['a b', 'c[ x]d', 'e\\nf', 'g[^ ]h', 'i\\sj'].map((pattern, i) => ({
+    name: `own/r${i}`,
+    pattern: `^${pattern}$`,
+    severity: 'critical',
+    targets: ['args'],
+  }));
+  const filter = await open({ rules, threshold: 1000 });
+  const found = async (value: string): Promise<string[]> =>
+    rulesOf(await get(filter, `/?q=${encodeURIComponent(value)}`)).filter((rule) => rule.startsWith('own/'));
+  expect(await found('a b')).toEqual(['own/r0']);
+  expect(await found('a \r\n b')).toEqual(['own/r0']);
+  expect(await found('c\nd')).toEqual(['own/r1']);
+  expect(await found('e\nf')).toEqual(['own/r2']);
+  expect(await found('e f')).toEqual([]);
+  expect(await found('g\nh')).toEqual([]);
+  expect(await found('i\nj')).toEqual(['own/r4']);
+});
