@@ -15,6 +15,15 @@ function leftOver(text: string): string {
   return text.slice(0, -1) + letters[letters.indexOf(text.at(-1)!) | 1]!;
 }
 
+/** A good token whose signature is written with the characters of plain base64, where it has any of its own. */
+function inPlainBase64(signer: Signer, good: object): string {
+  for (;;) {
+    const [head, body, signature] = makeToken(signer, good).split('.') as [string, string, string];
+    const plain = signature.replaceAll('-', '+').replaceAll('_', '/');
+    if (plain !== signature) return `${head}.${body}.${plain}`;
+  }
+}
+
 /**
  * @param es whose key the reader has, for ES256
  * @param good claims that the reader would take; `iss`, `aud` and `exp` are among them
@@ -46,7 +55,7 @@ export function attacksOn(es: Signer, good: object = CLAIMS): [name: string, tok
     ['of two parts', `${head}.${body}`],
     ['of one part', head],
     ['with padding', `${head}.${body}.${signature}==`],
-    ['with characters of plain base64', `${head}.${body}.${signature.replace(/[-_A]/, '+')}`],
+    ['with characters of plain base64', inPlainBase64(es, good)],
     ['with a space in it', `${head}. ${body}.${signature}`],
     ['with bits that are left over', `${head}.${body}.${leftOver(signature)}`],
     ['whose header is a list', raw(es, '["alg"]', PAYLOAD)],
