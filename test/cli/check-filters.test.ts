@@ -6,20 +6,8 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { check, type CheckFormat } from '../../src/cli/check.ts';
 import type { Diagnostic } from '../../src/control/diagnostic.ts';
 import { CANARY } from '../support/canary.ts';
+import { CHAIN } from '../support/edge.ts';
 import { refusingFilter, trappingFilter } from '../support/scenario.ts';
-
-const EDGE = `apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec: {listeners: [{name: http, port: 8080, protocol: HTTP}]}
----
-apiVersion: policy.weir/v1alpha1
-kind: FilterChain
-metadata: {name: chain}
-spec:
-  targetRefs: [{kind: Gateway, name: edge}]
-  filters:
-`;
 
 const MODULE = `---
 apiVersion: policy.weir/v1alpha1
@@ -42,7 +30,7 @@ async function checked(
   output: CheckFormat,
   more: { offline?: boolean; strict?: boolean } = {},
 ) {
-  await writeFile(file, EDGE + filters);
+  await writeFile(file, `${CHAIN}  filters:\n${filters}`);
   return check([folder], { output, canary: CANARY, ...more });
 }
 

@@ -5,21 +5,12 @@ import { diagnose } from '../../src/control/fault-report.ts';
 import { FileReader } from '../../src/control/files.ts';
 import { loadDocuments } from '../../src/control/load.ts';
 import { parseText } from '../../src/control/parse.ts';
+import { CHAIN } from '../support/edge.ts';
 
 const REFUSED = 'default/chain#own: proxy_on_configure answered false';
 
 const text = (filter: string, more = '') => `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec: {listeners: [{name: http, port: 8080, protocol: HTTP}]}
----
-apiVersion: policy.weir/v1alpha1
-kind: FilterChain
-metadata: {name: chain}
-spec:
-  targetRefs: [{kind: Gateway, name: edge}]
-  filters:
+${CHAIN}  filters:
   - name: own
     ${filter}
 ${more}`;

@@ -3,21 +3,12 @@ import { FileReader } from '../../src/control/files.ts';
 import { loadDocuments } from '../../src/control/load.ts';
 import { parseText } from '../../src/control/parse.ts';
 import { redactSnapshot } from '../../src/control/redact.ts';
+import { CHAIN } from '../support/edge.ts';
 
 const KEY = 'sk-0123456789abcdef';
 
 const text = (config: string, key = KEY): string => `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec: {listeners: [{name: http, port: 8080, protocol: HTTP}]}
----
-apiVersion: policy.weir/v1alpha1
-kind: FilterChain
-metadata: {name: chain}
-spec:
-  targetRefs: [{kind: Gateway, name: edge}]
-  filters: [{name: own, use: headers, config: ${config}}]
+${CHAIN}  filters: [{name: own, use: headers, config: ${config}}]
 ---
 apiVersion: v1
 kind: Secret

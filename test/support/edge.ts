@@ -38,3 +38,16 @@ metadata: {name: ${upstream}, namespace: ${namespace}}
 spec: {endpoints: {static: [{address: 127.0.0.1, port: ${upstreamPort}}]}}
 `;
 }
+
+/** A Gateway and its chain, whose `filters:` follow. */
+export const CHAIN = `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec: {listeners: [{name: http, port: 8080, protocol: HTTP}]}
+---
+apiVersion: policy.weir/v1alpha1
+kind: FilterChain
+metadata: {name: chain}
+spec:
+  targetRefs: [{kind: Gateway, name: edge}]
+`;
