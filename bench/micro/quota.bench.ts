@@ -1,8 +1,8 @@
 // Question: how many charges of quotas a second are acknowledged when they are on disk, and how long does one wait?
 // Fixture: one key, one quota; so many charges under way at a time; the ledger of the supervisor on the disk of the
 // working folder, and a Redis on this machine with its file there, asked over TCP, alone and with a replica that must have
-// each charge. What messages between processes add is not in it. Report: charges a second, median and 99th percentile of the wait, median of three runs of a second; for
-// the ledger, charges for each write.
+// each charge. What messages between processes add is not in it. Report: charges a second, median and 99th percentile of
+// the wait, median of three runs of a second; for the ledger, charges for each write.
 import { strictEqual } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,6 +14,7 @@ import { QuotaMetrics } from '../../src/worker/quota-metrics.ts';
 import { StoreConnection } from '../../src/worker/store/connection.ts';
 import { StoreQuotas } from '../../src/worker/store/quotas.ts';
 import { Redis } from '../../test/support/redis.ts';
+import { storeSpec } from '../../test/support/store-spec.ts';
 
 const RUNS = 3;
 const RUN_MS = 1000;
@@ -114,11 +115,7 @@ for (const [fsync, replicas] of hasRedis() ? settings : []) {
     replicas === 0 ? null : await Redis.start(...kept, mkdtempSync(join(folder, 'replica-')), ...replicaOf);
   let up = (): void => undefined;
   const isUp = new Promise<void>((resolve) => (up = resolve));
-  const addresses = [{ host: '127.0.0.1', port: redis.port }];
-  const spec = {
-    ...{ name: 'shop/books', addresses, sentinel: null, tls: null, username: null, password: null, db: 0 },
-  };
-  const store = { ...spec, keyPrefix: 'weir', deadlineMs: 1000, silenceMs: 5000, replicas };
+  const store = storeSpec(redis.port, { deadlineMs: 1000, replicas });
   const connection = new StoreConnection(store, { connected: () => up(), lost: () => undefined });
   await isUp;
   const quotas = new StoreQuotas({

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { echo, FakeUpstream, held } from '../support/fake-upstream.ts';
+import { FakeUpstream } from '../support/fake-upstream.ts';
 import { Load } from '../support/load.ts';
 import { freePort } from '../support/ports.ts';
 import { run, Weir } from '../support/process.ts';
 import { exchange, getRequest, RawClient } from '../support/raw-client.ts';
 import { detailOf, metricOf, policies } from '../support/scenario.ts';
+import { underWay } from '../support/under-way.ts';
 import { TIMED } from '../support/timing.ts';
 
 let upstream: FakeUpstream;
@@ -18,17 +19,6 @@ async function start(workers: number, args: string[] = []): Promise<{ weir: Weir
   const yaml = policies({ port, upstreamPort: upstream.port, module: null });
   const weir = await Weir.start({ files: { 'edge.yaml': yaml }, workers, args });
   return { weir, port };
-}
-
-/** A request that the upstream has, and answers when it is let go. */
-async function underWay(port: number): Promise<{ client: RawClient; release: () => void }> {
-  const { behaviour, release } = held(echo());
-  upstream.script(behaviour);
-  const seen = upstream.total;
-  const client = await RawClient.connect({ port });
-  await client.send(getRequest('/slow'));
-  await upstream.waitForRequests(seen + 1);
-  return { client, release };
 }
 
 /** Waits until weir takes no connection any more. */
@@ -113,7 +103,7 @@ describe('workers', () => {
   test('finish what runs and end where their supervisor is killed', async () => {
     const { weir, port } = await start(2);
     const { workers } = await detailOf(weir);
-    const { client, release } = await underWay(port);
+    const { client, release } = await underWay(upstream, port);
     process.kill(weir.pid, 'SIGKILL');
     await refuses(port);
     release();
@@ -133,7 +123,7 @@ describe('SIGTERM', () => {
 
   test('withdraws readiness, finishes what runs, takes nothing new, ends with 0', async () => {
     const { weir, port } = await start(2);
-    const { client, release } = await underWay(port);
+    const { client, release } = await underWay(upstream, port);
     weir.child.kill('SIGTERM');
     await refuses(port);
     const ready = await weir.admin('/ready');
@@ -147,7 +137,7 @@ describe('SIGTERM', () => {
 
   test('cuts what is not done at the limit', TIMED, async () => {
     const { weir, port } = await start(1, ['--drain-timeout', '500ms']);
-    const { client } = await underWay(port);
+    const { client } = await underWay(upstream, port);
     const askedAt = performance.now();
     const exit = await weir.stop('SIGTERM', 5000);
     expect(exit.code).toBe(0);
@@ -157,7 +147,7 @@ describe('SIGTERM', () => {
 
   test('two at once, as timeout and npm send them, are one', async () => {
     const { weir, port } = await start(1);
-    const { client, release } = await underWay(port);
+    const { client, release } = await underWay(upstream, port);
     weir.child.kill('SIGTERM');
     weir.child.kill('SIGINT');
     await refuses(port);
@@ -169,7 +159,7 @@ describe('SIGTERM', () => {
 
   test('a second one ends at once', async () => {
     const { weir, port } = await start(1);
-    const { client } = await underWay(port);
+    const { client } = await underWay(upstream, port);
     weir.child.kill('SIGTERM');
     await refuses(port);
     expect(weir.exit).toBeNull();

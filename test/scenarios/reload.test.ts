@@ -2,11 +2,11 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { echo, FakeUpstream, held } from '../support/fake-upstream.ts';
+import { FakeUpstream } from '../support/fake-upstream.ts';
 import { Load } from '../support/load.ts';
 import { freePort } from '../support/ports.ts';
 import { Weir } from '../support/process.ts';
-import { exchange, getRequest, RawClient } from '../support/raw-client.ts';
+import { exchange, getRequest } from '../support/raw-client.ts';
 import {
   detailOf,
   labelFilter,
@@ -19,6 +19,7 @@ import {
   trappingFilter,
   until,
 } from '../support/scenario.ts';
+import { underWay } from '../support/under-way.ts';
 import { TIMED } from '../support/timing.ts';
 
 let upstream: FakeUpstream;
@@ -70,12 +71,7 @@ describe('a change that is right', () => {
 
   test('leaves a request that is under way on what it began with', async () => {
     const { weir, port, yaml, served } = await start();
-    const { behaviour, release } = held(echo());
-    upstream.script(behaviour);
-    const seen = upstream.total;
-    const client = await RawClient.connect({ port });
-    await client.send(getRequest('/slow'));
-    await upstream.waitForRequests(seen + 1);
+    const { client, release } = await underWay(upstream, port);
     await weir.write('filter.wasm', labelFilter('m1'));
     await weir.write('edge.yaml', yaml({ policy: 'p1' }));
     await expect.poll(served, { interval: 10 }).toBe('p1 m1');

@@ -54,9 +54,11 @@ export class StoreShelf implements QuotaShelf {
         const args = [action, amount, start, end, KEPT_ADJUSTMENTS, kept].map(String);
         const keys = [this.#keys.account(account), this.#keys.adjustments];
         const [outcome, at] = (await runScript(client, ADJUST_SCRIPT, keys, args)) as [string, number];
-        if (outcome === 'done') await this.#replicated(client);
         const changed = outcome === 'done' ? await this.#read(client, account) : null;
-        if (changed !== null) return changed;
+        if (changed !== null) {
+          await this.#replicated(client);
+          return changed;
+        }
         if (outcome !== 'window') throw new Error('the account has just expired');
         now = at;
       }
@@ -64,6 +66,7 @@ export class StoreShelf implements QuotaShelf {
     });
   }
 
+  /** @throws Error where too few replicas have what was done over the connection */
   async #replicated(client: StoreClient): Promise<void> {
     const { replicas } = this.#spec;
     const count = replicas === 0 ? 0 : await client.wait(replicas, REPLICAS_MS);

@@ -8,9 +8,9 @@ import type { Script } from '../../support/wasm-guest.ts';
 import type { Ledger, Stores } from '../../../src/runtime/ledger.ts';
 import { LocalQuotas } from '../../../src/runtime/quota/local.ts';
 import { ManualLedger, BareHost } from '../../support/bare-host.ts';
-import type { StoreSpec } from '../../../src/runtime/snapshot.ts';
 import { runScript } from '../../support/bare-run.ts';
 import { CLOSELY_TIMED, stopwatch } from '../../support/timing.ts';
+import { storeSpec } from '../../support/store-spec.ts';
 
 /** `weir.limit_take`'s arguments, as its documentation lays them out. */
 function take(
@@ -337,19 +337,7 @@ describe('weir.limits_take', () => {
   });
 
   describe('in a Store', () => {
-    const STORE: StoreSpec = {
-      name: 'shop/limits',
-      addresses: [{ host: '127.0.0.1', port: 6379 }],
-      sentinel: null,
-      tls: null,
-      username: null,
-      password: null,
-      db: 0,
-      keyPrefix: 'weir',
-      deadlineMs: 20,
-      silenceMs: 5000,
-      replicas: 0,
-    };
+    const STORE = storeSpec(6379);
     const inStore = (key: string, onFailure: number): Uint8Array => {
       const bytes = Buffer.from(take(0, 2, [2, 1000, 0, 1], key));
       bytes[3] = onFailure;

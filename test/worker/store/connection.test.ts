@@ -7,6 +7,7 @@ import type { StoreSpec } from '../../../src/runtime/snapshot.ts';
 import { StoreConnection } from '../../../src/worker/store/connection.ts';
 import { storeScript } from '../../../src/worker/store/store-script.ts';
 import { Redis } from '../../support/redis.ts';
+import { storeSpec } from '../../support/store-spec.ts';
 
 const SILENCE_MS = 200;
 const ECHO = storeScript('return ARGV[1]');
@@ -76,11 +77,7 @@ let connected = 0;
 
 async function open(rest: Partial<StoreSpec> = {}): Promise<void> {
   wire = await Wire.start();
-  const spec: StoreSpec = {
-    ...{ name: 'shop/limits', addresses: [{ host: '127.0.0.1', port: wire.port }], sentinel: null },
-    ...{ tls: null, username: null, password: null },
-    ...{ db: 0, keyPrefix: 'weir', deadlineMs: 20, silenceMs: SILENCE_MS, replicas: 0, ...rest },
-  };
+  const spec = storeSpec(wire.port, { silenceMs: SILENCE_MS, ...rest });
   connection = new StoreConnection(spec, {
     connected: () => connected++,
     lost: ({ message }) => faults.push(message),

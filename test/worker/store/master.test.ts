@@ -7,13 +7,12 @@ import { masterOf, movedBy, visitStore } from '../../../src/worker/store/master.
 import { freePort } from '../../support/ports.ts';
 import { temporaryFolder } from '../../support/process.ts';
 import { Redis, Sentinel } from '../../support/redis.ts';
+import { storeSpec } from '../../support/store-spec.ts';
 
 const BOOKS: SentinelSpec = { master: 'books', username: null, password: null };
 const at = (port: number) => ({ host: '127.0.0.1', port });
-const specOf = (ports: readonly number[], sentinel: SentinelSpec | null = BOOKS): StoreSpec => ({
-  ...{ name: 'shop/books', addresses: ports.map(at), sentinel, tls: null, username: null, password: null },
-  ...{ db: 0, keyPrefix: 'weir', deadlineMs: 20, silenceMs: 5000, replicas: 0 },
-});
+const specOf = (ports: readonly number[], sentinel: SentinelSpec | null = BOOKS): StoreSpec =>
+  storeSpec(ports[0]!, { addresses: ports.map(at), sentinel });
 
 let older: Redis;
 let newer: Redis;

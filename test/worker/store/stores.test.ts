@@ -5,11 +5,11 @@ import pino from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import type { SharedLedgers } from '../../../src/runtime/ledger.ts';
 import type { QuotaAnswer } from '../../../src/runtime/quota/quota.ts';
-import type { StoreSpec } from '../../../src/runtime/snapshot.ts';
 import { StoreSet } from '../../../src/worker/store/stores.ts';
 import { atEnd } from '../../support/cleanup.ts';
 import { freePort } from '../../support/ports.ts';
 import { Redis } from '../../support/redis.ts';
+import { storeSpec } from '../../support/store-spec.ts';
 
 const opened: (() => void)[] = [];
 afterEach(() => {
@@ -19,11 +19,7 @@ afterEach(() => {
 async function open(port: number, waitMs: number, replicas = 0): Promise<SharedLedgers> {
   const logger = pino({ level: 'silent' });
   const stores = new StoreSet({ logger, dropped: () => 0, flush: () => undefined });
-  const spec: StoreSpec = {
-    ...{ name: 'shop/books', addresses: [{ host: '127.0.0.1', port }], sentinel: null, tls: null },
-    ...{ username: null, password: null, db: 0, keyPrefix: 'weir' },
-    ...{ deadlineMs: 5000, silenceMs: 5000, replicas },
-  };
+  const spec = storeSpec(port, { deadlineMs: 5000, replicas });
   const ledgers = stores.acquire(spec);
   opened.push(() => stores.release(spec));
   await stores.tried(waitMs);
